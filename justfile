@@ -20,7 +20,7 @@ services: install-services
 test *args: install-services lint
     {{ if args == "" { "python3 common/testing/run.py" } else { "cargo test" } }} --release --workspace --locked {{args}}
 
-# kill the pipeline fifty times at random moments while it brings the rows of files together
+# kill the pipeline fifty times at random moments, with windows in features.sql
 kills:
     cargo test --release --workspace --locked --test pipeline fifty_kills -- --ignored --nocapture
 
@@ -101,16 +101,16 @@ sizes:
         rm "$stripped"
     done
 
-# compare the time of the pipeline with the same work in Python, at the original's size
+# compare the time of the pipeline with the same work in Python, on 7 million rows
 benchmark python="python3":
     {{python}} docs/benchmark.py
 
-# time the pipeline on MinIO, MLflow and Postgres, at the original's size, and count its calls to the object store
+# time the pipeline on MinIO, MLflow and Postgres, on 7 million rows, and count its calls to the object store
 benchmark-services: install-services
     cargo build --release --locked
     python3 docs/benchmark_services.py
 
-# compare the time of publishing with psql \copy and the original's way, and binary COPY with CSV, at the original's size
+# compare the time of publishing 2 million rows with psql \copy and with INSERT ... ON CONFLICT, and binary COPY with CSV
 benchmark-publish *args: install-services
     cargo build --release --locked
     python3 docs/benchmark_publish.py {{args}}
@@ -144,12 +144,12 @@ benchmark-quality python="python3" *args:
     cargo build --release --locked
     {{python}} docs/benchmark_quality.py {{args}}
 
-# compare the time of the report with pandas, scipy and scikit-learn, at the original's size
+# compare the time of the report on 2 million rows with pandas, scipy and scikit-learn
 benchmark-report python="python3":
     cargo build --release --locked
     python3 docs/benchmark_report.py --python {{python}}
 
-# time the dashboard's pages at the original's size, also with fifty concurrent users
+# time the dashboard's pages over 2 million predictions, also with fifty concurrent users
 benchmark-dashboard: install-services
     cargo build --release --locked
     python3 docs/benchmark_dashboard.py

@@ -1,4 +1,4 @@
-"""Times the pipeline beside the same work in Python, in one run, and prints both as a Markdown table.
+"""Times the pipeline and the same work in Python, in one run, and prints both as a Markdown table.
 
 The Python side does what is usual: polars computes the features, scikit-learn fits the loaded frame, and the whole frame
 is predicted. Each of its steps is a process of its own, as a step is a container of its own, so that its time holds the
@@ -149,11 +149,11 @@ def main() -> None:
         out = home / "python"
         steps = {
             "prep": (["data-prep-map"], python_step("prep", raw, out)),
-            "prep beside DuckDB": (["data-prep-map"], python_step("prep-duckdb", raw, out)),
+            "prep, compared with DuckDB": (["data-prep-map"], python_step("prep-duckdb", raw, out)),
             "train": (["model-training-train"], python_step("train", out)),
             "predict": (["batch-inference-map"], python_step("predict", out)),
         }
-        print("\n| work | Python s | MiB | Alameda s | MiB | faster |\n|---|---|---|---|---|---|")
+        print("\n| work | Python s | MiB | Alameda s | MiB | Python s / Alameda s |\n|---|---|---|---|---|---|")
         for work, (templates, (python_seconds, python_peak)) in steps.items():
             ours = [pod for pod in pods if pod["templateName"] in templates]
             # Groups run side by side: from the first start to the last end within each DAG.

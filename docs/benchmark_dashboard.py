@@ -1,4 +1,4 @@
-"""Times the dashboard at the original's size, over Postgres and over the results in the object store, and lets fifty people look.
+"""Times the dashboard over 2,000,000 predictions, in Postgres and in the object store, also with fifty concurrent viewers.
 
 It starts MinIO, MLflow and Postgres by `alameda services`, runs the demo on them (2,000,000 predictions), serves the
 dashboard over each source, and prints Markdown tables: the first answer of each page after a start, the median of the

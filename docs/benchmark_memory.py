@@ -4,8 +4,8 @@
     python3 -m venv venv && venv/bin/pip install numpy pyarrow
     just benchmark-memory venv/bin/python
 
-Two files of each case are prepared on two threads with a holdout, so that each thread has two splits to write. A step may
-take 64 MiB beyond its budget. Fails where parts differ between budgets.
+Two files of each case are prepared on two threads with a holdout, so each thread has two splits to write. A step may take
+64 MiB beyond its budget. The script fails if parts differ between budgets.
 """
 
 import argparse

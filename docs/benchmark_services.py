@@ -1,6 +1,6 @@
-"""Times the whole pipeline on real services of this machine, and counts what it asks of the object store.
+"""Times the whole pipeline on real services of this machine, and counts its calls to the object store.
 
-It starts MinIO, MLflow and Postgres by `alameda services`, runs the demo at the original's size on them, and prints, as
+It starts MinIO, MLflow and Postgres by `alameda services`, runs the demo with 7 million rows on them, and prints, as
 Markdown tables: seconds and peak memory of each step, and calls and bytes as MinIO itself counts them.
 
     python3 docs/benchmark_services.py

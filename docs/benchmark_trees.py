@@ -1,4 +1,4 @@
-"""Gradient boosting beside XGBoost, LightGBM and scikit-learn's HistGradientBoosting: time, peak memory, log loss.
+"""Gradient boosting compared with XGBoost, LightGBM and scikit-learn's HistGradientBoosting: time, peak memory, log loss.
 
     cargo build --release --locked
     python3 -m venv venv
@@ -6,8 +6,8 @@
     just benchmark-trees venv/bin/python
 
 100 trees of 31 leaves with a learning rate of 0.1 on two threads, on the same prepared rows; each fits in a process of
-its own. The time is that of the fit with the making of its cells, without reading files; of ours it holds one pass that
-decodes the parts. The peak is that of the whole process: Python's holds the frame as well.
+its own. The time is that of the fit and its binning, without reading files; that of Alameda includes one pass that
+decodes the parts. The peak is that of the whole process: that of Python includes the frame.
 """
 
 import argparse
@@ -29,7 +29,7 @@ CASES = {
     "x 4": (5_000_000, 4, []),
     "x 100, 2 % missing, 2 columns of categories": (1_000_000, 98, [12, 40]),
 }
-LIBRARIES = ["ours", "XGBoost", "LightGBM", "HistGradientBoosting"]
+LIBRARIES = ["Alameda", "XGBoost", "LightGBM", "HistGradientBoosting"]
 HELD_OUT = 200_000
 FILE = 250_000
 
@@ -207,7 +207,7 @@ def main():
                 (home / "raw/train").mkdir(parents=True)
                 apart(write, home / "raw/train", count, numbers, categories)
             for library in arguments.libraries or LIBRARIES:
-                if library == "ours":
+                if library == "Alameda":
                     candidate = {"family": "gradient-boosting", "max_bin": 255}
                     of = ours(home, target / "release/alameda", numbers, categories, candidate)
                 else:

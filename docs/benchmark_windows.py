@@ -1,4 +1,4 @@
-"""Times windows over the rows of a customer beside DuckDB and polars, in one run, and prints a Markdown table.
+"""Times windows over the rows of a customer, compared with DuckDB and polars, in one run, and prints a Markdown table.
 
 All compute a mean, a count and the last value of 30 days for every row of the raw files, and write parquet. Each program
 is a process of its own, and so is each verb of data-prep. DuckDB and polars hold all rows in memory, and check nothing.

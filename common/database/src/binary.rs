@@ -69,7 +69,7 @@ impl Cells {
     pub(super) fn new(name: &str, array: &ArrayRef, column_type: ColumnType) -> Result<Self> {
         let refused = |what: &str| {
             Failure::contract(format!(
-                "column {name:?} holds {what}, which Postgres cannot: leave it out or change it"
+                "column {name:?} holds {what}, which Postgres can't store: change the value in features.sql, or leave the column out"
             ))
         };
         let options = CastOptions {
@@ -110,7 +110,6 @@ impl Cells {
         })
     }
 
-    /// Whether a cell is null.
     pub(super) fn null_count(&self) -> usize {
         match self {
             Self::Int32(values) => values.null_count(),
@@ -219,14 +218,12 @@ fn put(out: &mut Vec<u8>, value: &[u8]) {
     out.extend(value);
 }
 
-/// A text as a cell.
 pub(super) fn text(value: &str) -> Vec<u8> {
     let mut cell = Vec::new();
     put(&mut cell, value.as_bytes());
     cell
 }
 
-/// A whole number as a cell.
 pub(super) fn bigint(value: i64) -> Vec<u8> {
     let mut cell = Vec::new();
     put(&mut cell, &value.to_be_bytes());
@@ -254,7 +251,6 @@ pub(super) fn integer(value: i32) -> Vec<u8> {
     cell
 }
 
-/// True or false as a cell.
 pub(super) fn boolean(value: bool) -> Vec<u8> {
     let mut cell = Vec::new();
     put(&mut cell, &[u8::from(value)]);

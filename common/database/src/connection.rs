@@ -156,7 +156,6 @@ impl Settings {
         shown.join(",")
     }
 
-    /// The database's name.
     pub(super) fn database(&self) -> &str {
         self.config
             .get_dbname()
@@ -241,7 +240,7 @@ impl Parsed {
             let cause = std::error::Error::source(&error)
                 .map(ToString::to_string)
                 .unwrap_or_default();
-            Failure::usage(format!("DATABASE_URL is no connection string: {cause}"))
+            Failure::usage(format!("DATABASE_URL is not a connection string: {cause}"))
         })?;
         Ok(Self { config, mode, root })
     }
@@ -293,7 +292,8 @@ const KEYWORDS: [&str; 18] = [
 fn key_values(text: &str) -> Result<Vec<(String, String)>> {
     let refused = || {
         Failure::usage(format!(
-            "DATABASE_URL is no connection string: it must be postgres://..., or pairs of {}; quote values with spaces",
+            "DATABASE_URL is not a connection string: it must be postgres://..., or pairs of {}; \
+             quote values with spaces",
             KEYWORDS.join(", ")
         ))
     };

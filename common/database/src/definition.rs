@@ -115,7 +115,6 @@ pub struct TableColumn {
 /// The table that rows need.
 #[derive(Clone, Debug)]
 pub(super) struct Definition {
-    /// Columns in order.
     pub(super) columns: Vec<TableColumn>,
     /// Names of the columns of the key, in the order of its index.
     pub(super) key: Vec<String>,
@@ -130,7 +129,6 @@ pub(super) struct Existing {
     pub(super) columns: Vec<(String, String)>,
     /// Sorted columns of each unique key.
     keys: Vec<Vec<String>>,
-    /// Whether it has partitions.
     pub(super) partitioned: bool,
 }
 
@@ -205,8 +203,8 @@ pub(super) async fn look_up(
             quoted(&table.schema)
         ))),
         None if !may_create => Err(refused(format!(
-            "there is no table {table}, and the user may not make one: GRANT USAGE, CREATE ON SCHEMA {} TO {}, or name another \
-             schema (--database-schema, DATABASE_SCHEMA)",
+            "there is no table {table}, and the user may not create one: GRANT USAGE, CREATE ON \
+             SCHEMA {} TO {}, or name another schema (--database-schema, DATABASE_SCHEMA)",
             quoted(&table.schema),
             quoted(&user)
         ))),
@@ -223,12 +221,11 @@ pub(super) async fn look_up(
             }))
         }
         Some(_) => Err(refused(format!(
-            "{table} is no table but a view or the like: name another one (--predictions-table, PREDICTIONS_TABLE)"
+            "{table} is not a table but, for example, a view: name another one (--predictions-table, PREDICTIONS_TABLE)"
         ))),
     }
 }
 
-/// Whether the table has no rows.
 pub(super) async fn is_empty(session: &Session<'_>, table: &Table) -> Result<bool, Trouble> {
     let rows = session
         .query(
@@ -319,8 +316,8 @@ fn changes(table: &Table, existing: Option<&Existing>, wanted: &Definition) -> R
             }
             Some((name, of_table)) => {
                 return Err(Failure::usage(format!(
-                    "column {} is {of_table} in the table {table}, and {of_rows} in these predictions, which is no wider \
-                     form of the same: change it in features.sql and train a new version, or publish to \
+                    "column {} is {of_table} in the table {table} and {of_rows} in these predictions, and Postgres can't widen \
+                     the one to the other: change it in features.sql and train a new version, or publish to \
                      another table (--predictions-table, PREDICTIONS_TABLE)",
                     quoted(name)
                 )));
@@ -389,7 +386,8 @@ fn create(table: &Table, wanted: &Definition) -> String {
     sql += &format!(
         "COMMENT ON TABLE {table} IS {};",
         literal(
-            "Predictions, written by Alameda: the row scored last for each key. prediction_publications tells what was published."
+            "Predictions, written by Alameda: for each primary key, the row that was scored last. \
+             prediction_publications lists what was published."
         )
     );
     for column in &wanted.columns {

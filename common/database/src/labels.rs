@@ -93,8 +93,8 @@ impl Labelling {
             .collect();
         if keys.is_empty() {
             return Err(Failure::usage(format!(
-                "the predictions are named by none of the columns {:?}, by which labels are: \
-                 keep one in features.sql, and train a new version",
+                "the predictions have none of the columns {:?}, which identify the rows of labels: \
+                 return one from features.sql, and train a new version",
                 dataset.key()
             )));
         }

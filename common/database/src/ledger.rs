@@ -12,7 +12,7 @@ use runtime::retry::Trouble;
 
 pub(super) const LEDGER: SideTable = SideTable {
     name: "prediction_publications",
-    comment: "What Alameda has published, one row for each set of results.",
+    comment: "One row for each set of results that Alameda published.",
     columns: &[
         (
             "predictions_table",
@@ -38,7 +38,7 @@ pub(super) const LEDGER: SideTable = SideTable {
         (
             "scored_at",
             "timestamptz NOT NULL",
-            "When it was scored: of two rows with one key the later one stands.",
+            "When the rows were scored: of two rows with the same primary key, the table keeps the one scored later.",
         ),
         ("rows", "bigint NOT NULL", "Rows of the results."),
         (
@@ -54,9 +54,9 @@ pub(super) const LEDGER: SideTable = SideTable {
         (
             "first_time",
             "timestamptz",
-            "Least time of the rows; clock readings and dates are taken as UTC.",
+            "Earliest time of the rows; clock readings and dates are taken as UTC.",
         ),
-        ("last_time", "timestamptz", "Greatest time of the rows."),
+        ("last_time", "timestamptz", "Latest time of the rows."),
         (
             "started_at",
             "timestamptz NOT NULL",
@@ -171,7 +171,6 @@ pub(super) async fn earlier(
     })
 }
 
-/// Records a publication.
 pub(super) async fn record(
     session: &Session<'_>,
     table: &Table,

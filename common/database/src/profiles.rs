@@ -87,8 +87,8 @@ impl<'a> Changes<'a> {
         let same_cells = known.as_ref().is_some_and(|of| of.counts_as(baseline));
         if let Some(known) = known.as_ref().filter(|_| !same_cells) {
             tracing::warn!(
-                "model {} version {version} was {} in the time zone {} when its profiles were made, and is {} in {} now: they \
-                 are made anew from {}",
+                "model {} version {version} was {} in the time zone {} when its profiles were \
+                 made, and is {} in {} now: they are made again from {}",
                 self.model_name,
                 short(&known.model),
                 known.timezone,
@@ -193,8 +193,8 @@ impl<'a> Changes<'a> {
         days: &BTreeSet<Option<DayNumber>>,
     ) -> Result<(), Trouble> {
         tracing::warn!(
-            "the profiles of {} days of model {} version {version}, data version {data_version}, do not tell what {} held: \
-             rows or profiles were changed by somebody else; they are counted anew",
+            "the profiles of {} days of model {} version {version}, data version {data_version}, \
+             do not agree with {}: somebody else changed rows or profiles; they are counted again",
             days.len(),
             self.model_name,
             self.table

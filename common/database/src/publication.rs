@@ -123,7 +123,6 @@ impl Publication {
         self.rows
     }
 
-    /// The table that it needs.
     pub(super) fn definition(&self) -> Definition {
         let given = |name: &str, column_type, comment| TableColumn {
             name: name.to_owned(),
@@ -147,7 +146,7 @@ impl Publication {
             given(
                 SCORED_AT,
                 ColumnType::TimestampTz,
-                "When it was scored: the latest stands.",
+                "When the row was scored; the latest scoring is kept.",
             ),
         ]);
         let key = self.columns[..self.keys]
@@ -183,14 +182,14 @@ fn table_column(column: &Column) -> Result<TableColumn> {
         ))
     })?;
     let comment = match (column.role, name.as_str()) {
-        (Role::Id, _) => "Names the row.",
+        (Role::Id, _) => "Id of the row.",
         (Role::Time, _) => "When the row was observed.",
-        (Role::Target, _) => "What was to be predicted, as far as it is known.",
-        (Role::Weight, _) => "What the row weighs in metrics; 1 where it is null.",
+        (Role::Target, _) => "The label; null until it is known.",
+        (Role::Weight, _) => "Weight of the row in metrics; null counts as 1.",
         (Role::Feature, _) => "Feature that the model was given.",
-        (Role::Ignored, PREDICTION) => "What the model predicts; null where a feature was missing.",
+        (Role::Ignored, PREDICTION) => "Prediction of the model; null if a feature was missing.",
         (Role::Ignored, PROBABILITY) => {
-            "Probability of the positive class; of several classes, of the predicted one."
+            "Probability of the positive class; with several classes, of the predicted one."
         }
         (Role::Ignored, LOWER | UPPER) => "End of the interval around the prediction.",
         (Role::Ignored, TOP_REASONS) => {
@@ -217,7 +216,6 @@ impl Span {
         DateTime::from_timestamp_micros(self.0)
     }
 
-    /// The greatest time.
     pub(super) fn last(self) -> Option<DateTime<Utc>> {
         DateTime::from_timestamp_micros(self.1)
     }
@@ -285,7 +283,7 @@ impl RowSorter {
                     0 => Ok(cells),
                     _ if column.nullable => Ok(cells),
                     nulls => Err(Failure::contract(format!(
-                        "column {:?} names rows and is null in {nulls} of {} rows",
+                        "column {:?} identifies rows and is null in {nulls} of {} rows",
                         column.name,
                         batch.num_rows()
                     ))),

@@ -20,7 +20,7 @@ use runtime::retry::Trouble;
 
 pub(super) const RETENTION: SideTable = SideTable {
     name: "prediction_retention",
-    comment: "Up to when Alameda has dropped old predictions. Rows from before are not published again.",
+    comment: "The time before which Alameda has dropped predictions of a model. It does not publish older rows again.",
     columns: &[
         (
             "predictions_table",
@@ -40,7 +40,7 @@ pub(super) const RETENTION: SideTable = SideTable {
         (
             "first_day",
             "date NOT NULL",
-            "Day of that time. Profiles of earlier days stay, whatever becomes of the table.",
+            "Day of that time. Profiles of earlier days are always kept.",
         ),
     ],
     key: "PRIMARY KEY (predictions_table, model_name)",
@@ -66,8 +66,9 @@ impl Retention {
     pub fn new(publication: &Publication, days: u32) -> Result<Self> {
         let time = publication.time.clone().ok_or_else(|| {
             Failure::usage(format!(
-                "predictions are to be kept for {days} days, and have no time column: leave out --retention-days \
-                 (RETENTION_DAYS), or give a column of dataset.json the role time and train a new version"
+                "RETENTION_DAYS is {days}, and the predictions have no time column: leave out \
+                 --retention-days (RETENTION_DAYS), or give a column of dataset.json the role \
+                 time and train a new version"
             ))
         })?;
         Ok(Self {
@@ -316,7 +317,7 @@ pub(super) async fn leave_out(
     if rows > 0 {
         tracing::warn!(
             rows,
-            "{rows} rows are from before {}, up to when retention has dropped rows of {table}: they are left out",
+            "{rows} rows are older than {}, the time before which retention has dropped rows of {table}: they are left out",
             from.format("%Y-%m-%d %H:%M UTC")
         );
     }

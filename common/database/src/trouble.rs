@@ -79,7 +79,7 @@ pub(super) fn of(service: &Service, ended: &Ended, operation: &str, error: &Erro
         ),
         // A column to widen, or a partition to drop, that something else is made of.
         "0A000" | "2BP01" => lasting(
-            "; drop what depends on it, such as a view, run the step again, and make it anew",
+            "; drop what depends on it, such as a view, run the step again, and create it again",
         ),
         "42P07" => lasting(
             "; rename or drop what has that name, or publish to another table (--predictions-table, PREDICTIONS_TABLE)",

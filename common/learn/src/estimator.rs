@@ -373,7 +373,7 @@ pub enum FitError {
     Fit(#[from] model::FitError),
     /// A class of the target has no rows.
     #[error(
-        "class {class} has no training rows with a weight above 0: take it out of the target's \
+        "class {class} has no training rows with a weight above 0: remove it from the target's \
          allowed values, or train on rows that have it"
     )]
     MissingClass {

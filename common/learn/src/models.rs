@@ -189,14 +189,12 @@ pub enum ModelsError {
     #[error("`interval` is {0}: it must be between 0 and 1, such as 0.9")]
     Interval(f64),
     /// Where intervals come from, without one.
-    #[error(
-        "`interval_by` is given without `interval`: give that too, such as 0.9, or take it out"
-    )]
+    #[error("`interval_by` is given without `interval`: give that too, such as 0.9, or remove it")]
     NoInterval,
     /// A family that fits no quantiles.
     #[error(
-        "candidate {family:?} fits no quantiles, which `interval_by` asks for: name candidates that \
-         do ({fit}), or take it out"
+        "candidate {family:?} can't fit quantiles, which `interval_by` needs: use candidates that \
+         can ({fit}), or remove `interval_by`"
     )]
     Quantiles {
         /// Name of the family.
@@ -219,7 +217,7 @@ pub enum ModelsError {
         error: EstimatorError,
     },
     /// What is for another task.
-    #[error("`{key}` is for the task {needs}, and the target is of task {task}: take it out")]
+    #[error("`{key}` is for the task {needs}, and the target is of task {task}: remove it")]
     Key {
         /// The key of the file.
         key: &'static str,

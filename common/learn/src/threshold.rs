@@ -108,8 +108,8 @@ impl TryFrom<Value> for Threshold {
                     || of.false_negative <= of.true_positive =>
             {
                 Err(
-                    "`costs` of `threshold` must make each wrong prediction dearer than the right \
-                     one: `false_positive` above `true_negative`, and `false_negative` above \
+                    "in `costs` of `threshold` a wrong prediction must cost more than the right one: \
+                     `false_positive` more than `true_negative`, and `false_negative` more than \
                      `true_positive`"
                         .to_owned(),
                 )

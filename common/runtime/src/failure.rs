@@ -191,7 +191,7 @@ mod tests {
     use anyhow::Context;
 
     #[test]
-    fn the_innermost_meaning_decides_the_exit_code() {
+    fn the_first_failure_of_a_chain_decides_the_exit_code() {
         let wrapped = |failure: Failure| {
             Err::<(), _>(failure)
                 .context("committing train")

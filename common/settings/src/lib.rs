@@ -130,7 +130,8 @@ pub struct TrainingArgs {
         value_parser = parsers::from_one
     )]
     pub max_iter: u32,
-    /// Convergence tolerance: the fit stops when no component of the gradient is larger
+    /// Newton steps go on while a component of the gradient is larger than this and they still make
+    /// progress
     #[arg(long, env = "MODEL_TOL", default_value_t = 1e-10, value_parser = positive)]
     pub tol: f64,
     /// Probability from which the positive class is predicted
@@ -141,7 +142,8 @@ pub struct TrainingArgs {
 /// When candidates are measured in pods of their own.
 #[derive(Clone, Debug, PartialEq, Args)]
 pub struct FanOutArgs {
-    /// Rows to train on up to which one pod measures all candidates; of more rows each has its own
+    /// Maximum number of training rows with which one pod measures all candidates; with more rows,
+    /// each candidate has its own pod
     #[arg(long, env = "FAN_OUT_ROWS", default_value_t = 5_000_000)]
     pub fan_out_rows: u64,
 }

@@ -120,7 +120,7 @@ pub(super) fn glob(text: &str) -> Result<String, String> {
     {
         "give folders below RAW_URL by name, and a name after the last /"
     } else if text.contains("**") || text.contains(['?', '[', ']', '{', '}']) {
-        "* is the only wildcard, and stands for any characters but /"
+        "* is the only wildcard, and matches any characters except /"
     } else {
         return Ok(text.to_owned());
     };

@@ -290,9 +290,9 @@ impl Preparation {
     fn must_keep_rows(&self, what: &str, rows: u64, kept: u64, unlabelled: u64) -> Result<()> {
         if rows != kept {
             return Err(Failure::contract(format!(
-                "features.sql makes {rows} rows of the {kept} in {what}: it has to keep them all; \
-                 name the rows to leave out in dataset.json, in `train_filter`, or in `filter` if \
-                 they are not to be scored either"
+                "features.sql returns {rows} rows for the {kept} rows in {what}: it must return \
+                 each of them once; to leave rows out, use `train_filter` in dataset.json, or \
+                 `filter` if they should not be scored either"
             )));
         }
         if self.holdout.is_some() && unlabelled > 0 {

@@ -76,6 +76,7 @@ pub use windows::Windows;
 
 /// The table that queries read.
 const RAW: &str = "raw";
+const DAY_MICROS: i64 = 86_400_000_000;
 
 /// A features query and its filters, planned once and run over any number of raw files.
 pub struct Features {

@@ -142,13 +142,13 @@ impl SegmentColumns {
                 return Ok(*column);
             }
             let why = match prepared.iter().find(|column| column.name == *name) {
-                None => "is no column that comes out of features.sql".to_owned(),
+                None => "is not a column of the result of features.sql".to_owned(),
                 Some(column) if column.role != Role::Ignored => format!(
-                    "has the role {} in dataset.json, and has to have the role ignored",
+                    "has the role {} in dataset.json, and must have the role ignored",
                     column.role
                 ),
                 Some(column) => format!(
-                    "is of type {}, and has to be a text, a boolean or an integer",
+                    "is of type {}, and must be a text, a boolean or an integer",
                     column.data_type
                 ),
             };

@@ -84,7 +84,8 @@ impl Config {
         if digest_of(&dataset_json, &features_sql, &aggregates) != digest {
             return Err(Failure::damaged(format!(
                 "{folder} was changed: its content has another digest; restore it from a copy, or \
-                 run data-prep plan --split=train with the dataset.json and features.sql of then"
+                 run data-prep plan --split=train with the dataset.json and features.sql of that \
+                 time"
             )));
         }
         let config = Self::parse(dataset_json, features_sql);

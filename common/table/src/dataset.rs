@@ -299,7 +299,7 @@ fn check_weight(column: &ColumnContract) -> Result<(), String> {
     }
     if column.nullable {
         return Err(format!(
-            "column {name:?} with the role weight is nullable: a row to train on has a weight; \
+            "column {name:?} with the role weight is nullable: a training row must have a weight; \
              \"on_violation\": \"quarantine-row\" leaves those without one out, and rows to score \
              may lack it"
         ));

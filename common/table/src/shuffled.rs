@@ -24,7 +24,7 @@ pub use sorted::{RowSorter, SortedRows};
 /// Bytes of raw files for each bucket, about.
 const BUCKET_BYTES: u64 = 16 << 20;
 /// What the scratch folder is used for, in errors.
-const PURPOSE: &str = "bringing rows together by their entity";
+const PURPOSE: &str = "sorting rows into buckets by entity";
 /// Buckets at most: each takes a range of every file.
 const MAX_BUCKETS: u64 = 512;
 

@@ -32,7 +32,6 @@ use store::{Access, Role};
 use client::Client;
 pub(super) use settings::Login;
 
-/// An MLflow server.
 #[derive(Clone, Debug)]
 pub(super) struct Mlflow {
     client: Client,

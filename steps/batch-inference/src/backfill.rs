@@ -29,7 +29,6 @@ const MOST_CHOSEN: usize = 100;
 /// The item of a plan without dates: Argo trips over an empty list. Nothing runs for it.
 const NO_DATE: &str = "none";
 
-/// What is asked for.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) from: NaiveDate,

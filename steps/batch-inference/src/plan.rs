@@ -53,7 +53,6 @@ impl Job {
 
 pub(crate) type Plan = fanout::Plan<Job>;
 
-/// What is asked for.
 pub(crate) struct Request {
     pub(crate) model: ModelUri,
     pub(crate) predict_manifest: String,

@@ -18,7 +18,6 @@ use tracking::Tracking;
 
 use crate::history::{self, Needs};
 
-/// What is asked for.
 pub(crate) struct Request {
     pub(crate) data_version: DataVersion,
     pub(crate) model_name: ModelName,
@@ -80,7 +79,7 @@ pub(crate) async fn resolve(
     };
     if let Some(history) = &selection.history {
         let files = history.files.len();
-        summary = format!("{summary}, whose rows look back at {files} others");
+        summary = format!("{summary}, whose rows look back at {files} other files");
     }
     if let Some(note) = note {
         summary = format!("{summary}; {note}");

@@ -86,7 +86,6 @@ impl IntoResponse for Problem {
 /// What an address gives.
 pub(crate) type Answer = Result<Response, Problem>;
 
-/// A page.
 pub(crate) fn html(page: String) -> Answer {
     Ok(([(header::CONTENT_TYPE, HTML)], page).into_response())
 }

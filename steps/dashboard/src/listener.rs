@@ -59,7 +59,6 @@ impl Listener for Patient {
     }
 }
 
-/// One connection.
 pub(crate) struct Connection {
     stream: TcpStream,
     allowed: Duration,

@@ -117,7 +117,6 @@ pub(crate) const OF_MODEL: [(&str, OfModel); 7] = [
     ("values", |model| Some(values(&model.side.as_ref()?.live))),
 ];
 
-/// Numbers by day.
 fn days(live: &Live) -> Table {
     let columns: &Columns<Day> = &[
         ("day", |day| date(Some(day.date))),
@@ -175,7 +174,6 @@ fn features(live: &Live) -> Table {
     )
 }
 
-/// Metrics by threshold.
 fn thresholds(live: &Live) -> Table {
     let columns: &Columns<AtThreshold> = &[
         ("threshold", |at| at.threshold.into()),
@@ -292,7 +290,6 @@ fn segments(segments: &Segments) -> Table {
     of(columns, &parts)
 }
 
-/// Runs that are tracked.
 pub(crate) fn runs(runs: &[RunView]) -> Table {
     let columns: &Columns<RunView> = &[
         ("run_id", |view| view.run.run_id.as_str().into()),
@@ -375,7 +372,6 @@ pub(crate) fn raw_files(set: &DataSet) -> Table {
     of(columns, &set.manifest.shards)
 }
 
-/// Raw files that were left out.
 pub(crate) fn left_out(sets: &[DataSet]) -> Table {
     let columns: &Columns<(&DatasetManifest, &Quarantined)> = &[
         ("data_version", |(set, _)| {

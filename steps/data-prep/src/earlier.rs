@@ -90,9 +90,9 @@ impl LooksBack {
             return Ok(());
         }
         Err(Failure::contract(format!(
-            "{key} holds rows from {} to {}, and by the statistics of the raw files the rows to \
-             score are from {} to {}, for which the earlier rows were chosen that features.sql \
-             looks back at: write the file again with statistics that are right, or with none",
+            "{key} holds rows from {} to {}, but the statistics of the raw files say that the rows to \
+             score are from {} to {}, and earlier rows were selected for those times: write the \
+             file again with correct statistics, or without any",
             found.first, found.last, rows.first, rows.last
         )))
     }
@@ -171,9 +171,9 @@ impl Task {
     /// Refuses a file that is not what it was when it was read before.
     fn changed(&self, shard: &Shard) -> anyhow::Error {
         Failure::usage(format!(
-            "{} in {} is not what it was when it was read before, and rows to score look back at it: \
-             restore the old file, score the data version again that it is of (cache=refresh), or \
-             train a new model where it was trained on; then submit with cache=refresh",
+            "{} in {} has changed since it was read before, and rows to score look back at it: restore \
+             the old file; or, to accept the new one, score its data version again with \
+             cache=refresh, or train a new model if it is training data; then submit with cache=refresh",
             shard.key,
             self.raw_url()
         ))
@@ -202,7 +202,7 @@ pub(crate) fn left_out(done: &[Done]) -> Option<String> {
         more => format!("\n- and {more} more"),
     };
     Some(format!(
-        "{} raw files that the rows look back at break the data contract and are left out, so that \
+        "{} raw files that the rows look back at break the data contract and are left out, so \
          windows lack their rows:{}{more}",
         reasons.len(),
         shown.concat()

@@ -350,11 +350,11 @@ pub(crate) fn accept(job: &Job, bad: &[Quarantined]) -> Result<()> {
     }
     let mut text = match job.quarantine {
         Some(limit) => format!(
-            "{} raw files break the data contract, and max-bad-shards is {limit}:",
+            "{} raw files break the data contract, and MAX_BAD_SHARDS (--max-bad-shards) is {limit}:",
             bad.len()
         ),
         None => format!(
-            "{} raw files break the data contract, and on-bad-shard is fail:",
+            "{} raw files break the data contract, and ON_BAD_SHARD (--on-bad-shard) is fail:",
             bad.len()
         ),
     };

@@ -36,7 +36,6 @@ const BUFFER: usize = 1 << 16;
 /// The names of the columns that name a row.
 pub(crate) type KeyColumns = Arc<[String]>;
 
-/// The columns of a batch, by name.
 pub(crate) fn columns_of(batch: &RecordBatch, names: &[String]) -> Result<Vec<ArrayRef>> {
     let schema = batch.schema_ref();
     names

@@ -83,8 +83,8 @@ pub(crate) fn summarize(
     let counted = listed(main, false);
     if !counted.is_empty() {
         main.warnings.push(format!(
-            "rows that break the data contract are taken, as its on_violation says, of {rows}: \
-             {counted}"
+            "rows that break the data contract are used, because on_violation is count; of {rows} \
+             rows: {counted}"
         ));
     }
     if main.left_out.quarantined > 0 {
@@ -115,8 +115,8 @@ pub(crate) fn refuse_many(
         return Ok(());
     }
     Err(Failure::contract(format!(
-        "{}, and max-quarantined-share is {most}: {}\n{}\nrepair the files, correct dataset.json, or \
-         raise MAX_QUARANTINED_SHARE",
+        "{}, and MAX_QUARANTINED_SHARE (--max-quarantined-share) is {most}: {}\n{}\nrepair the \
+         files, correct dataset.json, or raise MAX_QUARANTINED_SHARE",
         share(main, rows),
         listed(main, true),
         place(main)

@@ -125,7 +125,7 @@ async fn runs(step: &Step, store: &Store, plan: &Plan<Job>, done: &[Done]) -> Re
     if !missing.is_empty() {
         tracing::info!(
             files = missing.len(),
-            "reading the keys of files from their parts"
+            "reading the row keys of files from their parts"
         );
         let collector = Arc::new(Collector::new(step.work(), plan.job.key_columns()));
         let (keys, store) = (collector.clone(), store.clone());
@@ -416,8 +416,8 @@ impl Search {
             let shared = tally.shared;
             let first = self.name(0);
             text.push(format!(
-                "{shared} keys ({key}) are both in {first}, which is held out, and in files to \
-                 train on"
+                "{shared} row keys ({key}) are both in {first}, which is held out, and in training \
+                 files"
             ));
             advice.push(
                 "to measure the model on rows that it has not seen, remove them from one side or \

@@ -33,8 +33,8 @@ pub(crate) fn old_holdout(
     let day = |time: NaiveDateTime| time.date();
     Some(format!(
         "the holdout is older than the rows to train on: {} ({} to {}) is held out by first-shard, \
-         and {later} of {} rows to train on are later, up to {}, so that the model is measured on \
-         the past of what it knows; HOLDOUT=after=DATE holds out what comes last",
+         and {later} of {} rows to train on are later, up to {}, so the model is measured on data \
+         older than its training data; HOLDOUT=after=DATE holds out the latest rows",
         holdout
             .shards
             .first()

@@ -20,7 +20,6 @@ use crate::segments::Segmentation;
 /// Rows between two looks at the signal to stop.
 pub(crate) const CHECK_EVERY: u64 = 1 << 16;
 
-/// What the join found.
 pub(crate) struct Joined {
     /// By date; `None` holds the rows without one.
     pub(crate) days: BTreeMap<Option<DayNumber>, DayCounts>,

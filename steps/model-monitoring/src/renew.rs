@@ -20,7 +20,6 @@ use tracking::{Status, Tracking};
 use crate::report;
 use crate::subject::Subject;
 
-/// What is asked for.
 pub(crate) struct Request {
     pub(crate) model_name: ModelName,
     /// How many of the newest results are looked at.

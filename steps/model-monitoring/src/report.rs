@@ -48,7 +48,6 @@ fn refuses(fail_on: FailOn, verdict: Verdict) -> bool {
     }
 }
 
-/// What is asked for.
 pub(crate) struct Request {
     pub(crate) fail_on: FailOn,
     pub(crate) results_manifest: String,

@@ -30,7 +30,7 @@ pub(crate) trait Kept: Send + Sync + 'static {
     /// The record of a row.
     type Words: Record + Copy + Send + 'static;
 
-    /// Makes it.
+    /// The record of a row.
     fn words(seen: Seen) -> Self::Words;
 }
 

@@ -107,8 +107,8 @@ impl Subject {
         }
         if self.keys().is_empty() {
             return Err(Failure::usage(format!(
-                "the results hold none of the columns {:?}, which name a row: keep them in \
-                 features.sql, and train a new version",
+                "the results hold none of the columns {:?}, which identify a row: return them \
+                 from features.sql, and train a new version",
                 self.config.dataset.key()
             )));
         }

@@ -40,8 +40,8 @@ impl Webhook {
     #[expect(clippy::disallowed_methods, reason = "a secret is no flag")]
     pub(crate) fn from_environment(variable: &'static str, budget: Budget) -> Result<Option<Self>> {
         match std::env::var(variable) {
-            // A file that became a secret often ends with a line break.
             Ok(url) if url.trim().is_empty() => Ok(None),
+            // A file that became a secret often ends with a line break.
             Ok(url) => Self::new(url.trim(), variable, budget).map(Some),
             Err(std::env::VarError::NotPresent) => Ok(None),
             Err(std::env::VarError::NotUnicode(_)) => {
@@ -60,7 +60,8 @@ impl Webhook {
             .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         let url = parsed.ok_or_else(|| {
             Failure::usage(format!(
-                "{variable} is no http or https URL: correct it, or leave it out to send no messages"
+                "{variable} is not an http or https URL: correct it, or leave it out to send no \
+                 messages"
             ))
         })?;
         let port = url

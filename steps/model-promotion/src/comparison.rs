@@ -35,7 +35,7 @@ impl Contender {
         let manifest: ModelManifest = manifest::require(store, &version.model).await?;
         if manifest.header().fingerprint != version.fingerprint {
             return Err(Failure::damaged(format!(
-                "{} is another model than was registered",
+                "{} is not the model that was registered",
                 version.model
             )));
         }
@@ -43,7 +43,7 @@ impl Contender {
         let train: DatasetManifest = manifest::require(store, &manifest.train_manifest).await?;
         if manifest.header.inputs.get(ModelManifest::TRAIN_DATA) != Some(&train.content()) {
             return Err(Failure::contract(format!(
-                "{} was prepared anew since version {} was trained on it: train it again",
+                "{} was prepared again since version {} was trained on it: train it again",
                 manifest.train_manifest, version.version
             )));
         }
@@ -135,7 +135,7 @@ pub(crate) async fn holdout(
         != Some(&holdout.content())
     {
         return Ok(Err(format!(
-            "the holdout {key} was prepared anew since the candidate was trained: train it again"
+            "the holdout {key} was prepared again since the candidate was trained: train it again"
         )));
     }
     Ok(match scoring::overlap(&candidate.train, &holdout, true) {
@@ -208,8 +208,8 @@ impl Rival {
                 None => String::new(),
             };
             return Err(Failure::contract(format!(
-                "its own configuration makes {} rows of the holdout{}, where the candidate's \
-                 makes {}{}",
+                "its own configuration gives {} rows of the holdout{}, and the candidate's gives \
+                 {}{}",
                 ours.0,
                 positives(ours, ", of them positive "),
                 theirs.0,
@@ -269,7 +269,7 @@ async fn own_configuration(
         row_names(&ours) == row_names(&theirs),
     ) {
         return Err(Failure::contract(format!(
-            "{why}, so that it would be flattered"
+            "{why}, so the comparison would favour it"
         )));
     }
     if ours.digest() == theirs.digest() {

@@ -71,7 +71,7 @@ impl Gate {
             return (
                 false,
                 format!(
-                    "{name} of the candidate is undefined on the holdout, as where all labels are alike"
+                    "{name} of the candidate is undefined on the holdout, for example because all labels are equal"
                 ),
             );
         };
@@ -125,7 +125,7 @@ impl Gate {
         );
         if let (GateCompare::Interval, Err(why)) = (self.compare, &difference) {
             text += &format!(
-                ": its interval is not known, because {why}; GATE_COMPARE: estimate does without"
+                ": its interval is not known, because {why}; GATE_COMPARE: estimate needs none"
             );
         }
         (passes, text)
@@ -176,7 +176,7 @@ impl Gate {
             })
             .collect();
         if !passed_over.is_empty() {
-            reason += &format!("; of {of_window} passed over: {}", passed_over.join(", "));
+            reason += &format!("; not compared, of {of_window}: {}", passed_over.join(", "));
         }
         (!refused, reason)
     }

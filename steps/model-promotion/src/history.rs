@@ -90,7 +90,7 @@ impl History {
                     .find(|known| known.version == holder.version);
                 known
                     .cloned()
-                    .ok_or_else(|| "it is registered no more".to_owned())
+                    .ok_or_else(|| "it is no longer registered".to_owned())
             },
         });
         Ok(Self {
@@ -202,7 +202,7 @@ impl History {
                 let why = format!(
                     "it was not scored: {}",
                     if scored == RESCORED {
-                        format!("{RESCORED} champions of a better recorded metric were")
+                        format!("{RESCORED} champions with a better recorded metric were")
                     } else {
                         "another champion of the window decides already".to_owned()
                     }

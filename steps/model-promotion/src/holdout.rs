@@ -101,7 +101,10 @@ impl std::str::FromStr for AtPlan {
                 .parse()
                 .map(|number| Self(Some(number)))
                 .map_err(|_| {
-                    format!("{number:?} is no version; give a number, or none where there was none")
+                    format!(
+                        "{number:?} is not a version: give a number, or none if there was no \
+                             champion"
+                    )
                 }),
         }
     }

@@ -50,7 +50,7 @@ pub(crate) async fn plan(
     }
     tracing::info!(
         configurations = configurations.len(),
-        "{} other configurations have to prepare {}",
+        "{1} must be prepared with {0} other configurations",
         configurations.len(),
         contender.manifest.holdout_manifest
     );

@@ -148,7 +148,7 @@ impl Gate {
         }
         if !candidate.too_many.is_empty() {
             let names = candidate.too_many.join(", ");
-            reason += &format!("; too many values to divide by: {names}");
+            reason += &format!("; columns with too many values for segments: {names}");
         }
         Judged {
             passes: refusals.is_empty(),
@@ -168,12 +168,16 @@ impl Gate {
         if of.rows < rules.rows {
             return Err(format!("has fewer than {} rows", rules.rows));
         }
-        let undefined =
-            |of: &str| format!("{name} of {of} is undefined, as where labels are alike");
+        let undefined = |of: &str| {
+            format!(
+                "{name} of {of} is undefined, for example because all labels are \
+                                equal"
+            )
+        };
         let value = of.metric.ok_or_else(|| undefined("the candidate"))?;
         let known = |interval: Option<Interval>| match interval {
             None if self.metric.is_smooth() => Err(format!(
-                "has no interval of {name}: too few entities, or too few of a kind of label"
+                "has no interval of {name}: too few entities, or too few with one of the labels"
             )),
             interval => Ok(interval),
         };

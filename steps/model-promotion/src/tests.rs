@@ -384,7 +384,7 @@ fn flags_are_checked_by_name() {
         (&["--model-version=new"], "invalid digit"),
         (
             &["--model-version=2", "--planned-champion=new"],
-            "is no version; give a number, or none",
+            "is not a version: give a number, or none",
         ),
         (&["--model-version=2", "--gate=maybe"], "soft, hard"),
         (&["--model-version=2", "--gate-metric=auc"], "roc_auc"),

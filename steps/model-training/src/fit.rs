@@ -123,14 +123,14 @@ fn show(fitted: &Fitted) {
         let missing = (found.missing > 0).then(|| format!("{} missing", found.missing));
         let rare = found.distinct.map(|distinct| match found.rare {
             0 => format!("{distinct} categories"),
-            rare => format!("{distinct} categories, of which {rare} rare ones are joined"),
+            rare => format!("{distinct} categories; {rare} rare ones share `other`"),
         });
         let said: Vec<String> = missing.into_iter().chain(rare).collect();
         (!said.is_empty()).then(|| format!("\n  {}: {}", found.feature, said.join(", ")))
     };
     let columns: String = fitted.found.iter().filter_map(of_column).collect();
     tracing::info!(
-        "preprocessing: {} features make {} numbers a row{columns}",
+        "preprocessing: {} features become {} numbers per row{columns}",
         fitted.found.len(),
         fitted.preprocessing.width()
     );

@@ -213,8 +213,7 @@ impl Job {
         layout::model(&self.model_name, &self.inputs.fingerprint())
     }
 
-    /// The key of its manifest.
-    pub(crate) fn manifest(&self) -> String {
+    pub(crate) fn manifest_key(&self) -> String {
         layout::manifest(&self.folder())
     }
 

@@ -43,7 +43,7 @@ const ALGORITHM: u32 = 3;
 /// The verbs of this step.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// List the candidates that are to be measured in pods of their own first
+    /// List the candidates to measure first, each in its own pod
     Plan(Plan),
     /// Fit a model, measure it on the holdout, and register it
     Train(Train),

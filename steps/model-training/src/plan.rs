@@ -21,7 +21,7 @@ pub(crate) async fn plan(step: &Step, store: &Store, flags: &Plan) -> Result<Out
         true => (1..=candidates).map(|number| number.to_string()).collect(),
         false => Vec::new(),
     };
-    let key = job.manifest();
+    let key = job.manifest_key();
     let done = manifest::reusable::<ModelManifest>(store, &key, &job.inputs, step.cache());
     let listed = match listed.is_empty() || done.await?.is_some() {
         true => Vec::new(),

@@ -262,7 +262,7 @@ fn table(selection: &Selection) -> String {
             candidate.name()
         );
         if let Some(behind) = candidate.behind {
-            text += &format!("  ({:+.4} to {:+.4} beside *)", behind.low, behind.high);
+            text += &format!("  ({:+.4} to {:+.4} from *)", behind.low, behind.high);
         }
     }
     text

@@ -60,7 +60,7 @@ pub(crate) async fn make_of(
     tracking: &Tracking,
     job: &Job,
 ) -> Result<Outputs> {
-    let key = job.manifest();
+    let key = job.manifest_key();
     if let Some(manifest) =
         manifest::reusable::<ModelManifest>(store, &key, &job.inputs, step.cache()).await?
     {

@@ -29,7 +29,6 @@ pub(crate) trait Sums: Clone + Send + Sync + 'static {
     fn bytes(&self) -> u64;
     /// Chunks of rows from the row of this number on will be added.
     fn begin(&mut self, _row: u64) {}
-    /// Adds a chunk of rows.
     fn add(&mut self, rows: Rows<'_>) -> Result<()>;
     /// Merges the sums of later rows.
     fn merge(&mut self, later: Self) -> Result<()>;

@@ -11,7 +11,6 @@ use store::{Object, Store};
 use table::config::Config;
 use table::labels::{self, LabelReader};
 
-/// What is asked for.
 pub(crate) struct Request {
     pub(crate) results_manifest: String,
     pub(crate) labels_glob: String,

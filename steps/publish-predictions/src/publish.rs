@@ -14,7 +14,6 @@ use table::parts;
 
 use crate::catch_up;
 
-/// What is asked for.
 pub(crate) struct Request {
     /// `None` when there was nothing to score.
     pub(crate) results_manifest: Option<String>,

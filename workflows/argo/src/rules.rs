@@ -49,7 +49,7 @@ impl fmt::Display for Rule {
             argo,
         } = self;
         let help = if help.is_empty() {
-            "as the finding says"
+            "see the finding"
         } else {
             help
         };

@@ -259,8 +259,7 @@ pub fn broken(report: &Report) -> Option<anyhow::Error> {
     (!report.is_clean()).then(|| {
         let of = report.files.len();
         let broken = (broken > 0).then(|| format!("{broken} of {of} files break the contract"));
-        let doubles =
-            (!report.doubles.is_empty()).then(|| "rows to train on are there twice".to_owned());
+        let doubles = (!report.doubles.is_empty()).then(|| "training rows occur twice".to_owned());
         let found: Vec<String> = broken.into_iter().chain(doubles).collect();
         Failure::contract(found.join(", and "))
     })

@@ -14,8 +14,8 @@ pub(crate) fn of_names<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Vec<
         questions.push(Question::new(
             "csv",
             format!("the header names {name}: fields are in single quotes"),
-            "they are read as a part of the field: \"csv\": {\"quote\": \"'\"} in dataset.json \
-             takes them away, and names and values there are without them",
+            "the quotes are read as part of each field: with \"csv\": {\"quote\": \"'\"} in dataset.json \
+             they are removed, so write the names and values there without them",
         ));
     }
     let is_value = |name: &&str| name.trim_matches('\'').parse::<f64>().is_ok();
@@ -100,8 +100,7 @@ impl<'a> Affixed<'a> {
         (self.before.trim(), self.after.trim()) == (other.before.trim(), other.after.trim())
     }
 
-    /// The unit.
-    pub(crate) fn affix(&self) -> String {
+    pub(crate) fn unit(&self) -> String {
         format!("{}{}", self.before.trim(), self.after.trim())
     }
 
@@ -152,8 +151,8 @@ mod tests {
     fn a_unit_beside_a_number_is_taken_away() {
         let of = |text: &str| {
             let found = Affixed::of(text)?;
-            let (affix, place) = (found.affix(), found.place());
-            Some(format!("{affix} {place} {}", found.decimal))
+            let (unit, place) = (found.unit(), found.place());
+            Some(format!("{unit} {place} {}", found.decimal))
         };
         for (text, expected) in [
             ("4.1%", Some("% behind them .")),

@@ -122,8 +122,8 @@ impl Doubts {
         doubts.leaks(column, target, goal)?;
         doubts.spellings(column);
         if column.is_moment() {
-            let advice = "it is no feature: take it apart in features.sql, such as \
-                date_part('epoch', ...) / 86400 for days";
+            let advice = "it is not a feature: split it in features.sql, such as \
+                          date_part('epoch', ...) / 86400 for days";
             doubts.left_out = Some("a moment");
             doubts.others.push(Question::new(
                 name,
@@ -154,7 +154,7 @@ impl Doubts {
 
     fn leave_out(&mut self, why: &'static str, name: &str, seen: String) {
         self.left_out = Some(why);
-        let advice = "it is no feature: \"role\": \"feature\" in dataset.json makes it one";
+        let advice = "it is not a feature: \"role\": \"feature\" in dataset.json makes it one";
         self.others.push(Question::new(name, seen, advice));
     }
 
@@ -257,8 +257,8 @@ impl Doubts {
                 except(&number)
             );
             let advice = format!(
-                "it stays a text: if they are amounts and no codes, \
-                 TRY_CAST({column_of} AS DOUBLE) in features.sql makes numbers of them"
+                "it stays a text: if they are amounts, not codes, TRY_CAST({column_of} AS DOUBLE) \
+                 in features.sql makes numbers of them"
             );
             self.others.push(Question::new(name, seen, advice));
         } else if let Some(mark) = thousands_of(texts().map(|(text, _)| text))
@@ -286,7 +286,7 @@ impl Doubts {
             let example = column.show(column.distinct[0].2);
             let seen = format!(
                 "its texts are numbers with {:?} {}, such as {example:?}",
-                affixed.affix(),
+                affixed.unit(),
                 affixed.place()
             );
             let advice = format!(
@@ -316,8 +316,9 @@ impl Doubts {
         let named = words(name).into_iter();
         let named = named.filter(|word| WEIGHTS.contains(&word.as_str()));
         if !column.has_nulls && numbers.iter().all(is_weight) && named.count() > 0 {
-            let advice = "it stays a feature: if it says how much a row counts, as a survey weight \
-                does, \"role\": \"weight\" in dataset.json weighs the rows by it";
+            let advice = "it stays a feature: if it says how much a row counts, as a survey \
+                          weight does, \"role\": \"weight\" in dataset.json makes it the weight \
+                          of the rows";
             let seen = "its name is that of a weight, and no value is negative";
             self.others.push(Question::new(name, seen, advice));
         }
@@ -326,9 +327,9 @@ impl Doubts {
             .iter()
             .all(|value| value.is_nan() || value.fract() == 0.0);
         if whole && (3..=CODES.0).contains(&distinct) && distinct * CODES.1 <= numbers.len() {
-            let advice = "it stays a number: if they are codes and no amounts, \
-                CAST(... AS VARCHAR) in features.sql makes categories of them";
-            let seen = format!("it holds {distinct} whole numbers alone");
+            let advice = "it stays a number: if they are codes, not amounts, CAST(... AS VARCHAR) \
+                          in features.sql makes categories of them";
+            let seen = format!("it holds only {distinct} different whole numbers");
             self.others.push(Question::new(name, seen, advice));
         }
         if let Some((value, rows)) = sentinel(column, numbers) {

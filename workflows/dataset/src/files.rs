@@ -95,8 +95,8 @@ impl Files {
             .collect();
         let Some(narrow) = glob_of(&keys) else {
             return Err(Failure::usage(format!(
-                "no glob names {} and {} together, since they lie at different depths: put the \
-                 files to train on in one folder, and give that",
+                "no glob matches both {} and {}, because they are at different depths: put the \
+                 training files into one folder, and give that folder",
                 keys[0],
                 keys[keys.len() - 1]
             )));
@@ -111,8 +111,8 @@ impl Files {
             }
         }
         Err(Failure::usage(format!(
-            "the files are named by a glob in TRAIN_GLOB, and {narrow} names others as well: put \
-             the files to train on in a folder of their own, and give that"
+            "TRAIN_GLOB must name the training files, but the glob {narrow} also matches others: put \
+             the training files into a folder of their own, and give that folder"
         )))
     }
 

@@ -264,7 +264,7 @@ fn holdout(columns: &[Column], roles: &Roles, sampled: &Sampled) -> Result<(Hold
     };
     let held = days.len() - days.partition_point(|day| *day < date);
     if held == 0 || held == days.len() {
-        return Ok(share("since the times do not part the rows"));
+        return Ok(share("since the times do not divide the rows"));
     }
     let percent = 100.0 * held as f64 / days.len() as f64;
     let why = format!(

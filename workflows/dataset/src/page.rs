@@ -259,7 +259,7 @@ fn columns(content: &Content<'_>) -> Markup {
     let more = match more {
         0 => nothing(),
         more => note(format!(
-            "{} more columns are in the overview alone.",
+            "{} more columns are only in the overview.",
             count(more as u64)
         )),
     };

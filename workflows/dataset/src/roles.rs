@@ -186,7 +186,7 @@ fn undecided(
 ) -> anyhow::Error {
     let found = of.iter().take(NAMED).map(|of| described(columns, of));
     let found = match found.collect::<Vec<_>>().join("; ") {
-        none if none.is_empty() => "nothing in the data says it".to_owned(),
+        none if none.is_empty() => "nothing in the data indicates it".to_owned(),
         found => format!("candidates are {found}"),
     };
     Failure::usage(format!(
@@ -208,8 +208,8 @@ pub(crate) fn place(columns: &[Column], name: &str, flag: &str) -> Result<usize>
             }
             (Some(column), _) => format!("there is {:?}, and letter case counts", column.name),
             (None, [only]) => format!(
-                "the first line names one column, {:?}: take away what stands before the line of \
-                 the names, and see that it has as many fields as the rows",
+                "the first line names only one column, {:?}: remove the lines before the header, and \
+                 make sure that it has as many fields as the rows",
                 only.name
             ),
             (None, _) => {

@@ -129,7 +129,7 @@ fn nested(probes: &[Probe], name: &str) -> String {
 /// Types by how many files spell them.
 fn differing(spelled: &[(String, usize)]) -> String {
     format!(
-        "no type takes its values in all files: it is {}",
+        "no type accepts its values in all files: it is {}",
         by_files(spelled)
     )
 }

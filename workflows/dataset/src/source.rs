@@ -83,7 +83,7 @@ pub fn find(dir: &Path, glob: Option<&str>, target: &str) -> Result<Sources> {
 
 /// Why a file is passed over.
 const HIDDEN: &str = "its name begins with . or _";
-const OTHER: &str = "it is no parquet or CSV file by its name";
+const OTHER: &str = "its name is not that of a Parquet or CSV file";
 
 struct Search<'a> {
     glob: Option<&'a str>,
@@ -145,7 +145,7 @@ impl Search<'_> {
         let target = self.target.as_ref();
         if target.is_some_and(|target| path.canonicalize().is_ok_and(|path| path == *target)) {
             return Err(Failure::usage(format!(
-                "{} is where the files would go to: upload another folder, or choose another RAW_URL",
+                "{} is the target of the upload: upload another folder, or choose another RAW_URL",
                 path.display()
             )));
         }

@@ -364,7 +364,7 @@ fn settings_name_the_files_by_the_narrowest_glob_that_tomorrows_files_match() {
 
     let desk = Desk::new();
     desk.csv("a.csv", &text_of).csv("deep/b.csv", &text_of);
-    assert!(desk.refused(&[]).contains("they lie at different depths"));
+    assert!(desk.refused(&[]).contains("they are at different depths"));
 }
 
 #[test]

@@ -61,7 +61,7 @@ impl<'a> Linter<'a> {
             (
                 text(cron, "stopStrategy.expression").contains("=="),
                 "stopStrategy.expression",
-                "a count can jump over the number: use `>=`",
+                "the count can skip that number: use `>=`",
             ),
         ] {
             if is_missing {

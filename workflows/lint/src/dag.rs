@@ -46,12 +46,12 @@ impl<'a> Linter<'a> {
                     }
                     if has_depends && has(task, "dependencies") {
                         l.at(".dependencies", |l| {
-                            l.find("dependencies", "stands in a DAG that uses `depends`")
+                            l.find("dependencies", "is in a DAG that uses `depends`")
                         });
                     }
                     if has_depends && has(task, "continueOn") {
                         l.at(".continueOn", |l| {
-                            l.find("continue-on", "stands in a DAG that uses `depends`")
+                            l.find("continue-on", "is in a DAG that uses `depends`")
                         });
                     }
                     l.order(task, tasks);
@@ -121,7 +121,7 @@ impl<'a> Linter<'a> {
         });
     }
 
-    /// Lists that are empty.
+    /// A fan-out over a list that is empty, or may be.
     fn fan_out(&mut self, task: &'a Value, template: &'a Value) {
         if get(task, "withItems").as_array().is_some_and(Vec::is_empty) {
             self.at(".withItems", |l| {

@@ -65,11 +65,7 @@ impl<'a> Linter<'a> {
                 let name = text(mount, "name");
                 if !has_name(list(template, "volumes"), name) {
                     let of_spec = has_name(list(of.spec, "volumes"), name);
-                    let more = if of_spec {
-                        ": it stands in the spec"
-                    } else {
-                        ""
-                    };
+                    let more = if of_spec { ": it is in the spec" } else { "" };
                     l.find(
                         "volume",
                         format!("this template has no volume `{name}`{more}"),
@@ -94,7 +90,7 @@ impl<'a> Linter<'a> {
         if !place(Path::new(""), path).is_some_and(|place| place.starts_with("outputs")) {
             self.find(
                 "output-path",
-                format!("the path `{path}` does not lie in /work/out"),
+                format!("the path `{path}` is not in /work/out"),
             );
         }
     }
@@ -105,7 +101,7 @@ impl<'a> Linter<'a> {
         let tag = name.rsplit_once(':').map(|(_, tag)| tag);
         let what = match tag {
             _ if image.is_empty() => "there is no `image`".to_owned(),
-            Some("latest") => format!("`{image}` is whatever is the latest"),
+            Some("latest") => format!("`{image}` can be another image tomorrow"),
             None if !image.contains('@') && !name.starts_with("{{") => {
                 format!("`{image}` has no tag")
             }
@@ -246,9 +242,12 @@ impl<'a> Linter<'a> {
             let expression = text(strategy, "expression");
             let what = match policy {
                 "" => Some("there is no `retryPolicy`".to_owned()),
-                policy if !POLICIES.contains(&policy) => Some(format!("there is no retryPolicy `{policy}`")),
+                policy if !POLICIES.contains(&policy) => {
+                    Some(format!("there is no retryPolicy `{policy}`"))
+                }
                 "OnFailure" | "OnTransientError" => Some(format!(
-                    "`{policy}` leaves pods that were deleted or evicted: take `Always` with an expression"
+                    "`{policy}` leaves pods that were deleted or evicted: use `Always` with an \
+                     expression"
                 )),
                 _ => None,
             };
@@ -256,33 +255,53 @@ impl<'a> Linter<'a> {
                 l.at(".retryPolicy", |l| l.find("retry-policy", what));
             }
             let backoff = get(strategy, "backoff");
-            for (path, value) in [(".limit", limit), (".backoff.factor", get(backoff, "factor"))] {
+            for (path, value) in [
+                (".limit", limit),
+                (".backoff.factor", get(backoff, "factor")),
+            ] {
                 let value = plain(value);
                 if !value.is_empty() && !value.contains("{{") && value.parse::<u32>().is_err() {
-                    l.at(path, |l| l.find("retry-value", format!("`{value}` is not a whole number")));
+                    l.at(path, |l| {
+                        l.find("retry-value", format!("`{value}` is not a whole number"))
+                    });
                 }
             }
             for field in ["duration", "cap", "maxDuration"] {
                 let value = plain(get(backoff, field));
-                if let Some(error) = spec::duration(&value).err().filter(|_| !value.is_empty() && !value.contains("{{"))
+                if let Some(error) = spec::duration(&value)
+                    .err()
+                    .filter(|_| !value.is_empty() && !value.contains("{{"))
                 {
-                    l.at(&format!(".backoff.{field}"), |l| l.find("retry-value", error));
+                    l.at(&format!(".backoff.{field}"), |l| {
+                        l.find("retry-value", error)
+                    });
                 }
             }
             if has(backoff, "maxDuration") {
-                l.at(".backoff.maxDuration", |l| l.find("retry-max-duration", "ends later attempts early"));
+                l.at(".backoff.maxDuration", |l| {
+                    l.find("retry-max-duration", "ends later attempts early")
+                });
             }
             if retries_deadline(policy, expression) {
-                l.find("deadline-retry", "a leaf that met its deadline is tried again");
+                l.find(
+                    "deadline-retry",
+                    "a leaf that reached its deadline is retried",
+                );
             }
             if !expression.is_empty() {
-                l.at(".expression", |l| match expr::parse(expression, Dialect::Variables) {
-                    Ok(parsed) => {
-                        for name in parsed.names().into_iter().filter(|name| !LAST_RETRY.contains(name)) {
-                            l.find("retry-expression", format!("unknown name `{name}`"));
+                l.at(".expression", |l| {
+                    match expr::parse(expression, Dialect::Variables) {
+                        Ok(parsed) => {
+                            for name in parsed
+                                .names()
+                                .into_iter()
+                                .filter(|name| !LAST_RETRY.contains(name))
+                            {
+                                l.find("retry-expression", format!("unknown name `{name}`"));
+                            }
                         }
+                        Err(error) => l.find("retry-expression", error),
                     }
-                    Err(error) => l.find("retry-expression", error),
                 });
             }
         });

@@ -54,7 +54,7 @@ impl<'a> Linter<'a> {
                         l.find(
                             "metric",
                             format!(
-                                "{{{{{name}}}}} makes a new series in every run: use what stays"
+                                "{{{{{name}}}}} makes a new series in every run: use a value that stays the same"
                             ),
                         );
                     }

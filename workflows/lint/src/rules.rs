@@ -14,7 +14,6 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
     rules.chain(&leaves::RULES).chain(&others::RULES)
 }
 
-/// The rule of that name.
 pub(crate) fn find(name: &str) -> Option<&'static Rule> {
     all().find(|rule| rule.name == name)
 }

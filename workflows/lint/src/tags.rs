@@ -37,7 +37,7 @@ impl<'a> Linter<'a> {
             match name == SCHEDULED {
                 true => self.find(
                     "scheduled-time",
-                    format!("the tag {{{{{name}}}}} stands in a template"),
+                    format!("the tag {{{{{name}}}}} is in a template"),
                 ),
                 false => self.find("tag", format!("the tag {{{{{name}}}}} refers to nothing")),
             }

@@ -8,7 +8,6 @@ use anyhow::Result;
 use argo::spec::{Parameter, Template};
 use runtime::failure::Failure;
 
-/// One answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
     /// Name of the task that is a gate.

@@ -336,7 +336,6 @@ impl Place {
         folder_or_embedded(self.workflows.as_ref(), "workflows")
     }
 
-    /// The ConfigMaps.
     pub(crate) fn maps(&self) -> Result<ConfigMaps> {
         ConfigMaps::load(&folder_or_embedded(
             self.config_maps.as_ref(),

@@ -7,7 +7,7 @@ use argo::config_maps::EMBEDDED;
 use argo::library::{Library, Source};
 use clap::Arg;
 
-const BEGIN: &str = "<!-- made from the code from here; `just accept` writes it anew -->\n";
+const BEGIN: &str = "<!-- generated from the code from here; `just accept` writes it again -->\n";
 /// Verbs that serve, and so are in no workflow.
 const SERVERS: [&str; 1] = ["dashboard-serve"];
 const END: &str = "<!-- to here -->\n";

@@ -29,19 +29,19 @@ const NAMED: usize = 20;
 /// What is done with the files.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Write a first dataset.json, features.sql, models.json and settings of raw files, and ask
-    /// what a person should look at
+    /// Draft dataset.json, features.sql, models.json and settings from raw files, and list what you
+    /// should check
     ///
-    /// The schemas of all files are read, and a sample of their rows: the same number of each file,
-    /// spread over it. The same files give the same answer. Nothing that is there already is
-    /// replaced, unless --force is given.
+    /// It reads the schemas of all files, and a sample of their rows: the same number from each
+    /// file, spread over it. The same files give the same draft. It replaces no existing file,
+    /// unless --force is given.
     Infer(infer::Options),
     /// Check raw files against dataset.json and features.sql, as a workflow would, and write
     /// nothing
     ///
-    /// Every row of every file is read. Files that break the contract are named with the first row
-    /// of each fault, and end with exit code 10; a wrong setting ends with 2. Where FILES hold the
-    /// folders train and predict, those of predict are checked as files to score.
+    /// It reads every row of every file, and names each file that breaks the contract, with the
+    /// first row of each fault. The exit code is then 10, and 2 for a wrong setting. If FILES
+    /// contain the folders train and predict, it checks those of predict as files to score.
     Check(check::Options),
     /// Write a page about raw files: nulls, quantiles and values of each column, and their relation
     /// to the target
@@ -262,7 +262,7 @@ fn questions(questions: &[Question]) -> String {
             .collect::<Vec<_>>()
             .join(", ");
         let end = if more > NAMED { ", ..." } else { "" };
-        text += &format!("  {more} more of which the same holds: {names}{end}\n      {advice}\n");
+        text += &format!("  {more} more with the same question: {names}{end}\n      {advice}\n");
     }
     text
 }

@@ -30,7 +30,6 @@ impl Runs {
         }
     }
 
-    /// The folder of a workflow.
     pub(crate) fn folder(&self, workflow: &Workflow) -> PathBuf {
         self.folder.join(workflow.name())
     }

@@ -362,7 +362,9 @@ impl Target {
                     return Err(error);
                 }
                 Err(error) => {
-                    return Err(foreign(format!("is no readable parquet file ({error:#})")));
+                    return Err(foreign(format!(
+                        "is not a readable Parquet file ({error:#})"
+                    )));
                 }
             }
         }

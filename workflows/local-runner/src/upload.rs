@@ -116,9 +116,9 @@ async fn upload(url: &str, access: &Access, options: &Options) -> Result<()> {
     let plan = compare(&store, files).await?;
     if !plan.differ.is_empty() && !options.overwrite {
         return Err(Failure::usage(format!(
-            "{} at {url} with other content than in {}: {}\ngive changed files another name, or folder and TRAIN_GLOB: what is \
-             committed of a data version refers to the old ones; --overwrite replaces them",
-            count(plan.differ.len(), "file stands", "files stand"),
+            "{} at {url} with other content than in {}: {}\ngive changed files other names, or put them into another folder and set TRAIN_GLOB, because \
+             committed data versions refer to the old ones; --overwrite replaces them",
+            count(plan.differ.len(), "file exists", "files exist"),
             options.dir.display(),
             names(&plan.differ)
         )));

@@ -143,7 +143,6 @@ pub(crate) enum Kind {
     Skipped,
 }
 
-/// One node.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Node {
@@ -293,7 +292,6 @@ impl Workflow {
         format!("{}-{hash}", self.name())
     }
 
-    /// The node of that name.
     pub(crate) fn node(&self, name: &str) -> Option<&Node> {
         self.status.nodes.get(&self.id(name))
     }

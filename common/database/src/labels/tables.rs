@@ -13,7 +13,7 @@ use runtime::retry::Trouble;
 
 pub(super) const LABELS: SideTable = SideTable {
     name: "prediction_labels",
-    comment: "What labels Alameda has filled in, one row each time.",
+    comment: "One row for each time that Alameda wrote late labels into a table of predictions.",
     columns: &[
         (
             "number",
@@ -40,7 +40,7 @@ pub(super) const LABELS: SideTable = SideTable {
         (
             "labels",
             "bigint NOT NULL",
-            "Keys that have a label in them.",
+            "Row keys that have a label in the label files.",
         ),
         (
             "changed",
@@ -127,7 +127,6 @@ pub(super) async fn find(
     rows.first().map(labelled).transpose()
 }
 
-/// Records what was done.
 pub(super) async fn record(
     session: &Session<'_>,
     table: &Table,

@@ -46,7 +46,7 @@ pub(super) async fn migrate(
         }
         tables::set_baseline(session, table, model_name, version, &baseline).await?;
         tracing::info!(
-            "{moved} profiles of {model_name} version {version} are written as this release counts"
+            "converted {moved} profiles of {model_name} version {version} to the format of this release"
         );
     }
     Ok(())

@@ -24,19 +24,19 @@ use runtime::retry::Trouble;
 const VERSION: (&str, &str, &str) = (
     "format_version",
     "integer NOT NULL DEFAULT 1",
-    "How what is counted is written: 2, or 1 by the first release.",
+    "Version of the format of this row: 2, or 1 for the first release.",
 );
 
 /// What the first release wrote has no such column either.
 const WEIGHTS: (&str, &str, &str) = (
     "weights",
     "jsonb",
-    "What labelled and scored rows weigh, by cell, in units of 2^-64; null where rows do not weigh.",
+    "Weights of the rows with a label and a score, by cell, in units of 2^-64; null if the model has no weight column.",
 );
 
 pub(crate) const PROFILES: SideTable = SideTable {
     name: "prediction_profiles",
-    comment: "What Alameda counts of the predictions, by model version, data version and day.",
+    comment: "Counts of the predictions, by model version, data version and day.",
     columns: &[
         (
             "predictions_table",
@@ -57,7 +57,7 @@ pub(crate) const PROFILES: SideTable = SideTable {
         (
             "day",
             "date",
-            "Day of the rows; null where there is no column of time.",
+            "Day of the rows; null if there is no time column.",
         ),
         ("rows", "bigint NOT NULL", "Rows in all."),
         (
@@ -73,22 +73,22 @@ pub(crate) const PROFILES: SideTable = SideTable {
         (
             "true_negatives",
             "bigint NOT NULL",
-            "Scored rows of the negative class below the model's threshold; 0 of another task.",
+            "Scored rows of the negative class below the model's threshold; 0 for other tasks.",
         ),
         (
             "false_positives",
             "bigint NOT NULL",
-            "Scored rows of the negative class from the threshold on; 0 of another task.",
+            "Scored rows of the negative class from the threshold on; 0 for other tasks.",
         ),
         (
             "false_negatives",
             "bigint NOT NULL",
-            "Scored rows of the positive class below the threshold; 0 of another task.",
+            "Scored rows of the positive class below the threshold; 0 for other tasks.",
         ),
         (
             "true_positives",
             "bigint NOT NULL",
-            "Scored rows of the positive class from the threshold on; 0 of another task.",
+            "Scored rows of the positive class from the threshold on; 0 for other tasks.",
         ),
         (
             "unlabelled",
@@ -118,12 +118,14 @@ pub(crate) const PROFILES: SideTable = SideTable {
         (
             "score_squares",
             "bigint[] NOT NULL",
-            "Sum of their squares, times 2^30.",
+            "Sum of the squared scores, times 2^30: unlabelled, negative, positive.",
         ),
         (
             "features",
             "jsonb NOT NULL",
-            "By feature: nulls and the like, sums of (value - center) / scale, times 2^50, and rows by cell; of predicted numbers the same of predictions, labels and errors.",
+            "By feature: counts of values that are not finite numbers, sums of (value - center) / \
+             scale, times 2^50, and rows by cell; for predicted numbers also of predictions, \
+             labels and errors.",
         ),
         WEIGHTS,
         VERSION,
@@ -135,7 +137,7 @@ const PROFILE_KEY: usize = 5;
 
 const BASELINES: SideTable = SideTable {
     name: "prediction_baselines",
-    comment: "What prediction_profiles are counted by, and compared with: the cells, and the training data in them.",
+    comment: "The cells in which prediction_profiles counts, and the counts of the training data in them.",
     columns: &[
         (
             "predictions_table",
@@ -151,12 +153,12 @@ const BASELINES: SideTable = SideTable {
         (
             "threshold",
             "double precision NOT NULL",
-            "Probability from which the positive class is predicted; NaN of another task.",
+            "Probability from which the positive class is predicted; NaN for other tasks.",
         ),
         (
             "score_cuts",
             "double precision[] NOT NULL",
-            "What cuts the cells of the score, as width_bucket takes it.",
+            "Cut points between the cells of the score, as width_bucket takes them.",
         ),
         (
             "baseline",

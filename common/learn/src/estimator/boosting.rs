@@ -59,7 +59,6 @@ pub const KIND: &str = "gradient-boosting";
 const BLOCK_NUMBERS: usize = 8192;
 /// ... and so many rows at least, however many inputs there are.
 const BLOCK_ROWS: usize = 64;
-/// What the importance of a feature is.
 const IMPORTANCE: &str = "mean size of what the feature adds to the score";
 
 /// Fitted trees.

@@ -26,7 +26,6 @@ use super::{AnyError, AnyPasses, EstimatorError};
 /// Its name in a model file, and in `models.json`.
 pub const KIND: &str = "random-forest";
 
-/// What the importance of a feature is.
 const IMPORTANCE: &str = "share of the squared error that splits on the feature took away";
 /// Bytes of a number in the mapped file of the rows.
 const OF_NUMBER: u64 = 4;

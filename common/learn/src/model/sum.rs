@@ -11,7 +11,6 @@ pub(crate) struct Sum {
 }
 
 impl Sum {
-    /// Adds one term.
     #[inline]
     pub(crate) fn add(&mut self, term: f64) {
         let total = self.total + term;

@@ -151,7 +151,6 @@ impl Counts {
         self.taken
     }
 
-    /// Forgets the distinct values.
     pub(super) fn clear(&mut self) {
         (self.texts, self.taken) = (HashMap::new(), 0);
     }

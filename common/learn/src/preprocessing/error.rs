@@ -53,9 +53,9 @@ pub enum Error {
     },
     /// Distinct values of all columns that take more memory than there is.
     #[error(
-        "the distinct values of the columns take more than the {limit} bytes of memory that there \
-         are for them, most of them those of column {column:?} ({distinct} so far): group them in \
-         features.sql, or leave the column out by `drop: true`"
+        "the distinct values of all columns together take more than the {limit} bytes of memory \
+         that they may take; column {column:?} takes the most ({distinct} values so far): group its \
+         values in features.sql, or leave the column out by `drop: true`"
     )]
     Memory {
         /// Name of the column whose values take the most.
@@ -84,7 +84,7 @@ pub enum Error {
         column: String,
     },
     /// There are no rows, or none that weighs anything.
-    #[error("there are no training rows that weigh anything: preprocessing cannot be fitted")]
+    #[error("no training row has a weight above 0: preprocessing can't be fitted")]
     NoRows,
     /// A fold leaves nothing outside of it.
     #[error(

@@ -90,11 +90,11 @@ fn what_is_no_rule_is_named() {
         ),
         (
             r#"{"costs": {"true_positive": -1}}"#,
-            "`false_positive` above `true_negative`",
+            "`false_positive` more than `true_negative`",
         ),
         (
             r#"{"costs": {"true_positive": 5, "false_negative": 1}}"#,
-            "`false_negative` above `true_positive`",
+            "`false_negative` more than `true_positive`",
         ),
         ("\"half\"", "`threshold` must be a number, or one of"),
     ] {

@@ -258,7 +258,8 @@ fn index(id: &str, column: &ColumnDrift, thresholds: &Thresholds) -> Markup {
     };
     let hidden = column.hidden.map_or_else(nothing, |hidden| {
         note(format!(
-            "Cannot be judged: {} of training share too few cells for a shift to be seen.",
+            "Cannot be judged: {} of the training data share a few cells, within which a shift is \
+             not visible.",
             share(Some(hidden))
         ))
     });

@@ -234,7 +234,7 @@ pub(super) fn provenance(content: &Content, fingerprint: &str) -> Markup {
         entry(
             "Thresholds",
             text(format!(
-                "PSI {} warns and {} alerts, where it exceeds the noise floor; no verdict below {}",
+                "PSI warns from {} and alerts from {}, if it exceeds the noise floor; no verdict below {}",
                 number(Some(content.thresholds.warn)),
                 number(Some(content.thresholds.alert)),
                 rows(content.thresholds.min_rows)

@@ -19,7 +19,8 @@ pub fn of(performance: &Performance, days: Markup) -> Markup {
     let lead = match &performance.overall {
         None => no_labels(),
         Some(overall) => text(format!(
-            "On {} with a label and a prediction, {} of which are {}. The positive class is predicted from a probability of {} on.",
+            "On {} with a label and a prediction; {} of them are {}. The positive class is \
+             predicted from a probability of {} on.",
             rows(overall.rows),
             share(overall.base_rate),
             performance.positive(),
@@ -48,7 +49,7 @@ fn overall(performance: &Performance) -> Markup {
             tag(
                 "div class=\"broad\"",
                 [
-                    tagged("h3", "Beside the holdout"),
+                    tagged("h3", "Compared with the holdout"),
                     beside(overall, performance),
                 ],
             ),

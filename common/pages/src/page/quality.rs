@@ -41,7 +41,7 @@ pub(super) fn facts_of_rows(quality: &Quality, time: Option<&str>) -> Markup {
             "a feature is null or not finite".to_owned(),
         ),
         fact(
-            "Repeated keys",
+            "Repeated row keys",
             quality.duplicate_rows,
             quality.rows,
             format!("rows with the {} of another", quality.key.join(", ")),
@@ -72,7 +72,7 @@ pub(super) fn facts_of_rows(quality: &Quality, time: Option<&str>) -> Markup {
             count(outside.ancient_rows)
         );
         facts.push(fact(
-            "Dates that can't be right",
+            "Implausible dates",
             outside.later_rows + outside.ancient_rows,
             quality.rows,
             what,
@@ -87,7 +87,7 @@ pub(super) fn facts_of_rows(quality: &Quality, time: Option<&str>) -> Markup {
         };
         let others = match late.other_days {
             0 => String::new(),
-            others => format!("; {} are of other dates", count(others)),
+            others => format!("; {} have other dates", count(others)),
         };
         let what = format!(
             "late labels without a row, of {}{dates} in {}{others}",

@@ -35,7 +35,7 @@ pub fn section(segments: &Segments, of_task: Option<&OfTask>) -> Markup {
     }
     if !segments.too_many_values.is_empty() {
         parts.push(note(format!(
-            "Too many values to divide by: {}.",
+            "Columns with too many values for segments: {}.",
             segments.too_many_values.join(", ")
         )));
     }
@@ -43,7 +43,7 @@ pub fn section(segments: &Segments, of_task: Option<&OfTask>) -> Markup {
         Some(_) => "",
         None => " Intervals are Wilson's, at 95 %.",
     };
-    let lead = text(format!("Performance in parts of the rows.{intervals}"));
+    let lead = text(format!("Performance by segment.{intervals}"));
     super::section("segments", "Segments", lead, parts)
 }
 

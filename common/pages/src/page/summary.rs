@@ -100,7 +100,7 @@ fn because(content: &Content) -> String {
             match most.max_by(|a, b| a.0.total_cmp(&b.0)) {
                 Some((psi, name)) => {
                     format!(
-                        "no column has drifted beyond the limits; {name} most, with a PSI of {}",
+                        "no column has drifted beyond the limits; {name} drifted most, with a PSI of {}",
                         metric(Some(psi))
                     )
                 }

@@ -52,7 +52,7 @@ pub(super) fn section(performance: &Performance, of: &OfTask, days: Markup) -> M
             "On {} with a label and a prediction. {}",
             rows(now.rows()),
             match of.task.as_str() {
-                "regression" => "An error is the prediction less the label; bias is its mean.",
+                "regression" => "An error is the prediction minus the label; bias is its mean.",
                 _ => "",
             }
         )),
@@ -105,7 +105,7 @@ fn beside(of: &OfTask) -> Markup {
         &columns,
         of.metrics.iter().map(row).chain([counted]),
     );
-    tag("div", [tagged("h3", "Beside the holdout"), table])
+    tag("div", [tagged("h3", "Compared with the holdout"), table])
 }
 
 /// Cards of the first metrics, each beside the holdout's.

@@ -289,9 +289,9 @@ pub(super) fn check(features: &Features, dataset: &Dataset) -> Result<()> {
     };
     if let Some(setting) = alone.filter(|_| features.windows().is_some()) {
         return Err(Failure::usage(format!(
-            "features.sql has windows, and `{setting}` of dataset.json leaves rows out of training \
-             alone: windows would see other rows there than when rows are scored; remove it, or \
-             leave the rows out everywhere by `filter`"
+            "features.sql has windows, and `{setting}` of dataset.json leaves rows out of \
+             training only: windows would see other rows in training than in scoring; remove it, \
+             or leave the rows out everywhere by `filter`"
         )));
     }
     let kept = |role| dataset.with_role(role);
@@ -301,8 +301,8 @@ pub(super) fn check(features: &Features, dataset: &Dataset) -> Result<()> {
     for column in kept {
         if !features.passes_on(&column.name) {
             return Err(Failure::usage(format!(
-                "features.sql has {what}, and its result has {:?} not as it is in raw: select it \
-                 as it is",
+                "features.sql has {what}, so it must return {:?} unchanged: select the raw column \
+                 itself",
                 column.name
             )));
         }
@@ -312,8 +312,8 @@ pub(super) fn check(features: &Features, dataset: &Dataset) -> Result<()> {
 
 fn other_rows(what: &str) -> anyhow::Error {
     Failure::contract(format!(
-        "features.sql makes other rows than those in {what}: it has to keep them all; name the \
-         rows to leave out in dataset.json, in `train_filter`, or in `filter` if they are not to \
-         be scored either"
+        "features.sql returns other rows than those in {what}: it must return all of them, and no \
+         others; to leave rows out, use `train_filter` in dataset.json, or `filter` if they should \
+         not be scored either"
     ))
 }

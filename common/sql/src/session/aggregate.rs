@@ -97,7 +97,7 @@ impl Aggregates {
                         return Err(query.refusal(
                             None,
                             &format!(
-                                "there are two columns {:?}: name it otherwise",
+                                "two columns are named {:?}: rename one of them",
                                 value.column
                             ),
                         ));
@@ -206,8 +206,8 @@ impl Rules<'_> {
                 return Err(self.query.refusal(
                     None,
                     &format!(
-                        "column {} of the result is neither a key nor one function: compute it in \
-                         features.sql, from columns {name}.x of this one",
+                        "column {} of the result is neither a grouping column nor one function: compute \
+                         it in features.sql, from the columns {name}.x of this aggregate",
                         place + 1
                     ),
                 ));
@@ -224,8 +224,8 @@ impl Rules<'_> {
                 return Err(self.query.refusal(
                     None,
                     &format!(
-                        "column {} of the result has no name: write AS and one, which features.sql \
-                         has after {name}.",
+                        "column {} of the result has no name: name it with AS; features.sql then reads it \
+                         as {name}.NAME",
                         place + 1
                     ),
                 ));
@@ -262,8 +262,10 @@ impl Rules<'_> {
         let LogicalPlan::Projection(projection) = plan else {
             return match plan {
                 LogicalPlan::Sort(_) => refuse("ORDER", "ORDER BY", ": a table has no order"),
-                LogicalPlan::Limit(_) => refuse("LIMIT", "LIMIT", ": it would keep any keys"),
-                LogicalPlan::Distinct(_) => refuse("DISTINCT", "DISTINCT", ": GROUP BY the keys"),
+                LogicalPlan::Limit(_) => {
+                    refuse("LIMIT", "LIMIT", ": it would keep arbitrary groups")
+                }
+                LogicalPlan::Distinct(_) => refuse("DISTINCT", "DISTINCT", ": use GROUP BY"),
                 LogicalPlan::Union(_) => refuse("UNION", "UNION", ": write a file for each"),
                 _ => Err(self.no_aggregate()),
             };
@@ -291,7 +293,7 @@ impl Rules<'_> {
             )),
             _ => Err(self.refuse(
                 "FROM",
-                "an aggregate is over the table train alone, without a join or a subquery",
+                "an aggregate reads only the table train, without a join or a subquery",
             )),
         }
     }
@@ -308,8 +310,8 @@ impl Rules<'_> {
                 return Err(self.refuse(
                     "GROUP",
                     &format!(
-                        "GROUP BY {expr} is refused: keys are columns of the raw files as they are, \
-                         by which a row to score finds its values"
+                        "GROUP BY {expr} is refused: grouping columns must be columns of the raw \
+                         files, unchanged, because rows to score look their values up by them"
                     ),
                 ));
             };
@@ -336,7 +338,7 @@ impl Rules<'_> {
         self.refuse(
             word,
             &format!(
-                "an aggregate over the target {target:?} is refused: each row to train on would see \
+                "an aggregate over the target {target:?} is refused: each training row would see \
                  its own label in it; `encode: target` in models.json encodes a category by the \
                  target of other rows"
             ),
@@ -373,7 +375,8 @@ impl Rules<'_> {
         }
         if !params.order_by.is_empty() || params.null_treatment == Some(NullTreatment::IgnoreNulls)
         {
-            let text = format!("{name}() of rows in an order is refused: rows have none");
+            let text =
+                format!("ORDER BY or IGNORE NULLS in {name}() is refused: the rows have no order");
             return Err(self.refuse(name, &text));
         }
         Ok(())

@@ -23,8 +23,8 @@ use super::wide;
 use super::windows::{Rules, Windows};
 
 /// Why a query may not look further.
-const OWN_ROW: &str =
-    "each row is computed from itself, else it would matter how rows are spread over files";
+const OWN_ROW: &str = "a feature is computed from its own row, so that it does not depend on how rows are \
+     distributed over files";
 
 /// A plan that was found to be in order.
 pub(super) struct Checked {
@@ -115,7 +115,7 @@ pub(super) fn filter(state: &SessionState, query: &Query<'_>, schema: &DFSchema)
     if let Some(alias) = &parsed.alias {
         return Err(query.refusal(
             query.find(&alias.value),
-            "a condition has no name, and nothing follows it",
+            "a condition has no alias, and nothing may follow it",
         ));
     }
     let expr = state

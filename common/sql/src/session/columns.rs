@@ -85,8 +85,8 @@ fn why_unfit(
             if wanted.as_ref() != Some(data_type) =>
         {
             Some(format!(
-                "column {name:?} with the role {role} comes out as {data_type}: it has to \
-                 stay as it is in raw"
+                "column {name:?} with the role {role} comes out as {data_type}: it must be the \
+                 raw column, unchanged"
             ))
         }
         Role::Feature if reads_target => Some(format!(

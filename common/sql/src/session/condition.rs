@@ -72,10 +72,10 @@ impl Condition {
             return Ok(());
         }
         Err(Failure::usage(format!(
-            "{} reads the target {target:?}, which rows to score do not have: they would all \
-             be left out. Make the condition the `train_filter` of dataset.json, which is for training \
-             alone, or leave rows without a label out by \"unlabelled\": \"drop\"; then train a \
-             new version",
+            "{} reads the target {target:?}, which rows to score do not have: they would all be \
+             left out. Make the condition the `train_filter` of dataset.json, which is for \
+             training only, or leave rows without a label out by \"unlabelled\": \"drop\"; then \
+             train a new version",
             self.name
         )))
     }

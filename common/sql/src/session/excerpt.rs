@@ -75,11 +75,7 @@ impl Query<'_> {
         if let [(place, text)] = &wrong[..] {
             return self.refusal(*place, text);
         }
-        let mut lines = vec![format!(
-            "{}: {} columns are not in order:",
-            self.name,
-            wrong.len()
-        )];
+        let mut lines = vec![format!("{}: {} columns are wrong:", self.name, wrong.len())];
         lines.extend(wrong.iter().take(SHOWN).map(|(place, text)| match place {
             Some((line, column)) => format!("  line {line}, column {column}: {text}"),
             None => format!("  {text}"),

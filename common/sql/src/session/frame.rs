@@ -17,13 +17,12 @@ use datafusion::physical_plan::{ExecutionPlan, InputOrderMode};
 use runtime::failure::Failure;
 use table::dataset::keys;
 
+use super::DAY_MICROS;
 use super::windows::Windows;
 
 /// How often the rows of a frame are in memory: as they came, in the buffer of their entity, and
 /// twice while either grows.
 const COPIES: u64 = 4;
-/// Microseconds of a day.
-const DAY: i64 = 86_400_000_000;
 
 /// That a plan runs windows as rows come, and does nothing besides.
 pub(super) fn check_plan(plan: &Arc<dyn ExecutionPlan>) -> datafusion::error::Result<()> {
@@ -93,8 +92,8 @@ impl Watch {
         for (name, &place) in named.zip(place) {
             if batch.column(place).null_count() > 0 {
                 return Err(Failure::contract(format!(
-                    "column {name:?} holds nulls, and windows of features.sql are of it: fill \
-                     them, or leave these rows out by the `filter` of dataset.json"
+                    "column {name:?} holds nulls, and windows of features.sql use it: fill them, \
+                     or leave these rows out by the `filter` of dataset.json"
                 )));
             }
         }
@@ -137,10 +136,10 @@ impl Watch {
     fn too_large(&self, entity: &[ArrayRef]) -> anyhow::Error {
         let mib = |bytes: u64| bytes.div_ceil(1 << 20);
         Failure::usage(format!(
-            "the rows of {} within one window before column {:?} take {} MiB, of which {COPIES} \
-             copies do not fit into the memory budget of {} MiB: raise --memory (ALAMEDA_MEMORY) to \
-             {} MiB, shorten the windows of features.sql, or leave rows of this entity out by the \
-             `filter` of dataset.json",
+            "the rows of {} within one window before column {:?} take {} MiB, and {COPIES} copies \
+             of them do not fit into the memory budget of {} MiB: raise --memory (ALAMEDA_MEMORY) \
+             to {} MiB, shorten the windows of features.sql, or leave rows of this entity out by \
+             the `filter` of dataset.json",
             keys::show(&self.windows.entity, entity, 0),
             self.windows.time,
             mib(self.bytes),
@@ -164,7 +163,7 @@ pub(super) fn micros(column: &ArrayRef) -> Result<Vec<i64>> {
     Ok(match column.data_type() {
         DataType::Date32 => {
             let days = column.as_primitive::<Date32Type>().values().iter();
-            days.map(|&day| i64::from(day).saturating_mul(DAY))
+            days.map(|&day| i64::from(day).saturating_mul(DAY_MICROS))
                 .collect()
         }
         _ => {

@@ -30,11 +30,9 @@ use datafusion::physical_plan::{
 };
 use futures::{StreamExt, stream};
 
+use super::DAY_MICROS;
 use super::exact::Kind;
 use running::Running;
-
-/// Microseconds of a day.
-const DAY: i64 = 86_400_000_000;
 
 /// The plan with this operator in the place of DataFusion's, where it can take it.
 pub(super) fn in_place(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
@@ -65,7 +63,6 @@ enum Function {
     Aggregate,
 }
 
-/// One window.
 #[derive(Clone, Debug)]
 struct Window {
     expr: Arc<dyn WindowExpr>,
@@ -188,7 +185,7 @@ fn bounds(frame: &WindowFrame) -> Option<Bounds> {
     let micros = |bound: &WindowFrameBound| match bound {
         WindowFrameBound::CurrentRow => Some(0),
         WindowFrameBound::Preceding(ScalarValue::IntervalMonthDayNano(Some(back))) => {
-            let days = i64::from(back.days).checked_mul(DAY)?;
+            let days = i64::from(back.days).checked_mul(DAY_MICROS)?;
             (back.months == 0).then(|| days.checked_add(back.nanoseconds / 1_000))?
         }
         _ => None,

@@ -18,14 +18,13 @@ use datafusion::scalar::ScalarValue;
 
 use table::dataset::{ColumnType, Dataset, Lookback};
 
+use super::DAY_MICROS;
 use super::exact::EXACT;
 use super::excerpt::Query;
 use super::lineage::{self, Origin};
 
 /// Functions of a window beside the exact ones: the value of a row by its place.
 const BY_PLACE: [&str; 2] = ["first_value", "last_value"];
-
-const DAY: i64 = 86_400_000_000;
 
 /// What the rows of a windowed query have to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,7 +117,7 @@ impl Rules<'_> {
             return Err(self.refuse(
                 &["INTERVAL", "OVER"],
                 &format!(
-                    "windows need `lookback` in dataset.json, the longest one that there may be: \
+                    "windows need `lookback` in dataset.json, the length of the longest one: \
                      write \"lookback\": \"{needed}\""
                 ),
             ));
@@ -160,7 +159,7 @@ impl Rules<'_> {
     fn check_function(&self, window: &WindowFunction) -> Result<()> {
         let name = window.fun.name().to_lowercase();
         let name = name.as_str();
-        let history = "it depends on where the rows at hand begin";
+        let history = "its result depends on where the available rows begin";
         let rewrite = match name {
             "lag" => Some(format!("write last_value(x) {}", self.over(true))),
             "lead" => Some("a feature may not look ahead of its row".to_owned()),
@@ -210,8 +209,8 @@ impl Rules<'_> {
         if params.null_treatment == Some(NullTreatment::IgnoreNulls) {
             return Err(self.refuse(
                 &["IGNORE"],
-                "IGNORE NULLS is refused: it would have to look for the row in all of the window; \
-                 max(CASE WHEN x IS NOT NULL THEN time END) has the time of the last value",
+                "IGNORE NULLS is refused: it would have to search the whole window; max(CASE WHEN \
+                 x IS NOT NULL THEN time END) has the time of the last value",
             ));
         }
         Ok(())
@@ -271,7 +270,8 @@ impl Rules<'_> {
             return Err(self.refuse(
                 &["OVER"],
                 &format!(
-                    "a window without PARTITION BY is refused, as it would be of all rows: {write}"
+                    "a window without PARTITION BY is refused, because it would cover all rows: \
+                     {write}"
                 ),
             ));
         }
@@ -316,7 +316,7 @@ impl Rules<'_> {
         Err(self.refuse(
             &["ORDER", "OVER"],
             &format!(
-                "{what} is refused: windows are of the time, ascending: write ORDER BY {}",
+                "{what} is refused: windows must be ordered by the time, ascending: write ORDER BY {}",
                 quoted(&time.name)
             ),
         ))
@@ -336,14 +336,14 @@ impl Rules<'_> {
             return Err(self.refuse(
                 words,
                 &format!(
-                    "a window of {unit} is refused: how far back that many of them reach depends on \
-                     the rows at hand; {}",
+                    "a window of {unit} is refused: how far back it reaches depends on which rows are \
+                     available; {}",
                     write()
                 ),
             ));
         }
-        let unbounded = "a window without a bound (UNBOUNDED, or none given) is refused: it would \
-                         depend on where the rows at hand begin";
+        let unbounded = "a window without a bound (UNBOUNDED, or none given) is refused: its \
+                         result would depend on where the available rows begin";
         let (start, text) = match &frame.start_bound {
             WindowFrameBound::Preceding(bound) if bound.is_null() => {
                 let text = format!("{unbounded}; {}", write());
@@ -361,7 +361,7 @@ impl Rules<'_> {
         if end > start {
             return Err(self.refuse(
                 &["RANGE"],
-                "a window that ends before it begins is always empty: exchange its bounds",
+                "a window that ends before it begins is always empty: swap its bounds",
             ));
         }
         Ok(Frame { start, text })
@@ -399,13 +399,13 @@ impl Rules<'_> {
             return Err(wrong("times are kept in microseconds: use nothing finer"));
         }
         let micros = i64::from(interval.days)
-            .checked_mul(DAY)
+            .checked_mul(DAY_MICROS)
             .and_then(|days| days.checked_add(interval.nanoseconds / 1_000));
         let Some(micros) = micros.filter(|micros| *micros >= 0) else {
             return Err(wrong("write a time that is not negative"));
         };
-        if self.is_date() && micros % DAY != 0 {
-            return Err(wrong("the column of time holds dates: write whole days"));
+        if self.is_date() && micros % DAY_MICROS != 0 {
+            return Err(wrong("the time column holds dates: write whole days"));
         }
         Ok(micros)
     }

@@ -128,7 +128,7 @@ impl Bucket {
                 self.lasting(operation, &format!("it does not allow this ({refusal})"), &permissions())
             }
             _ if refusal.is_foreign => self.foreign(operation, &refusal.to_string()),
-            _ => self.lasting(operation, &format!("it refuses this ({refusal})"), "see what its log says"),
+            _ => self.lasting(operation, &format!("it refuses this ({refusal})"), "see the log of the server"),
         }
     }
 

@@ -67,7 +67,7 @@ fn what_is_carried_follows_the_setting_and_what_training_held() {
         assert_eq!(setting.to_string().parse(), Ok(setting));
     }
     for (setting, why) in [
-        ("town", "is no column that comes out of features.sql"),
+        ("town", "is not a column of the result of features.sql"),
         ("x", "has the role feature"),
         ("seen", "is of type Date32"),
     ] {

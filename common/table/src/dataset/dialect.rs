@@ -90,16 +90,17 @@ impl Csv {
             if may(mark) {
                 Ok(())
             } else {
-                Err(format!("`csv`: `{name}` is {mark:?}: it has to be {what}"))
+                Err(format!("`csv`: `{name}` is {mark:?}: it must be {what}"))
             }
         };
         let between = |mark: char| {
             mark.is_ascii_punctuation() && mark != '.' || matches!(mark, '\t' | ' ' | '\u{1}')
         };
-        let separates = "a tab, a blank, \"\\u0001\", or a punctuation mark of ASCII but the point";
+        let separates =
+            "a tab, a space, \"\\u0001\", or an ASCII punctuation mark except the point";
         mark("separator", self.separator, &between, separates)?;
         if let Some(quote) = self.quote {
-            let what = "a punctuation mark of ASCII, or null where no field is quoted";
+            let what = "an ASCII punctuation mark, or null if no field is quoted";
             mark("quote", quote, &|mark| mark.is_ascii_punctuation(), what)?;
         }
         mark(
@@ -112,12 +113,12 @@ impl Csv {
             let groups = |mark: char| {
                 !mark.is_alphanumeric() && !mark.is_control() && !matches!(mark, '+' | '-')
             };
-            let what = "a mark or a blank, and no sign";
+            let what = "a punctuation mark or a space, but not + or -";
             mark("thousands", thousands, &groups, what)?;
         }
         if let Some(comment) = self.comment {
             let begins = |mark: char| mark.is_ascii_punctuation() && !"+-.".contains(mark);
-            let what = "a punctuation mark of ASCII that no number begins with";
+            let what = "an ASCII punctuation mark that no number begins with";
             mark("comment", comment, &begins, what)?;
         }
         let marks = [

@@ -195,7 +195,7 @@ impl Form {
                 "lacks %z, without which it is no instant: a clock reading is of type timestamp"
                     .to_owned(),
             ),
-            _ => Err("is for dates and times alone".to_owned()),
+            _ => Err("is for dates and times only".to_owned()),
         }
     }
 

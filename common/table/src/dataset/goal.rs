@@ -84,8 +84,8 @@ fn check_number(column: &ColumnContract) -> Result<(), String> {
     let classes = !column.allowed.is_empty() || column.positive.is_some();
     match classes {
         true => Err(format!(
-            "target {name:?} is a number to predict, and has `allowed` or `positive`: take them \
-             out, or name the `task` binary or multiclass"
+            "target {name:?} is a number to predict, and has `allowed` or `positive`: remove \
+             them, or name the `task` binary or multiclass"
         )),
         false => Ok(()),
     }

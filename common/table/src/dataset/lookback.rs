@@ -141,8 +141,8 @@ pub(super) fn validate(dataset: &Dataset) -> Result<(), String> {
     match dataset.time() {
         Some(time) if time.column_type == ColumnType::Date && lookback.0 % UNITS[0].1 != 0 => {
             Err(format!(
-                "`lookback` is \"{lookback}\", and {:?}, the column of time, holds dates: give \
-                 whole days",
+                "`lookback` is \"{lookback}\", and {:?}, the time column, holds dates: give whole \
+                 days",
                 time.name
             ))
         }

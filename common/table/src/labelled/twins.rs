@@ -24,7 +24,8 @@ impl Twins {
         let of_file: HashMap<&str, &Part> = by_file(theirs)?.collect();
         let parts = by_file(ours)?.map(|(file, part)| {
             let other = of_file.get(file);
-            let other = other.with_context(|| format!("{file} is in one of the two alone"))?;
+            let other =
+                other.with_context(|| format!("{file} is in only one of the two data sets"))?;
             Ok((part.key.clone(), (*other).clone()))
         });
         Ok(Self(parts.collect::<Result<_>>()?))

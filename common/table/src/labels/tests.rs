@@ -144,7 +144,7 @@ fn labels_are_taken_by_their_values() {
     for (column, words) in [
         (
             Arc::new(Float64Array::from(vec![0.5, 1.0, 0.0])) as ArrayRef,
-            "column \"y.z\": 1 of 3 rows are not whole, as int64 has to be, the first in row 1: 0.5",
+            "column \"y.z\": 1 of 3 rows are not whole, as int64 must be, the first in row 1: 0.5",
         ),
         (
             text(&["0", "1", "1"]),
@@ -279,7 +279,7 @@ fn label_files_have_the_dialect_and_the_order_of_the_contract() {
     std::fs::write(raw.folder.path().join("a.csv"), "31.12.2024;b;0.5;1\n").unwrap();
     let error = raw.read_by(&contract, "a.csv").unwrap_err();
     assert_eq!(exit_code(&error), 10);
-    let reason = "line 1 has 4 fields, and a file without a header the columns of the contract in \
-                  its order: at, the \"id\", y.z";
+    let reason = "line 1 has 4 fields, but a file without a header must have the columns of the \
+                  contract in their order: at, the \"id\", y.z";
     assert!(error.to_string().contains(reason), "{error}");
 }

@@ -58,7 +58,6 @@ fn without_odd_dictionaries(schema: &SchemaRef) -> Option<Schema> {
     Some(Schema::new_with_metadata(fields, schema.metadata().clone()))
 }
 
-/// An open parquet file.
 pub(crate) struct ParquetFile {
     file: Arc<File>,
     /// What messages call it.

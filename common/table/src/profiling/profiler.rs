@@ -121,9 +121,9 @@ impl Profiler {
     fn day(&mut self, day: Option<DayNumber>) -> Result<&mut Profile> {
         if !self.days.contains_key(&day) && self.days.len() >= self.most_days {
             return Err(Failure::usage(format!(
-                "the rows are of more than {} days, and profiles of {} features for each of them take more memory than there \
-                 is: publish data versions of fewer days, see to the column of time if that is too many, or raise --memory \
-                 (ALAMEDA_MEMORY)",
+                "the rows are of more than {} days, and profiles of {} features for each of them \
+                 take more memory than there is: publish data versions of fewer days, correct the \
+                 time column if that is too many, or raise --memory (ALAMEDA_MEMORY)",
                 self.most_days,
                 self.baseline.features.len()
             )));

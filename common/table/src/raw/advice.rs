@@ -17,7 +17,7 @@ pub(super) fn of_file(file: &RawFile) -> &'static str {
     match file.pinned {
         false => "repair or remove the file, or change the contract if the data is right",
         true => {
-            "repair or remove the file; its contract is that of the model, so that a change of \
+            "repair or remove the file; its contract is that of the model, so a change of \
              dataset.json takes effect with the next training"
         }
     }
@@ -31,8 +31,8 @@ pub(super) fn takes(file: &RawFile, line: &str) -> String {
 /// The same of a contract that is, or is not, `pinned` with a model.
 pub(super) fn takes_line(pinned: bool, line: &str) -> String {
     match pinned {
-        false => format!("{line} in dataset.json takes"),
-        true => format!("a model trained with {line} takes"),
+        false => format!("{line} in dataset.json accepts"),
+        true => format!("a model trained with {line} accepts"),
     }
 }
 
@@ -40,11 +40,13 @@ pub(super) fn takes_line(pinned: bool, line: &str) -> String {
 pub(super) fn what(breach: &Breach, column: &ColumnContract, file: &RawFile) -> String {
     let column_type = column.column_type;
     match breach {
-        Breach::Null => "hold null, where none may be".to_owned(),
-        Breach::NanAsNull => "hold NaN, which is read as null, where none may be".to_owned(),
-        Breach::NotANumber => "hold NaN, which is within no bounds".to_owned(),
-        Breach::Below(min) => format!("are below the least value {min}"),
-        Breach::Above(max) => format!("are above the greatest value {max}"),
+        Breach::Null => "hold null, which the contract does not allow".to_owned(),
+        Breach::NanAsNull => "hold NaN, which is read as null, and the contract does not allow \
+                              null"
+            .to_owned(),
+        Breach::NotANumber => "hold NaN, which is not within the bounds".to_owned(),
+        Breach::Below(min) => format!("are below the minimum {min}"),
+        Breach::Above(max) => format!("are above the maximum {max}"),
         Breach::NotAllowed if column.role == Role::Target => {
             let goal = file.dataset.goal();
             let classes = goal
@@ -57,18 +59,17 @@ pub(super) fn what(breach: &Breach, column: &ColumnContract, file: &RawFile) -> 
         }
         Breach::NotAllowed => "hold a value that is not allowed".to_owned(),
         Breach::Misspelt => format!("can't be read as {column_type}"),
-        Breach::Fraction => format!("are not whole, as {column_type} has to be"),
+        Breach::Fraction => format!("are not whole, as {column_type} must be"),
         Breach::Beyond => format!("are beyond the range of {column_type}"),
         Breach::Ambiguous => {
-            "hold whole numbers as floats, and so large that floats do not hold all of their size"
-                .to_owned()
+            "hold whole numbers as floats that are too large to be exact".to_owned()
         }
         Breach::Rounded => format!("can't be held exactly as {column_type}"),
         Breach::Infinite if column.role == Role::Weight => {
             "are infinite, which a weight can't be".to_owned()
         }
         Breach::Infinite => format!("are infinite, which {column_type} can't be"),
-        Breach::NotBoolean => "are neither 0 nor 1, as a bool has to be".to_owned(),
+        Breach::NotBoolean => "are neither 0 nor 1, as a bool must be".to_owned(),
         Breach::NotText => "are bytes that are not text in UTF-8".to_owned(),
         Breach::TimeOfDay => "have a time of day, which a date can't hold".to_owned(),
         Breach::Inexact => "can't be held in microseconds".to_owned(),
@@ -93,7 +94,7 @@ pub(super) fn of_breach(
         Breach::Null | Breach::NanAsNull => (String::new(), nullable(column)),
         Breach::NotANumber => write("without \"nan\": \"keep\" it is null"),
         Breach::Below(_) | Breach::Infinite if column.role == Role::Weight => {
-            write("a row that shall not count weighs 0, or \"filter\" leaves it out")
+            write("give a row that should not count the weight 0, or leave it out with \"filter\"")
         }
         Breach::Below(_) => (String::new(), Some("a lower \"min\"".to_owned())),
         Breach::Above(_) => (String::new(), Some("a higher \"max\"".to_owned())),
@@ -184,7 +185,7 @@ pub(super) fn of_type(found: &DataType, column: &ColumnContract, file: &RawFile)
         }
         (Date32 | Date64, _) => ("write it as numbers", Some(Date)),
         _ => (
-            "write it as one of the contract's types, or take it out of dataset.json",
+            "write it as one of the contract's types, or remove it from dataset.json",
             None,
         ),
     };
@@ -231,7 +232,7 @@ fn nullable(column: &ColumnContract) -> Option<String> {
 fn misspelt(column: &ColumnContract, file: &RawFile, example: &str) -> (String, Option<String>) {
     let text = example.trim_matches('"');
     if text.trim() != text {
-        return ("write values without blanks around them".to_owned(), None);
+        return ("write values without spaces around them".to_owned(), None);
     }
     let is_csv = is_csv(file);
     if NULL_TEXTS.contains(&text.to_ascii_lowercase().as_str()) {
@@ -247,7 +248,7 @@ fn misspelt(column: &ColumnContract, file: &RawFile, example: &str) -> (String, 
         return ("write null as an empty field".to_owned(), Some(contract));
     }
     if text == column.name {
-        let write = "that is the header again: files that are joined keep the first one's alone";
+        let write = "this is the header again: when you join files, keep only the first header";
         return (write.to_owned(), None);
     }
     let as_text = typed(column, ColumnType::Utf8);

@@ -87,7 +87,6 @@ const UTF_16: &str = "UTF-16";
 /// astray.
 type Texts = (Vec<StringArray>, Vec<u64>, Option<Stray>);
 
-/// Reads batches.
 struct Reader {
     raw: RawFile,
     compression: Compression,
@@ -382,8 +381,8 @@ fn by_position(raw: &RawFile, first: &[String], line: u64) -> Result<Placed> {
             _ => ", the target and the weight may be missing together",
         };
         return Err(raw.broken(&[format!(
-            "line {line} has {} fields, and a file without a header the columns of the contract in \
-             its order{more}: {}",
+            "line {line} has {} fields, but a file without a header must have the columns of the \
+             contract in their order{more}: {}",
             first.len(),
             expected.join(", ")
         )]));
@@ -391,7 +390,7 @@ fn by_position(raw: &RawFile, first: &[String], line: u64) -> Result<Placed> {
     if first == names {
         let takes = advice::takes(raw, "\"csv\": {\"header\": true}");
         return Err(raw.broken(&[format!(
-            "line {line} holds the names of the columns, where the contract says that there is no \
+            "line {line} holds the names of the columns, but the contract says that there is no \
              header ({takes} it)"
         )]));
     }

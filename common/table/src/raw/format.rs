@@ -96,7 +96,7 @@ pub(super) fn check_kind(path: &Path, key: &str, format: Format) -> Result<()> {
         (Format::Csv(Compression::Gzip), None) => not_compressed("gzip"),
         (Format::Csv(Compression::Zstd), None) if !is_skippable(&head) => not_compressed("zstd"),
         (Format::Parquet, None) if is_text(&head) => (
-            "holds text, and is no parquet file".to_owned(),
+            "holds text, and is not a Parquet file".to_owned(),
             "let its name end with .csv if it is a CSV file".to_owned(),
         ),
         _ => return Ok(()),
@@ -107,7 +107,8 @@ pub(super) fn check_kind(path: &Path, key: &str, format: Format) -> Result<()> {
 fn not_compressed(with: &str) -> (String, String) {
     (
         format!("is not compressed with {with}, as its name says"),
-        "let its name end with .csv if it is a plain CSV file; else deliver it again".to_owned(),
+        "let its name end with .csv if it is a plain CSV file; otherwise deliver it again"
+            .to_owned(),
     )
 }
 

@@ -104,8 +104,8 @@ pub(super) fn opened(file: File, key: &str) -> Result<ParquetFile> {
             .unwrap_or_default();
         match columns.first() {
             Some(first) => Failure::contract(format!(
-                "{key}: column {} of 128-bit integers, which no reader of Arrow knows but that of \
-                 polars: write what fits as 64-bit integers, and else as floats or texts (polars: \
+                "{key}: column {} holds 128-bit integers, which only polars reads: write them as 64-bit \
+                 integers if they fit, otherwise as floats or texts (polars: \
                  pl.col({first:?}).cast(pl.Int64))",
                 columns
                     .iter()

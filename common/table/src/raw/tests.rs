@@ -350,10 +350,10 @@ fn all_breaches_are_told_at_once_with_counts_and_examples() {
         );
     insta::assert_snapshot!(complaint(&sample.write(Labels::Required)), @r#"
     train/a.parquet breaks the data contract (dataset.json):
-      column "customerId": 2 of 9000 rows hold null, where none may be, the first in row 8
-      column "feature2": 1 of 9000 rows hold NaN, which is read as null, where none may be, the first in row 8601: NaN ("nullable": true in dataset.json takes them)
-      column "feature2": 1 of 9000 rows are below the least value 1e-6, the first in row 11: -4.5 (a lower "min" in dataset.json takes them)
-      column "feature2": 1 of 9000 rows are above the greatest value 100, the first in row 8501: 101.0 (a higher "max" in dataset.json takes them)
+      column "customerId": 2 of 9000 rows hold null, which the contract does not allow, the first in row 8
+      column "feature2": 1 of 9000 rows hold NaN, which is read as null, and the contract does not allow null, the first in row 8601: NaN ("nullable": true in dataset.json accepts them)
+      column "feature2": 1 of 9000 rows are below the minimum 1e-6, the first in row 11: -4.5 (a lower "min" in dataset.json accepts them)
+      column "feature2": 1 of 9000 rows are above the maximum 100, the first in row 8501: 101.0 (a higher "max" in dataset.json accepts them)
       column "target": 1 of 9000 rows hold a value that is neither 0 nor 1, the first in row 4: 2
     repair or remove the file, or change the contract if the data is right
     "#);

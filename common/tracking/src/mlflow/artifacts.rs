@@ -18,7 +18,6 @@ use store::Store;
 
 /// The tag that lists the tables: without it a page shows them as plain text.
 const LOGGED_ARTIFACTS: &str = "mlflow.loggedArtifacts";
-/// The folder of the tables.
 const TABLES: &str = "tables";
 /// The table of those names that MLflow does not take as keys.
 const NAMES: &str = "names";

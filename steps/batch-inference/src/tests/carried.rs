@@ -102,7 +102,7 @@ async fn the_setting_names_columns_or_none_and_a_wrong_name_is_refused_with_what
     assert_eq!(kept(&bench, &key).await.0.len(), 4);
     for (wrong, why) in [
         ("a.1", "has the role feature"),
-        ("town", "is no column that comes out of features.sql"),
+        ("town", "is not a column of the result of features.sql"),
     ] {
         let error = bench
             .score_carrying(&uri, &predict, named(wrong))

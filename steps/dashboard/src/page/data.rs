@@ -17,7 +17,6 @@ const SHOWN_FILES: usize = 50;
 /// Sets of results that are shown, the newest.
 const LISTED: usize = 200;
 
-/// The page of the data.
 pub(crate) fn data(
     scored: &Result<AllScored>,
     sets: &Result<DataSets>,
@@ -110,7 +109,7 @@ pub(crate) fn data(
             "prepared",
             "Prepared",
             text(
-                "Data sets, as their manifests list them. Files that break the data contract are left out, if so few that it was allowed.",
+                "Data sets, as their manifests list them. Raw files that break the data contract are left out, up to MAX_BAD_SHARDS.",
             ),
             [prepared],
         ),
@@ -212,7 +211,7 @@ pub(crate) fn data_set(set: &DataSet) -> String {
     }
     if manifest.short_history > 0 {
         let rows = count(manifest.short_history);
-        facts.push(fact("Rows whose windows lack history", rows));
+        facts.push(fact("Rows with a short history", rows));
     }
     let file = |shard: &RawShard| {
         vec![

@@ -34,7 +34,6 @@ pub(super) fn report_address(name: &str, version: u64, data_version: &str) -> St
     )
 }
 
-/// The page of one model.
 pub(crate) fn model(
     model: &Model,
     choice: &Choice,
@@ -174,7 +173,7 @@ fn exactness(side: &Side, late_labels: bool) -> Markup {
     let labels = if late_labels {
         ""
     } else {
-        " Labels that came after scoring are in the reports, and here once predictions are published to Postgres."
+        " Late labels are in the reports; this page has them only if predictions are published in Postgres."
     };
     let holdout = match live
         .model_threshold

@@ -13,7 +13,6 @@ use profile::drift::Thresholds;
 use super::{document, empty, failed, files, heading, link, moment, troubled};
 use crate::Model;
 
-/// The page of all models.
 pub(crate) fn overview(
     models: &[Model],
     place: &str,

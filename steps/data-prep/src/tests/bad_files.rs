@@ -19,7 +19,7 @@ const DAMAGES: [(&str, Damage, &str); 9] = [
     (
         "of another kind",
         |bench, key| fs::write(bench.raw_path(key), "a,b\n1,2\n").unwrap(),
-        "holds text, and is no parquet file",
+        "holds text, and is not a Parquet file",
     ),
     (
         "without a feature",
@@ -48,7 +48,7 @@ const DAMAGES: [(&str, Damage, &str); 9] = [
                 ),
             )
         },
-        "column \"feature2\": 20 of 20 rows are below the least value 0, the first in row 1: -1.0",
+        "column \"feature2\": 20 of 20 rows are below the minimum 0, the first in row 1: -1.0",
     ),
     (
         "of another type",
@@ -140,7 +140,10 @@ async fn quarantine_leaves_bad_files_out_and_names_them() {
     // What is committed is not accepted by those who allow less.
     let text = failure(10, bench.plan(&[]).await);
     assert!(
-        text.contains("1 raw files break the data contract, and on-bad-shard is fail"),
+        text.contains(
+            "1 raw files break the data contract, and ON_BAD_SHARD (--on-bad-shard) is \
+                       fail"
+        ),
         "{text}"
     );
 }
@@ -164,7 +167,10 @@ async fn more_bad_files_than_allowed_end_the_run_and_a_higher_limit_goes_on() {
     }
     let text = failure(10, bench.commit(&planned).await);
     assert!(
-        text.contains("2 raw files break the data contract, and max-bad-shards is 1"),
+        text.contains(
+            "2 raw files break the data contract, and MAX_BAD_SHARDS (--max-bad-shards) \
+                       is 1"
+        ),
         "{text}"
     );
     assert!(

@@ -277,7 +277,7 @@ async fn a_file_that_is_gone_changed_or_bad_is_told() {
     bench.write("train/0.parquet", &events(&[("a", 1, 3)]));
     let text = ended(2, &[]).await;
     assert!(
-        text.contains("is not what it was when it was read before"),
+        text.contains("has changed since it was read before"),
         "{text}"
     );
 

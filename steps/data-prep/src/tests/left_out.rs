@@ -52,8 +52,8 @@ async fn rows_without_a_label_break_the_contract_unless_it_drops_them() {
     let bench = gaps();
     configure(&bench, json!({}));
     let text = failure(10, bench.prepare(&[]).await);
-    let line = "column \"target\": 10 of 40 rows hold null, where none may be, the first in row 1 \
-                (\"unlabelled\": \"drop\" leaves such rows out of training)";
+    let line = "column \"target\": 10 of 40 rows hold null, which the contract does not allow, \
+                the first in row 1 (\"unlabelled\": \"drop\" leaves such rows out of training)";
     assert!(text.contains(line), "{text}");
 
     configure(&bench, json!({"unlabelled": "drop"}));
@@ -92,8 +92,8 @@ async fn a_label_that_can_not_be_read_is_no_missing_one() {
         &with(&sample(1, 40), "target", Arc::new(labels)),
     );
     let text = failure(10, bench.prepare(&[]).await);
-    let line = "column \"target\": 1 of 40 rows are not whole, as int64 has to be, the first in \
-                row 10: 0.5";
+    let line = "column \"target\": 1 of 40 rows are not whole, as int64 must be, the first in row \
+                10: 0.5";
     assert!(text.contains(line), "{text}");
 }
 
@@ -251,9 +251,9 @@ async fn nan_where_no_null_may_be_is_named() {
         bench.write(&train_key(file), &with(&rows, "feature1", Arc::new(values)));
     }
     let text = failure(10, bench.prepare(&[]).await);
-    let line = "column \"feature1\": 1 of 40 rows hold NaN, which is read as null, where none \
-                may be, the first in row 8: NaN \
-                (\"nullable\": true in dataset.json takes them)";
+    let line = "column \"feature1\": 1 of 40 rows hold NaN, which is read as null, and the \
+                contract does not allow null, the first in row 8: NaN (\"nullable\": true in \
+                dataset.json accepts them)";
     assert!(text.contains(line), "{text}");
     bench.configure(
         "dataset.json",
@@ -267,7 +267,7 @@ async fn nan_where_no_null_may_be_is_named() {
     );
     let text = failure(10, bench.prepare(&["--data-version=2"]).await);
     assert!(
-        text.contains("1 of 40 rows hold NaN, which is within no bounds"),
+        text.contains("1 of 40 rows hold NaN, which is not within the bounds"),
         "{text}"
     );
 }
@@ -327,17 +327,17 @@ async fn windows_are_refused_where_training_alone_leaves_rows_out_or_a_key_is_ma
         (
             &drop,
             &week,
-            "`unlabelled` of dataset.json leaves rows out of training alone",
+            "`unlabelled` of dataset.json leaves rows out of training only",
         ),
         (
             &filter,
             &week,
-            "`train_filter` of dataset.json leaves rows out of training alone",
+            "`train_filter` of dataset.json leaves rows out of training only",
         ),
         (
             &json!({"lookback": "7 days"}),
             &other,
-            "its result has \"customerId\" not as it is",
+            "it must return \"customerId\" unchanged",
         ),
     ] {
         let bench = gaps();

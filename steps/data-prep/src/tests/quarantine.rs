@@ -174,7 +174,7 @@ async fn more_than_the_share_that_may_be_quarantined_is_refused_by_column_and_ru
     let text = failure(10, bench.prepare(&[]).await);
     for part in [
         "8 of 100 rows (8.00 %) break the data contract and are quarantined, and \
-         max-quarantined-share is 0.01: 4 by whole of \"feature2\"",
+         MAX_QUARANTINED_SHARE (--max-quarantined-share) is 0.01: 4 by whole of \"feature2\"",
         "the rows are in train/25.05.1/_quarantined/rows-",
         "raise MAX_QUARANTINED_SHARE",
     ] {
@@ -185,7 +185,10 @@ async fn more_than_the_share_that_may_be_quarantined_is_refused_by_column_and_ru
     let committed = bench.prepare(&["--max-quarantined-share=0.08"]).await;
     assert_eq!(committed.unwrap().get("left-out"), Some("8"));
     let text = failure(10, bench.prepare(&["--max-quarantined-share=0.07"]).await);
-    assert!(text.contains("and max-quarantined-share is 0.07"), "{text}");
+    assert!(
+        text.contains("and MAX_QUARANTINED_SHARE (--max-quarantined-share) is 0.07"),
+        "{text}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -214,8 +217,8 @@ async fn counted_rows_pass_and_what_has_no_value_of_the_type_fails() {
     let expected = ["2 by max of \"feature1\" in", "2 by min of \"feature1\" in"];
     assert_eq!(counts(&train), expected);
     assert_eq!(train.left_out, LeftOut::default());
-    let warning = "rows that break the data contract are taken, as its on_violation says, of 100: \
-                   2 by max of \"feature1\", 2 by min of \"feature1\"";
+    let warning = "rows that break the data contract are used, because on_violation is count; of \
+                   100 rows: 2 by max of \"feature1\", 2 by min of \"feature1\"";
     assert_eq!(train.warnings, [warning]);
     let values = bench.rows(&train);
     let values: &Float64Array = values.column_by_name("feature1").unwrap().as_primitive();

@@ -105,7 +105,7 @@ async fn rows_that_are_held_out_are_not_trained_on_even_where_keys_may_repeat() 
     bench.contract(ALLOW);
     let text = failure(10, bench.prepare(&[]).await);
     for part in [
-        "7 keys (customerId, date) are both in train/train_00.parquet, which is held out, and in",
+        "7 row keys (customerId, date) are both in train/train_00.parquet, which is held out, and in",
         "train/train_00.parquet and train/train_02.parquet: 7",
         "HOLDOUT=fraction=0.1",
     ] {

@@ -323,10 +323,10 @@ async fn rows_that_the_query_drops_are_told_with_both_counts() {
     bench.configure("features.sql", "SELECT * FROM raw WHERE feature2 > 0");
     let text = failure(10, bench.prepare(&[]).await);
     assert!(
-        text.contains("features.sql makes 12 rows of the 13 in train/train_0"),
+        text.contains("features.sql returns 12 rows for the 13 rows in train/train_0"),
         "{text}"
     );
-    assert!(text.contains("dataset.json, in `train_filter`"), "{text}");
+    assert!(text.contains("`train_filter` in dataset.json"), "{text}");
     assert!(!bench.visible().await);
 }
 

@@ -162,15 +162,14 @@ async fn a_value_that_does_not_fit_is_named_with_the_contract_that_takes_it() {
     };
     let seconds =
         |values: &[i64]| -> ArrayRef { Arc::new(TimestampSecondArray::from(values.to_vec())) };
-    const LARGE: &str =
-        "hold whole numbers as floats, and so large that floats do not hold all of their size";
+    const LARGE: &str = "hold whole numbers as floats that are too large to be exact";
     // Type of the contract, the column, what is wrong with its second value, how that is shown, and
     // the type that takes the column.
     let table: [(&str, ArrayRef, &str, &str, Option<&str>); 17] = [
         (
             "int64",
             doubles(&[1.0, 2.5]),
-            "are not whole, as int64 has to be",
+            "are not whole, as int64 must be",
             "2.5",
             Some("float64"),
         ),
@@ -205,7 +204,7 @@ async fn a_value_that_does_not_fit_is_named_with_the_contract_that_takes_it() {
         (
             "int64",
             decimals(&[10, 15]),
-            "are not whole, as int64 has to be",
+            "are not whole, as int64 must be",
             "1.5",
             Some("float64"),
         ),
@@ -247,7 +246,7 @@ async fn a_value_that_does_not_fit_is_named_with_the_contract_that_takes_it() {
         (
             "bool",
             wholes(&[1, 2]),
-            "are neither 0 nor 1, as a bool has to be",
+            "are neither 0 nor 1, as a bool must be",
             "2",
             Some("int64"),
         ),
@@ -302,7 +301,7 @@ async fn a_value_that_does_not_fit_is_named_with_the_contract_that_takes_it() {
         let Some(taker) = taker else { continue };
         let advice = format!("\"type\": \"{taker}\"");
         assert!(
-            training.contains(&format!("{advice} in dataset.json takes them")),
+            training.contains(&format!("{advice} in dataset.json accepts them")),
             "{training}"
         );
         assert!(
@@ -311,7 +310,7 @@ async fn a_value_that_does_not_fit_is_named_with_the_contract_that_takes_it() {
         );
         assert!(
             scoring.contains("a model trained with")
-                && scoring.contains(&format!("{advice} takes them")),
+                && scoring.contains(&format!("{advice} accepts them")),
             "{scoring}"
         );
         assert!(!scoring.contains("change the contract"), "{scoring}");

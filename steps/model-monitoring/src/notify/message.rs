@@ -153,8 +153,8 @@ fn next(workflow: &str, nodes: &[NodeFailure]) -> Option<String> {
     let any = |part: &str| nodes.iter().any(|node| node.message.contains(part));
     if any("Stopped with strategy") {
         return Some(format!(
-            "It was stopped: `argo resubmit {workflow}` continues and reuses finished work, \
-             where `argo retry` may run nothing but the exit handler."
+            "It was stopped: `argo resubmit {workflow}` continues and reuses finished work, while \
+             `argo retry` may run only the exit handler."
         ));
     }
     any("longer than the specified deadline").then(|| {

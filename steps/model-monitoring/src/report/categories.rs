@@ -236,7 +236,7 @@ fn changes(column: &CategoryShares) -> Vec<String> {
         let names: Vec<String> = column.new_values.iter().map(named).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let values = match names[..] {
-            [] => "values, more than are told apart,".to_owned(),
+            [] => "values, too many to list,".to_owned(),
             _ => some(&names, NAMED),
         };
         let part = share(ratio(column.new_rows, column.rows));

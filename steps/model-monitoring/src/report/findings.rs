@@ -111,7 +111,7 @@ impl Findings {
                 None => String::new(),
             };
             let text = format!(
-                "{} late labels{of} have row keys that were not scored here, and {} have row keys that were.",
+                "{} late labels{of} belong to rows that are not in these results, and {} belong to rows that are.",
                 count(unmatched),
                 count(late.labels.saturating_sub(unmatched + late.other_days))
             );
@@ -163,7 +163,8 @@ impl Findings {
         let Some(overall) = &performance.overall else {
             if quality.rows > 0 {
                 note(
-                    "There are no labels yet: performance will be known when they come.".to_owned(),
+                    "There are no labels yet: performance will be known when they arrive."
+                        .to_owned(),
                 );
             }
             return;
@@ -310,7 +311,7 @@ impl Findings {
         }
         if content.verdict == Verdict::Ok {
             let text = format!(
-                "No feature, nor the score, has a PSI of {} or more.",
+                "Neither the score nor a feature has a PSI of {} or more.",
                 number(Some(thresholds.warn))
             );
             self.add(Severity::Note, Area::Drift, text);
@@ -387,9 +388,9 @@ fn hidden(drift: &Drift) -> Vec<String> {
             _ => String::new(),
         };
         format!(
-            "{name} cannot be judged: an earlier release trained the model, and its training data reach so far{range}, that {} of \
-             them share too few cells of its profile for a shift to be seen. Train again, which cuts the cells at quantiles, or \
-             take {name} out of the verdict (MONITOR_COLUMNS=-{name}).",
+            "{name} cannot be judged: an earlier release trained the model, and the values of its training data lie so far \
+             apart{range} that {} of them share a few cells, within which a shift is not visible. Train again, or exclude {name} \
+             from the verdict (MONITOR_COLUMNS=-{name}).",
             share(Some(*hidden))
         )
     };

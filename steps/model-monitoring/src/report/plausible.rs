@@ -57,7 +57,7 @@ fn never(content: &Content) -> Option<(Severity, String)> {
         return None;
     }
     let before = match then {
-        Some(0.0) => " On the holdout it did not, either.".to_owned(),
+        Some(0.0) => " It did not on the holdout either.".to_owned(),
         Some(part) => format!(
             " On the holdout it did in {} of the rows.",
             share(Some(part))
@@ -106,7 +106,7 @@ fn none_found(performance: &Performance) -> Option<(Severity, String)> {
         _ => Severity::Warn,
     };
     let text = format!(
-        "Recall is 0: of the {} that are {} none is found.",
+        "Recall is 0: none of the {} that are {} is found.",
         rows(overall.positives),
         performance.positive()
     );
@@ -127,8 +127,8 @@ fn by_construction(by_models_json: bool) -> String {
         ),
     };
     format!(
-        " This is expected: the model was trained with {said}, which counts the rarer class \
-         as if it were as frequent as the other. The scores rank rows and are no probabilities; \
+        " This is expected: the model was trained with {said}, which counts the rarer class as if \
+         it were as frequent as the other. The scores rank rows, but are not probabilities; \
          {advice}."
     )
 }

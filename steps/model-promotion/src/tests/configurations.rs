@@ -54,7 +54,7 @@ async fn without_fair_raw_files_a_champion_is_not_comparable() {
         (Err(changed), changed),
         (
             Ok(100),
-            "its own configuration makes 100 rows of the holdout",
+            "its own configuration gives 100 rows of the holdout",
         ),
         (
             Err("signal is 0.5, and may be 0.1"),
@@ -124,7 +124,7 @@ async fn a_champion_whose_training_data_was_prepared_anew_is_not_comparable() {
     assert_eq!(outputs.get("promoted"), Some("false"));
     let reason = outputs.get("reason").unwrap();
     assert!(
-        reason.contains("train/1/_manifest.json was prepared anew since version 1"),
+        reason.contains("train/1/_manifest.json was prepared again since version 1"),
         "{reason}"
     );
 }

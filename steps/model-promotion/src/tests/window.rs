@@ -151,7 +151,7 @@ async fn who_cannot_be_measured_fairly_is_passed_over_with_the_reason() {
     let (promoted, reason) = promote(&home, version, &gate).await;
     assert!(promoted, "{reason}");
     assert!(
-        reason.contains("passed over: version 1 (raw file train/7.parquet is in the training data"),
+        reason.contains("days: version 1 (raw file train/7.parquet is in the training data"),
         "{reason}"
     );
 }
@@ -159,7 +159,7 @@ async fn who_cannot_be_measured_fairly_is_passed_over_with_the_reason() {
 #[tokio::test]
 async fn what_is_gone_for_good_is_passed_over_with_the_reason() {
     for (what, expected) in [
-        ("version", "version 1 (it is registered no more)"),
+        ("version", "version 1 (it is no longer registered)"),
         ("metrics", "version 1 (there is no models/churn/"),
         ("manifest", "version 1 (there is no model manifest"),
     ] {
@@ -224,7 +224,7 @@ pub(super) async fn a_version_that_was_rolled_back_is_no_standard(home: Home) {
     let (promoted, champion, reason) = decided(&outputs);
     assert_eq!((promoted, champion), ("true", "3"), "{reason}");
     assert!(
-        reason.contains("passed over: version 2 (it was rolled back)"),
+        reason.contains("days: version 2 (it was rolled back)"),
         "{reason}"
     );
 }

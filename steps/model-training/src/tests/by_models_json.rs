@@ -233,7 +233,7 @@ async fn distinct_values_that_do_not_fit_in_memory_are_refused_with_what_helps()
     assert_eq!(code, 2, "{text}");
     for part in [
         "take more than the 10485760 bytes",
-        "most of them those of column \"feature2\"",
+        "column \"feature2\" takes the most",
         "raise --memory (ALAMEDA_MEMORY), which is 40.0 MiB",
         "train/1/_manifest.json",
     ] {

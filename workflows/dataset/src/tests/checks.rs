@@ -109,7 +109,7 @@ fn rows_and_files_that_are_there_twice_are_found_across_files() {
     assert_eq!(report.doubles, ["c.csv has the same bytes as b.csv"]);
     assert_eq!(
         check::broken(&report).unwrap().to_string(),
-        "rows to train on are there twice"
+        "training rows occur twice"
     );
 }
 

@@ -100,7 +100,7 @@ fn numbers_of_csv_files_are_what_all_their_spellings_are() {
         assert_eq!(column(&found, name)["type"], expected, "{name}");
     }
     assert!(asked(&found, "late").contains("its texts are numbers such as \"0\", but \"x\""));
-    assert!(asked(&found, "few").contains("3 whole numbers alone"));
+    assert!(asked(&found, "few").contains("only 3 different whole numbers"));
     assert_eq!(found.of, Some(200));
 }
 
@@ -148,7 +148,7 @@ fn files_without_names_or_rows_are_refused_for_what_they_lack() {
     desk.csv("a.csv", &format!("# by somebody\n{rows}"));
     let refused = desk.refused(&["--target=churned"]);
     assert!(
-        refused.contains("names one column, \"# by somebody\""),
+        refused.contains("names only one column, \"# by somebody\""),
         "{refused}"
     );
 
@@ -156,7 +156,7 @@ fn files_without_names_or_rows_are_refused_for_what_they_lack() {
     desk.csv("a.tsv", &rows);
     let refused = desk.refused(&["--target=churned"]);
     assert!(
-        refused.contains("(a.tsv is skipped: it is no parquet or CSV file"),
+        refused.contains("(a.tsv is skipped: its name is not that of a Parquet or CSV file"),
         "{refused}"
     );
 }

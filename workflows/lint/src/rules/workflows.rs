@@ -30,7 +30,7 @@ pub(super) static RULES: [Rule; 37] = [
     rule(
         "spec-retry",
         No,
-        "it applies to DAGs and steps too, so all of a fan-out runs again",
+        "it also applies to DAGs and `steps`, so a failed item repeats the whole fan-out",
         "put `retryStrategy` on each leaf",
         "#9190, #12009, #14228",
     ),
@@ -256,7 +256,7 @@ pub(super) static RULES: [Rule; 37] = [
     rule(
         "fan-in",
         No,
-        "all values in one parameter break at 128 KiB, and at the megabyte of a workflow",
+        "one parameter with the values of all items fails above 128 KiB, and fills the workflow's megabyte",
         "give the prefix of the store that the items write to, and list it",
         "#7527",
     ),

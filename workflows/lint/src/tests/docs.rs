@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::rules;
 
-const BEGIN: &str = "<!-- made from the code from here; `just accept` writes it anew -->\n";
+const BEGIN: &str = "<!-- generated from the code from here; `just accept` writes it again -->\n";
 const END: &str = "<!-- to here -->\n";
 
 #[test]
@@ -17,10 +17,9 @@ fn the_docs_tell_every_rule() {
     let text = std::fs::read_to_string(&file).unwrap();
     let (before, rest) = text.split_once(BEGIN).unwrap();
     let (written, after) = rest.split_once(END).unwrap();
-    let mut made =
-        "| rule | without it | do this instead | Argo's documentation | `argo lint` finds it \
+    let mut made = "| rule | why | do this | Argo's documentation | `argo lint` finds it \
          |\n|---|---|---|---|---|\n"
-            .to_owned();
+        .to_owned();
     let cell = |text: &str| text.replace('|', "\\|");
     for rule in rules::all() {
         let help = if rule.help.is_empty() {

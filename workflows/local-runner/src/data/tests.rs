@@ -56,7 +56,7 @@ fn many_questions_of_one_kind_and_wide_tables_are_cut() {
     let text = questions(&(0..8).map(alike).collect::<Vec<_>>());
     assert!(text.starts_with("8 questions"), "{text}");
     assert!(
-        text.ends_with("  3 more of which the same holds: x5, x6, x7\n      it is no feature\n"),
+        text.ends_with("  3 more with the same question: x5, x6, x7\n      it is no feature\n"),
         "{text}"
     );
     let rows: Vec<Vec<String>> = (0..100).map(|row| vec![format!("x{row}")]).collect();

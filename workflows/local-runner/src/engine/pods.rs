@@ -343,7 +343,7 @@ impl Engine<'_> {
         key: String,
     ) -> Result<Option<Artifact>, String> {
         let file = place(folder, &artifact.path)
-            .ok_or_else(|| format!("{} must lie in /work/out", artifact.path))?;
+            .ok_or_else(|| format!("{} must be in /work/out", artifact.path))?;
         if !file.exists() {
             return if artifact.optional {
                 Ok(None)
@@ -372,7 +372,7 @@ impl Engine<'_> {
 fn read_output(output: &Parameter, folder: &Path) -> Result<String, String> {
     let from = output.value_from.clone().unwrap_or_default();
     let path = from.path.unwrap_or_default();
-    let file = place(folder, &path).ok_or_else(|| format!("{path} must lie in /work/out"))?;
+    let file = place(folder, &path).ok_or_else(|| format!("{path} must be in /work/out"))?;
     match fs::metadata(&file) {
         Ok(found) if found.len() > OUTPUT_BYTES => {
             Err("it has more than 256 kB: pass a key instead".to_owned())

@@ -278,7 +278,7 @@ fn a_file_of_someone_else_is_never_overwritten() {
     fs::write(&path, "precious").unwrap();
     let error = generate(&options(dir.path()), |_| ()).unwrap_err();
     assert!(
-        format!("{error:#}").contains("train/part-000.parquet is no readable parquet file"),
+        format!("{error:#}").contains("train/part-000.parquet is not a readable Parquet file"),
         "{error:#}"
     );
     assert_eq!(fs::read(&path).unwrap(), b"precious");

@@ -70,7 +70,7 @@ impl Sending {
         let after = file.metadata().await.with_context(reading)?;
         if sent != bytes || after.modified().ok() != before.modified().ok() {
             return Err(Failure::usage(format!(
-                "{} changed while it was sent, and was not made visible: upload it when nobody writes it",
+                "{} changed during the upload, so it was not stored: upload it again when no program writes to it",
                 path.display()
             )));
         }

@@ -282,5 +282,5 @@ async fn links_that_lead_astray_and_names_that_no_key_has_are_refused() {
             .await,
         2,
     );
-    assert!(told.contains("to is where the files would go to"), "{told}");
+    assert!(told.contains("to is the target of the upload"), "{told}");
 }

@@ -115,7 +115,7 @@ fn the_demo_runs_in_s3_and_shows_a_report_that_can_be_opened() {
     assert!(
         refused
             .stderr
-            .contains("raw/train/part-000.parquet is no readable parquet file"),
+            .contains("raw/train/part-000.parquet is not a readable Parquet file"),
         "{}",
         refused.stderr
     );

@@ -140,7 +140,7 @@ fn a_candidate_that_is_worse_in_one_region_is_refused_and_the_regions_stand_in_t
         "{reason}"
     );
     assert!(
-        reason.contains("too many values to divide by: code"),
+        reason.contains("columns with too many values for segments: code"),
         "{reason}"
     );
     let verdict = bench.json(&bench.output("model-promotion-promote", "verdict"));

@@ -100,7 +100,7 @@ fn what_was_delivered_twice_is_refused_with_names_and_counts() {
     );
     let named = [
         "9 of 1813 rows repeat the (customerId, date) of another row",
-        "4 keys (customerId, date) are both in train/0.parquet, which is held out",
+        "4 row keys (customerId, date) are both in train/0.parquet, which is held out",
         "train/1.parquet and train/2.parquet: 9",
         "train/0.parquet and train/2.parquet: 4",
     ];

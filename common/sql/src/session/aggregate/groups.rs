@@ -243,7 +243,7 @@ impl Fit {
     pub fn merge(&mut self, what: &str, partial: &[u8]) -> Result<()> {
         let mut rest = partial;
         for groups in &mut self.groups {
-            let cut = || format!("the aggregates of {what} are cut off");
+            let cut = || format!("the stored aggregates of {what} are truncated");
             let (size, tail) = rest.split_first_chunk().with_context(cut)?;
             let size = usize::try_from(u64::from_le_bytes(*size))?;
             let (states, tail) = tail.split_at_checked(size).with_context(cut)?;
@@ -252,7 +252,10 @@ impl Fit {
             }
             rest = tail;
         }
-        ensure!(rest.is_empty(), "the aggregates of {what} are of others");
+        ensure!(
+            rest.is_empty(),
+            "the stored aggregates of {what} belong to other queries"
+        );
         self.must_fit(what)
     }
 

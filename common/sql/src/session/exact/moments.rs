@@ -154,7 +154,6 @@ impl Moments {
         self.pass(&columns, 0..count, rows)
     }
 
-    /// Forgets all rows.
     pub(in crate::session) fn clear(&mut self) {
         self.count = 0;
         self.special = [0; 3];
@@ -266,8 +265,8 @@ impl Moments {
         match i64::try_from(self.total) {
             Ok(total) => Ok((self.count > 0).then_some(total)),
             Err(_) => exec_err!(
-                "Overflow: a sum of whole numbers is {}, which no 64 bits hold; write sum(CAST(x \
-                 AS DOUBLE))",
+                "Overflow: a sum of whole numbers is {}, which does not fit into 64 bits; write \
+                 sum(CAST(x AS DOUBLE))",
                 self.total
             ),
         }
@@ -334,7 +333,7 @@ impl Accumulator for Moments {
         };
         for state in states.iter().flatten() {
             if self.merge(state).is_none() {
-                return internal_err!("the state of a sum is cut off");
+                return internal_err!("the state of a sum is truncated");
             }
         }
         Ok(())

@@ -68,7 +68,6 @@ impl Parts {
 }
 
 impl Number {
-    /// Adds a number.
     pub(super) fn add(&mut self, parts: Parts) {
         if parts.whole == 0 {
             return;
@@ -83,7 +82,6 @@ impl Number {
         self.count();
     }
 
-    /// Adds the product of two numbers.
     pub(super) fn add_product(&mut self, left: Parts, right: Parts) {
         let product = u128::from(left.whole) * u128::from(right.whole);
         let negative = left.negative != right.negative;
@@ -100,7 +98,6 @@ impl Number {
         }
     }
 
-    /// Adds another sum.
     pub(super) fn merge(&mut self, other: &Self) {
         for (place, &digit) in (other.low..).zip(&other.digits) {
             self.add(Parts {
@@ -111,7 +108,6 @@ impl Number {
         }
     }
 
-    /// Forgets all that was added.
     pub(super) fn clear(&mut self) {
         self.digits.clear();
         self.added = 0;

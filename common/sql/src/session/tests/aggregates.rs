@@ -226,7 +226,7 @@ fn other_queries_are_refused_with_what_to_write() {
         ),
         (
             "SELECT upper(country) AS c, count(*) AS m FROM train GROUP BY upper(country)",
-            "keys are columns of the raw files",
+            "grouping columns must be columns of the raw files",
         ),
         (
             "SELECT country, sum(feature1) / count(*) AS m FROM train GROUP BY country",
@@ -234,7 +234,7 @@ fn other_queries_are_refused_with_what_to_write() {
         ),
         (
             "SELECT country, count(*) FROM train GROUP BY country",
-            "has no name: write AS",
+            "has no name: name it with AS",
         ),
         (
             "SELECT country, count(*) AS m FROM train WHERE feature1 > 0 GROUP BY country",
@@ -271,7 +271,7 @@ fn other_queries_are_refused_with_what_to_write() {
         ),
         (
             "SELECT country, count(*) AS m FROM train GROUP BY ROLLUP (country)",
-            "keys are columns",
+            "grouping columns must be columns",
         ),
         (
             "SELECT country, sum(random()) AS m FROM train GROUP BY country",

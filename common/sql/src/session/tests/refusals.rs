@@ -63,11 +63,11 @@ fn what_looks_beyond_a_row_is_refused_by_name() {
         ),
         (
             "SELECT *, row_number() OVER (ORDER BY feature1) AS n FROM raw",
-            "row_number() is refused: it depends on where the rows at hand begin",
+            "row_number() is refused: its result depends on where the available rows begin",
         ),
         (
             "SELECT *, lag(feature1) OVER (PARTITION BY customerId ORDER BY date) AS l FROM raw",
-            "lag() is refused: it depends on where the rows at hand begin",
+            "lag() is refused: its result depends on where the available rows begin",
         ),
         (
             "SELECT * FROM raw QUALIFY row_number() OVER (ORDER BY date) = 1",
@@ -211,7 +211,7 @@ fn all_columns_that_are_not_in_order_are_named_at_once() {
     let sql =
         "SELECT date,\n upper(country) AS big,\n date AS again,\n target * 2 AS leak\nFROM raw";
     insta::assert_snapshot!(refusal(sql), @r#"
-    features.sql: 5 columns are not in order:
+    features.sql: 5 columns are wrong:
       line 2, column 20: feature "big" is of type Utf8: a feature is a number or a boolean; encode it here, such as CASE WHEN ... THEN 1 ELSE 0 END, leave it out, or give it the role ignored in dataset.json
       line 3, column 10: feature "again" is of type Timestamp(µs): a feature is a number or a boolean; encode it here, such as CASE WHEN ... THEN 1 ELSE 0 END, leave it out, or give it the role ignored in dataset.json
       line 4, column 16: feature "leak" is computed from the target "target", which it should predict
@@ -251,7 +251,7 @@ fn errors_show_the_line() {
      3 |   nosuch(feature1) AS a
        |   ^
 
-    features.sql, line 3, column 3: aggregate function sum is refused: each row is computed from itself, else it would matter how rows are spread over files
+    features.sql, line 3, column 3: aggregate function sum is refused: a feature is computed from its own row, so that it does not depend on how rows are distributed over files
        |
      3 |   sum(feature1) AS a
        |   ^
@@ -282,7 +282,7 @@ fn a_filter_is_a_condition_on_one_row() {
         ("feature1 > 1; DROP TABLE raw", "filter of dataset.json"),
         ("feature1 > 1 ORDER BY feature1", "filter of dataset.json"),
         ("feature1 > 1 yes", "found: yes"),
-        ("feature1 > 1 AS yes", "a condition has no name"),
+        ("feature1 > 1 AS yes", "a condition has no alias"),
         ("", "filter of dataset.json"),
     ] {
         let error = features_of(sample(Some(filter)), "SELECT * FROM raw")

@@ -238,7 +238,7 @@ fn windows_that_depend_on_more_than_their_rows_are_refused_with_what_to_write() 
             count(&format!(
                 "PARTITION BY customerId ORDER BY date DESC {good}"
             )),
-            "are of the time, ascending: write ORDER BY date",
+            "must be ordered by the time, ascending: write ORDER BY date",
         ),
         (
             count(
@@ -285,7 +285,7 @@ fn windows_that_depend_on_more_than_their_rows_are_refused_with_what_to_write() 
             count(&format!(
                 "{by} RANGE BETWEEN INTERVAL '1 day' PRECEDING AND INTERVAL '2 days' PRECEDING"
             )),
-            "exchange its bounds",
+            "swap its bounds",
         ),
         (
             count(&format!(
@@ -295,9 +295,9 @@ fn windows_that_depend_on_more_than_their_rows_are_refused_with_what_to_write() 
         ),
         (
             call("lag(feature1)"),
-            "lag() is refused: it depends on where the rows at hand begin; write last_value(x) OVER \
-             (PARTITION BY customerId ORDER BY date RANGE BETWEEN INTERVAL '30 days' PRECEDING AND \
-             INTERVAL '1 microsecond' PRECEDING)",
+            "lag() is refused: its result depends on where the available rows begin; write \
+             last_value(x) OVER (PARTITION BY customerId ORDER BY date RANGE BETWEEN INTERVAL '30 \
+             days' PRECEDING AND INTERVAL '1 microsecond' PRECEDING)",
         ),
         (call("lead(feature1)"), "may not look ahead"),
         (
@@ -385,7 +385,7 @@ fn windows_that_depend_on_more_than_their_rows_are_refused_with_what_to_write() 
     ));
     let text = refusal(dates, &hours);
     assert!(
-        text.contains("the column of time holds dates: write whole days"),
+        text.contains("the time column holds dates: write whole days"),
         "{text}"
     );
 }

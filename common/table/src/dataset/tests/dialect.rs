@@ -31,7 +31,7 @@ fn a_dialect_that_can_not_be_is_refused_by_setting() {
         (json!({"separator": "ab"}), "expected a character"),
         (
             json!({"separator": "x"}),
-            "`csv`: `separator` is 'x': it has to be a tab",
+            "`csv`: `separator` is 'x': it must be a tab",
         ),
         (json!({"separator": "é"}), "`csv`: `separator` is 'é'"),
         (json!({"separator": "."}), "`csv`: `separator` is '.'"),
@@ -42,7 +42,7 @@ fn a_dialect_that_can_not_be_is_refused_by_setting() {
         ),
         (
             json!({"decimal": ";"}),
-            "`csv`: `decimal` is ';': it has to be \".\" or \",\"",
+            "`csv`: `decimal` is ';': it must be \".\" or \",\"",
         ),
         (json!({"thousands": "0"}), "`csv`: `thousands` is '0'"),
         (json!({"thousands": "-"}), "`csv`: `thousands` is '-'"),
@@ -101,7 +101,7 @@ fn a_dialect_that_can_not_be_is_refused_by_setting() {
         with_csv(sound.clone(), None).unwrap();
     }
     let error = with_csv(json!({}), Some(("int64", "%Y%m%d"))).unwrap_err();
-    let reason = "column \"c\": `format` is \"%Y%m%d\": it is for dates and times alone";
+    let reason = "column \"c\": `format` is \"%Y%m%d\": it is for dates and times only";
     assert!(error.to_string().contains(reason), "{error}");
 }
 

@@ -90,7 +90,7 @@ impl Fault {
                     "is not UTF-8: it holds byte 0x{byte:02X}, as Windows-1252 and other encodings do"
                 ),
                 format!(
-                    "{}, or {}; another encoding, such as SHIFT_JIS or WINDOWS-1251, is named in its place",
+                    "{}, or {}; for another encoding, such as SHIFT_JIS or WINDOWS-1251, put its name there",
                     about.encoded("windows-1252"),
                     convert("WINDOWS-1252")
                 ),

@@ -55,7 +55,7 @@ pub(super) enum Fault {
     Fields { line: u64, fields: usize },
 }
 
-/// Reads rows.
+/// Reads the rows of a CSV file one by one, and keeps the text of the last one.
 pub(super) struct Rows {
     source: Box<dyn Read + Send>,
     buffer: Vec<u8>,
@@ -75,7 +75,6 @@ pub(super) struct Rows {
 pub(super) struct Row<'a> {
     /// The line on which it begins; lines count from 1.
     pub(super) line: u64,
-    /// How many fields it has.
     pub(super) fields: usize,
     text: &'a str,
     found: &'a Found,

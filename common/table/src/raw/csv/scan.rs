@@ -51,7 +51,6 @@ pub(super) struct Span {
 pub(super) struct Found {
     /// The wanted fields.
     pub(super) spans: Vec<Span>,
-    /// How many fields there are.
     pub(super) fields: usize,
     /// The first field that holds a quote without being quoted.
     pub(super) stray: Option<(usize, Span)>,

@@ -172,35 +172,35 @@ fn a_value_of_another_dialect_names_the_line_that_takes_it() {
     for (content, expected) in [
         (
             row("1,5", "1", "", "", ""),
-            r#"line 3: "1,5" ("csv": {"decimal": ","} or "type": "utf8" in dataset.json takes them)"#,
+            r#"line 3: "1,5" ("csv": {"decimal": ","} or "type": "utf8" in dataset.json accepts them)"#,
         ),
         (
             row("1.234,5", "1", "", "", ""),
-            r#""1.234,5" ("csv": {"decimal": ",", "thousands": "."} or "type": "utf8" in dataset.json takes them)"#,
+            r#""1.234,5" ("csv": {"decimal": ",", "thousands": "."} or "type": "utf8" in dataset.json accepts them)"#,
         ),
         (
             row("1", "12'345", "", "", ""),
-            r#""12'345" ("csv": {"thousands": "'"} or "type": "utf8" in dataset.json takes them)"#,
+            r#""12'345" ("csv": {"thousands": "'"} or "type": "utf8" in dataset.json accepts them)"#,
         ),
         (
             row("1,234", "1", "", "", ""),
-            r#"("csv": {"decimal": ","} or "csv": {"thousands": ","} or "type": "utf8" in dataset.json takes them)"#,
+            r#"("csv": {"decimal": ","} or "csv": {"thousands": ","} or "type": "utf8" in dataset.json accepts them)"#,
         ),
         (
             row("NA", "1", "", "", ""),
-            r#"(write null as an empty field, or "csv": {"nulls": ["NA"]} in dataset.json takes them)"#,
+            r#"(write null as an empty field, or "csv": {"nulls": ["NA"]} in dataset.json accepts them)"#,
         ),
         (
             row("1", "1", "31.12.2024", "", ""),
-            r#""31.12.2024" ("format": "%d.%m.%Y" or "type": "utf8" in dataset.json takes them)"#,
+            r#""31.12.2024" ("format": "%d.%m.%Y" or "type": "utf8" in dataset.json accepts them)"#,
         ),
         (
             row("1", "1", "", "5/6/2024 1:02 pm", ""),
-            r#"("format": "%d/%m/%Y %I:%M %p" or "format": "%m/%d/%Y %I:%M %p" or "type": "utf8" in dataset.json takes them)"#,
+            r#"("format": "%d/%m/%Y %I:%M %p" or "format": "%m/%d/%Y %I:%M %p" or "type": "utf8" in dataset.json accepts them)"#,
         ),
         (
             row("1", "1", "", "", "20241231T235959+0100"),
-            r#"("format": "%Y%m%dT%H%M%S%z" or "type": "utf8" in dataset.json takes them)"#,
+            r#"("format": "%Y%m%dT%H%M%S%z" or "type": "utf8" in dataset.json accepts them)"#,
         ),
     ] {
         let (_folder, file) = written(&semicolons, None, &content);
@@ -210,7 +210,7 @@ fn a_value_of_another_dialect_names_the_line_that_takes_it() {
     let (_folder, mut pinned) = written(&semicolons, None, row("1,5", "1", "", "", ""));
     pinned.pinned = true;
     let text = complaint(&pinned);
-    let advice = r#"(a model trained with "csv": {"decimal": ","} or "type": "utf8" takes them)"#;
+    let advice = r#"(a model trained with "csv": {"decimal": ","} or "type": "utf8" accepts them)"#;
     assert!(text.contains(advice), "{text}");
 }
 
@@ -225,7 +225,7 @@ fn a_file_of_another_dialect_names_the_line_that_reads_it() {
         (
             json!({}),
             tabs.into(),
-            r#""csv": {"separator": '\t'} in dataset.json takes it"#,
+            r#""csv": {"separator": '\t'} in dataset.json accepts it"#,
         ),
         (
             json!({"separator": ";"}),
@@ -235,7 +235,7 @@ fn a_file_of_another_dialect_names_the_line_that_reads_it() {
         (
             json!({}),
             marked.clone(),
-            r#""csv": {"encoding": "utf-16"} in dataset.json takes it"#,
+            r#""csv": {"encoding": "utf-16"} in dataset.json accepts it"#,
         ),
         (
             json!({}),
@@ -245,7 +245,7 @@ fn a_file_of_another_dialect_names_the_line_that_reads_it() {
         (
             json!({}),
             body(b"\xfc"),
-            r#""csv": {"encoding": "windows-1252"} in dataset.json takes it"#,
+            r#""csv": {"encoding": "windows-1252"} in dataset.json accepts it"#,
         ),
         (
             json!({"encoding": "windows-1252"}),
@@ -270,12 +270,12 @@ fn a_file_of_another_dialect_names_the_line_that_reads_it() {
         (
             json!({"header": false}),
             header.into(),
-            r#"("csv": {"header": true} in dataset.json takes it)"#,
+            r#"("csv": {"header": true} in dataset.json accepts it)"#,
         ),
         (
             json!({"header": false}),
             "1,2\n".into(),
-            "line 1 has 2 fields, and a file without a header",
+            "line 1 has 2 fields, but a file without a header",
         ),
         (
             json!({"header": false}),

@@ -176,8 +176,9 @@ fn what_is_no_table_is_told_by_the_line_where_it_begins() {
 #[test]
 fn a_file_is_refused_with_advice() {
     let quotes = "a field that holds quotes is put in quotes, and its quotes are doubled";
-    let latin = "\"csv\": {\"encoding\": \"windows-1252\"} in dataset.json takes it, or convert it: iconv -f WINDOWS-1252 -t UTF-8 OLD.csv > NEW.csv; another encoding, \
-                 such as SHIFT_JIS or WINDOWS-1251, is named in its place";
+    let latin = "\"csv\": {\"encoding\": \"windows-1252\"} in dataset.json accepts it, or convert \
+                 it: iconv -f WINDOWS-1252 -t UTF-8 OLD.csv > NEW.csv; for another encoding, such \
+                 as SHIFT_JIS or WINDOWS-1251, put its name there";
     let table: [(&[u8], &str, &str); 13] = [
         (
             b"id,a,b,y\n1,\"24 inch,b,1\n",
@@ -215,8 +216,8 @@ fn a_file_is_refused_with_advice() {
         (
             b"\xff\xfei\0d\0,\0a\0\n\0",
             " is not UTF-8: it looks like UTF-16",
-            "\"csv\": {\"encoding\": \"utf-16\"} in dataset.json takes it, or convert it: \
-             iconv -f UTF-16 -t UTF-8 OLD.csv > NEW.csv",
+            "\"csv\": {\"encoding\": \"utf-16\"} in dataset.json accepts it, or convert it: iconv \
+             -f UTF-16 -t UTF-8 OLD.csv > NEW.csv",
         ),
         (
             b"\xff\xfe\0\0i\0\0\0d\0\0\0\n\0\0\0",
@@ -375,13 +376,14 @@ fn a_header_between_rows_and_marks_between_thousands_are_told_as_such() {
     for (rows, what) in [
         (
             "1,a,b,1\nid,a,b,y\n2,a,b,0\n",
-            "column \"id\": 1 of 3 rows can't be read as int64, the first in line 3: \"id\" (that is \
-             the header again: files that are joined keep the first one's alone)",
+            "column \"id\": 1 of 3 rows can't be read as int64, the first in line 3: \"id\" (this \
+             is the header again: when you join files, keep only the first header)",
         ),
         (
             "1,a,b,1\n\"1,234,567\",a,b,1\n",
-            "column \"id\": 1 of 2 rows can't be read as int64, the first in line 3: \"1,234,567\" \
-             (\"csv\": {\"thousands\": \",\"} or \"type\": \"utf8\" in dataset.json takes them)",
+            "column \"id\": 1 of 2 rows can't be read as int64, the first in line 3: \
+             \"1,234,567\" (\"csv\": {\"thousands\": \",\"} or \"type\": \"utf8\" in dataset.json \
+             accepts them)",
         ),
     ] {
         let text = refusal("a.csv", format!("id,a,b,y\n{rows}"));

@@ -44,7 +44,7 @@ fn a_truncated_file_is_told_as_such() {
 #[test]
 fn a_file_of_another_kind_is_told_as_such() {
     let (_folder, file) = written("a.parquet", b"date,customerId,feature1,feature2,target\n");
-    assert!(complaint(&file).contains("is no parquet file"));
+    assert!(complaint(&file).contains("is not a Parquet file"));
 }
 
 #[test]
@@ -57,7 +57,8 @@ fn zeros_in_a_page_break_its_checksum() {
 fn zeros_in_a_page_without_a_checksum_break_the_bounds() {
     let (_folder, file) = written("a.parquet", &zeroed("plain.parquet"));
     let text = complaint(&file);
-    let line = "column \"feature2\": 8 of 100 rows are below the least value 1e-6, the first in row 10: 0.0";
+    let line = "column \"feature2\": 8 of 100 rows are below the minimum 1e-6, the first in row \
+                10: 0.0";
     assert!(text.contains(line), "{text}");
 }
 
@@ -101,7 +102,10 @@ fn integers_of_128_bits_are_named_with_what_to_write() {
     ]});
     let contract = Arc::new(Dataset::parse(contract.to_string().as_bytes()).unwrap());
     let text = complaint(&file(&path, &contract, Labels::Required));
-    assert!(text.contains("column \"x\" of 128-bit integers"), "{text}");
+    assert!(
+        text.contains("column \"x\" holds 128-bit integers"),
+        "{text}"
+    );
     assert!(text.contains("pl.col(\"x\").cast(pl.Int64)"), "{text}");
     assert!(!text.contains("damaged"), "{text}");
 }

@@ -19,8 +19,9 @@ fn weights_are_required_to_train_and_optional_to_score() {
     };
     let text = complaint(&of(&sample, Labels::Required));
     for expected in [
-        "column \"feature2\": 1 of 100 rows hold null, where none may be, the first in row 6",
-        "1 of 100 rows are below the least value 0, the first in row 4: -1.0 (a row that shall",
+        "column \"feature2\": 1 of 100 rows hold null, which the contract does not allow, the \
+         first in row 6",
+        "1 of 100 rows are below the minimum 0, the first in row 4: -1.0 (give a row that should",
         "1 of 100 rows are infinite, which a weight can't be, the first in row 8",
     ] {
         assert!(text.contains(expected), "{text}");

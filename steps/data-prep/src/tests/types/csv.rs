@@ -54,8 +54,8 @@ async fn csv_values_that_do_not_fit_are_named_by_line_with_advice() {
         (
             "int64",
             "2.5",
-            "are not whole, as int64 has to be, the first in line 3: \"2.5\" \
-             (\"type\": \"float64\" in dataset.json takes them)",
+            "are not whole, as int64 must be, the first in line 3: \"2.5\" (\"type\": \"float64\" \
+             in dataset.json accepts them)",
         ),
         (
             "int64",
@@ -73,14 +73,15 @@ async fn csv_values_that_do_not_fit_are_named_by_line_with_advice() {
         (
             "float64",
             "1,5",
-            "can't be read as float64, the first in line 3: \"1,5\" \
-             (\"csv\": {\"decimal\": \",\"} or \"type\": \"utf8\" in dataset.json takes them)",
+            "can't be read as float64, the first in line 3: \"1,5\" (\"csv\": {\"decimal\": \
+             \",\"} or \"type\": \"utf8\" in dataset.json accepts them)",
         ),
-        ("float64", " 1", "(write values without blanks around them)"),
+        ("float64", " 1", "(write values without spaces around them)"),
         (
             "float64",
             "NA",
-            "(write null as an empty field, or \"csv\": {\"nulls\": [\"NA\"]} in dataset.json takes them)",
+            "(write null as an empty field, or \"csv\": {\"nulls\": [\"NA\"]} in dataset.json \
+             accepts them)",
         ),
         ("int64", "null", "(write null as an empty field, or \"csv\""),
         ("bool", "yes", "(write true, false, 1 or 0"),
@@ -94,7 +95,7 @@ async fn csv_values_that_do_not_fit_are_named_by_line_with_advice() {
         (
             "timestamp",
             "2024-12-31T10:00:00Z",
-            "(\"type\": \"timestamptz\" in dataset.json takes them)",
+            "(\"type\": \"timestamptz\" in dataset.json accepts them)",
         ),
         (
             "timestamp",
@@ -104,7 +105,7 @@ async fn csv_values_that_do_not_fit_are_named_by_line_with_advice() {
         (
             "timestamptz",
             "2024-12-31 10:00:00",
-            "or \"type\": \"timestamp\" in dataset.json takes them)",
+            "or \"type\": \"timestamp\" in dataset.json accepts them)",
         ),
     ] {
         let bench = bench(&[("c", column_type)]);

@@ -211,7 +211,7 @@ pub(super) const CASES: &[Case] = &[
         "image",
         &[("image: localhost/x:1", "image: localhost/x:latest")],
         "image: localhost",
-        "the latest",
+        "another image tomorrow",
     ),
     case(
         "image",
@@ -265,7 +265,7 @@ pub(super) const CASES: &[Case] = &[
             ),
         ],
         "volumeMounts",
-        "it stands in the spec",
+        "it is in the spec",
     ),
     case(
         "memoize",

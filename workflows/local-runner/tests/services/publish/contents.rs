@@ -145,7 +145,7 @@ fn the_table_is_widened_and_never_narrowed() {
     let ran = home.publish(&refused, &[]).expect(2);
     assert!(
         ran.stderr
-            .contains("column \"x\" is bigint in the table \"public\".\"predictions\", and text"),
+            .contains("column \"x\" is bigint in the table \"public\".\"predictions\" and text"),
         "{}",
         ran.stderr
     );
