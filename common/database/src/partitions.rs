@@ -71,14 +71,14 @@ pub(super) fn check(table: &Table, existing: Option<&Existing>, wanted: &Definit
     }
     if wanted.time.is_none() {
         return Err(Failure::usage(format!(
-            "{table} is to have partitions by month, and the predictions have no time column: leave out \
-             --predictions-partition (PREDICTIONS_PARTITION), or give a column of dataset.json the role time and train a new version"
+            "--predictions-partition (PREDICTIONS_PARTITION) asks for partitions by month of {table}, and the predictions \
+             have no time column: leave it out, or give a column of dataset.json the role time and train a new version"
         )));
     }
     match existing {
         Some(existing) if !existing.partitioned => Err(Failure::usage(format!(
-            "{table} is to have partitions by month, and was made without: leave out --predictions-partition \
-             (PREDICTIONS_PARTITION); or rename the table, publish to a new one and copy the rows of the old one into it"
+            "{table} has no partitions, and --predictions-partition (PREDICTIONS_PARTITION) asks for months: leave that \
+             out; or rename the table, publish to a new one and copy the rows of the old one into it"
         ))),
         _ => Ok(()),
     }

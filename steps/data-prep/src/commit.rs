@@ -93,7 +93,7 @@ pub(crate) async fn commit(step: &Step, store: &Store, plan: &str) -> Result<Out
     if main.short_history > 0 {
         tracing::info!(
             rows = main.short_history,
-            "{} of {} rows to train on lie within lookback of the earliest row, so that their \
+            "{} of {} rows to train on lie within lookback of the earliest row, so their \
              windows lack history; \"warm_up\": \"drop\" in dataset.json leaves them out",
             main.short_history,
             main.rows
@@ -120,12 +120,12 @@ pub(crate) async fn commit(step: &Step, store: &Store, plan: &str) -> Result<Out
 fn of_doubles(doubles: Doubles) -> Option<String> {
     let Doubles { rows, differing } = doubles;
     if rows > 0 {
-        tracing::info!(rows, differing, "earlier rows stand in several data sets");
+        tracing::info!(rows, differing, "earlier rows are in several data sets");
     }
     (differing > 0).then(|| {
         format!(
-            "of {rows} earlier rows that stand in several data sets, {differing} differ from the one \
-             that counts: the one to score, or else the one that was scored last"
+            "{rows} earlier rows are in several data sets, and {differing} of them differ from the row \
+             that counts: the row to score, or otherwise the row that was scored last"
         )
     })
 }
@@ -254,7 +254,7 @@ fn refuse_empty(
             )));
         }
         return Err(Failure::contract(format!(
-            "there are no rows to train on in all of {files} raw files{left_out}"
+            "none of the {files} raw files has rows to train on{left_out}"
         )));
     }
     let short = train.left_out.warm_up;

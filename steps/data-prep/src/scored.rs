@@ -81,8 +81,8 @@ impl Scored {
         }
         if gone > 0 {
             warnings.push(format!(
-                "{gone} raw files that {name} has scored are gone from the raw store, and none of \
-                 their rows is trained on"
+                "{gone} raw files that {name} has scored are gone from the raw store, and \
+                 their rows are not used for training"
             ));
         }
         if found.passed_over > 0 {
@@ -164,7 +164,7 @@ impl Task {
     pub(crate) fn of_scoring(&self, shard: &Shard, prepared: Prepared) -> Result<Prepared> {
         match self.as_scored(shard) {
             Some(content) if *content != prepared.sha256 => Err(Failure::usage(format!(
-                "{} in {} is not what it was when it was scored: restore the old file, or score \
+                "{} in {} has changed since it was scored: restore the old file, or score \
                  it again, and submit with cache=refresh",
                 shard.key,
                 self.raw_url()
@@ -271,7 +271,7 @@ pub(crate) fn without_labels(job: &Job, done: &[Done]) -> Option<String> {
         more => format!(" and {more} more"),
     };
     Some(format!(
-        "no label has come for any row of {} scored files: {}{more}",
+        "no row of {} scored files has a label yet: {}{more}",
         none.len(),
         none[..none.len().min(SHOWN)].join(", ")
     ))

@@ -65,7 +65,7 @@ pub(crate) async fn import(
     let inputs = features::signature(&data.train.columns, false)?.names();
     let of_features = |error| {
         wrong(format!(
-            "{error}; features.sql says which features there are"
+            "{error}; features.sql defines the features of the data"
         ))
     };
     let places = trees.places(&names, &inputs).map_err(of_features)?;

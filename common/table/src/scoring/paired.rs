@@ -89,13 +89,13 @@ impl Collector {
         };
         let ids = names(Role::Id).count();
         if ids == 0 {
-            return Err("features.sql keeps no id, by which rows could be paired".to_owned());
+            return Err("features.sql returns no id, so rows can't be paired".to_owned());
         }
         let of_two = matches!(model.task.counted_as(), CountedAs::PositiveClass);
         let ranked = model.task.evaluation(&model.target, &model.rule).rankings() > 0;
         let of = match metric.name {
             ROC_AUC if rows.weight().is_some() => {
-                return Err("there is none for roc_auc of rows that weigh".to_owned());
+                return Err("there is none for roc_auc with row weights".to_owned());
             }
             ROC_AUC if of_two => {
                 let work = rows.work();

@@ -225,7 +225,7 @@ async fn of_rows_with_the_same_key_the_one_of_the_last_data_set_counts() {
         bench.windows(&data),
         [row("a", 5, first, 5), row("a", 6, second, 6)]
     );
-    let text = "of 5 earlier rows that stand in several data sets, 3 differ";
+    let text = "5 earlier rows are in several data sets, and 3 of them differ";
     assert!(data.warnings[0].contains(text), "{:?}", data.warnings);
 }
 

@@ -175,7 +175,7 @@ async fn nothing_left_is_counted() {
         json!({"unlabelled": "drop", "filter": "feature2 < 0"}),
     );
     let text = failure(10, bench.prepare(&[]).await);
-    let words = "there are no rows to train on in all of 2 raw files; left out as \
+    let words = "none of the 2 raw files has rows to train on; left out as \
                  dataset.json says: 80 rows by filter";
     assert!(text.contains(words), "{text}");
     let arguments = bench.select().await;

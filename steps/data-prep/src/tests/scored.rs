@@ -194,7 +194,7 @@ async fn a_night_counts_once_its_labels_have_had_time_to_come() {
     let [train, _] = bench.both(&outputs).await;
     let said = train.warnings.join("\n");
     assert!(
-        said.contains("no label has come for any row of 1 scored files: predict/n3"),
+        said.contains("no row of 1 scored files has a label yet: predict/n3"),
         "{said}"
     );
     // Labels that come later make other data.
@@ -262,7 +262,7 @@ async fn what_is_missing_or_wrong_is_said_with_what_to_do() {
     bench.write("predict/n2.parquet", &without(&sample(2, 10), "target"));
     let text = failure(2, bench.prepare(&SOURCE).await);
     assert!(
-        text.contains("predict/n2.parquet") && text.contains("when it was scored"),
+        text.contains("predict/n2.parquet") && text.contains("since it was scored"),
         "{text}"
     );
 }

@@ -171,7 +171,7 @@ async fn a_holdout_that_leaves_nothing_is_told() {
     let empty = Bench::with_files(&[0, 0]);
     assert!(
         failure(10, empty.prepare(&[]).await)
-            .contains("there are no rows to train on in all of 2 raw files")
+            .contains("none of the 2 raw files has rows to train on")
     );
     let empty_first = Bench::with_files(&[0, 5]);
     assert!(

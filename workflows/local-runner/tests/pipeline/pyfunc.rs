@@ -277,7 +277,7 @@ fn models_of_xgboost_and_lightgbm_are_imported_and_score_as_they_did() {
         .unwrap();
         for (file, why) in [
             ("ours.json", "no model that XGBoost saved"),
-            ("other.json", "the model takes no feature"),
+            ("other.json", "that the model does not have"),
             ("none.json", "models/none.json"),
         ] {
             let refused = import(&bench, "refused", &format!("models/{file}")).expect(2);

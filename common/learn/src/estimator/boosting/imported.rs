@@ -197,7 +197,7 @@ impl GradientBoosting {
         }
         if let Some(other) = inputs.iter().find(|input| !names.contains(input)) {
             return Err(EstimatorError::Features(format!(
-                "the model takes no feature {other:?}; its features are {}",
+                "the data has a feature {other:?} that the model does not have; the model's features are {}",
                 names.join(", ")
             )));
         }
@@ -205,7 +205,7 @@ impl GradientBoosting {
             let place = inputs.iter().position(|input| input == name);
             place.ok_or_else(|| {
                 EstimatorError::Features(format!(
-                    "the model takes a feature {name:?}, and the data has none of that name"
+                    "the model needs a feature {name:?} that the data does not have"
                 ))
             })
         };
@@ -256,8 +256,8 @@ mod tests {
     #[test]
     fn what_one_side_lacks_is_named() {
         for (of_file, inputs, lacks) in [
-            ("a b", "a c", "no feature \"c\""),
-            ("a b", "a", "takes a feature \"b\""),
+            ("a b", "a c", "feature \"c\" that the model does not"),
+            ("a b", "a", "needs a feature \"b\""),
             ("", "a b c", "takes 2 features"),
         ] {
             let refused = trees().named(&names(of_file), &names(inputs));

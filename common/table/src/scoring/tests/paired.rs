@@ -214,7 +214,7 @@ async fn what_cannot_be_paired_says_why() {
     };
     for metric in ["roc_auc", "log_loss"] {
         let (_, found) = compared(&step, [&unnamed, &second], metric).await;
-        assert!(found.unwrap_err().contains("keeps no id"));
+        assert!(found.unwrap_err().contains("returns no id"));
     }
     let (_, found) = compared(&step, [&first, &first], "roc_auc").await;
     let found = found.unwrap();
