@@ -53,7 +53,6 @@ use learn::metrics::select::{self, Select};
 use learn::models::{By, Validation};
 use runtime::failure::Failure;
 use runtime::step::Step;
-use runtime::threads::wait;
 use store::Store;
 
 /// One of the two.

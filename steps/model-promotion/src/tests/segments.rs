@@ -224,3 +224,18 @@ async fn segments_that_are_asked_for_and_not_there_are_named() {
     let found = verdict(&home, &outputs).await;
     assert!(found.gate.segments.is_none() && found.segments.is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn segments_that_memory_does_not_hold_are_refused() {
+    let home = Home::new();
+    let candidate = home.register(&REGIONS, FAIR).await;
+    let little = home.step.with_memory(64 << 10);
+    let flags = asked(candidate, Some(0.5), None, 10);
+    let error = home.promote_with(&little, &flags).await.unwrap_err();
+    assert_eq!(exit_code(&error), 2, "{error:#}");
+    let text = format!("{error:#}");
+    assert!(
+        text.contains("SEGMENT_COLUMNS") && text.contains("region"),
+        "{text}"
+    );
+}
