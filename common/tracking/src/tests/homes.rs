@@ -57,7 +57,7 @@ impl Home {
     pub(super) fn at(uri: &str, login: Login, budget: Budget) -> Self {
         let access = Access {
             budget,
-            ..Access::of_process(Role::Store)
+            ..Access::of_process(Role::Store).unwrap()
         };
         Self::with_access(uri, login, access)
     }
@@ -82,7 +82,7 @@ impl Home {
         let uri = args.uri().unwrap_or_default();
         let mlflow = super::super::mlflow::Mlflow::open_as(
             login,
-            Access::of_process(Role::Store),
+            Access::of_process(Role::Store)?,
             uri,
             args,
         )?;

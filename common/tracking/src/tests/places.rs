@@ -66,10 +66,7 @@ async fn artifacts_that_the_server_leaves_to_its_clients_are_put_into_the_bucket
     };
     let server = Mlflow::start(options).unwrap();
     let environment = Environment::of(homes::minio().variables());
-    let access = Access {
-        environment,
-        ..Access::of_process(Role::Store)
-    };
+    let access = Access::new(Role::Store, environment);
     let home = Home::with_access(&server.uri(), Login::None, access);
     home.train(1).await.unwrap();
     let read = Home::read_back_with(&server.uri(), &home.name, variables());
@@ -86,10 +83,7 @@ async fn artifacts_that_the_server_leaves_to_its_clients_are_put_into_the_bucket
         "{read:#}"
     );
 
-    let keyless = Access {
-        environment: Environment::default(),
-        ..Access::of_process(Role::Store)
-    };
+    let keyless = Access::new(Role::Store, Environment::default());
     let error = Home::with_access(&server.uri(), Login::None, keyless)
         .train(1)
         .await
