@@ -185,6 +185,14 @@ pub fn hint(error: &anyhow::Error) -> Option<&'static str> {
     causes(error).find_map(|cause| of_file(cause.downcast_ref()?))
 }
 
+/// The first characters of a text, as a message quotes it: a long one fills no screen.
+pub fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -260,6 +268,13 @@ mod tests {
         let full =
             anyhow::Error::from(std::io::Error::from(ErrorKind::StorageFull)).context("copying a");
         assert!(exit_code(&passed_on(full)) == USAGE);
+    }
+
+    #[test]
+    fn a_quoted_text_is_cut_between_characters() {
+        for (text, shown) in [("", ""), ("größe", "größe"), ("größer", "größe...")] {
+            assert_eq!(shortened(text, 5), shown);
+        }
     }
 
     #[test]

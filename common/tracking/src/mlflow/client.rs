@@ -11,7 +11,7 @@ use url::Url;
 
 use super::super::TrackingArgs;
 use super::settings::{self, Login};
-use runtime::failure::Failure;
+use runtime::failure::{Failure, shortened};
 use runtime::retry::{Budget, Service, Trouble};
 
 /// As much of a server's message as an error quotes.
@@ -266,7 +266,8 @@ impl Client {
             None if text.trim_start().starts_with('<') => (None, String::new()),
             None => (None, text.into_owned()),
         };
-        let message = shortened(message.trim());
+        let line = message.trim().lines().next().unwrap_or_default();
+        let message = shortened(line, QUOTED);
         let lasting = |text: String| Err(Trouble::Lasting(Failure::usage(text)));
         let Service { host, .. } = &self.service;
         match status {
@@ -371,13 +372,4 @@ fn passing(status: StatusCode, message: &str) -> Trouble {
         "" => anyhow!("{status}"),
         message => anyhow!("{status}: {message}"),
     })
-}
-
-/// The first line of a message, within reason.
-fn shortened(message: &str) -> String {
-    let line = message.lines().next().unwrap_or_default();
-    match line.char_indices().nth(QUOTED) {
-        Some((end, _)) => format!("{}...", &line[..end]),
-        None => line.to_owned(),
-    }
 }
