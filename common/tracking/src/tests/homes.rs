@@ -1,10 +1,7 @@
 //! The two homes, as tests open them.
 
 use std::process::Command;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-
-use testing::{Minio, Mlflow, MlflowOptions};
 
 use super::*;
 use catalog::manifest::File;
@@ -31,18 +28,6 @@ pub(super) fn keys(files: &[File]) -> Vec<&str> {
     files.iter().map(|file| file.key.as_str()).collect()
 }
 
-/// The S3 server of all tests.
-pub(super) fn minio() -> &'static Minio {
-    static SERVER: OnceLock<Minio> = OnceLock::new();
-    SERVER.get_or_init(|| Minio::start().unwrap())
-}
-
-/// The one plain server of all tests.
-pub(super) fn server() -> &'static Mlflow {
-    static SERVER: OnceLock<Mlflow> = OnceLock::new();
-    SERVER.get_or_init(|| Mlflow::start(MlflowOptions::default()).unwrap())
-}
-
 impl Home {
     pub(super) fn embedded() -> Self {
         Self::new(Tracking::embedded)
@@ -50,7 +35,7 @@ impl Home {
 
     /// On the plain server.
     pub(super) fn mlflow() -> Self {
-        Self::at(&server().uri(), Login::None, Budget::default())
+        Self::at(&testing::mlflow().uri(), Login::None, Budget::default())
     }
 
     /// On a server, or a proxy before one.

@@ -6,7 +6,7 @@ use super::*;
 async fn nobody_writes_through_a_dashboard() {
     let (home, _, url) = published("unwritten").await;
     let role = "CREATE ROLE looker LOGIN PASSWORD 'pw'; GRANT SELECT ON ALL TABLES IN SCHEMA public TO looker";
-    server().psql("unwritten", role).unwrap();
+    postgres().psql("unwritten", role).unwrap();
     let mut url = url::Url::parse(&url).unwrap();
     url.set_username("looker").unwrap();
     url.set_password(Some("pw")).unwrap();
@@ -19,7 +19,7 @@ async fn nobody_writes_through_a_dashboard() {
     )
     .unwrap();
     let at = serve(&home, Source::database(reader), Access::Open).await;
-    let before = server()
+    let before = postgres()
         .psql(
             "unwritten",
             "SELECT count(*), max(xmin::text::bigint) FROM predictions",
@@ -32,7 +32,7 @@ async fn nobody_writes_through_a_dashboard() {
         assert_eq!(ask(at, path, "").await.status, 200, "{path}");
     }
     assert_eq!(
-        server()
+        postgres()
             .psql(
                 "unwritten",
                 "SELECT count(*), max(xmin::text::bigint) FROM predictions"

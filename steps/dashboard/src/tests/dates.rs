@@ -33,7 +33,7 @@ async fn shows_the_days_before(at: SocketAddr) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_row_of_the_year_9999_hides_no_day_of_a_database() {
     let home = home().await;
-    let url = server().create_database("year_9999").unwrap();
+    let url = postgres().create_database("year_9999").unwrap();
     publish(&home, &url, rows(), 3, "1").await;
     let settings = Settings::from_url(&url).unwrap();
     let reader = Reader::new(&settings, &home.step, vec![table()], 4).unwrap();

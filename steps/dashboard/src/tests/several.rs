@@ -16,7 +16,7 @@ async fn two_tables(database: &str) -> (Home, SocketAddr) {
     let mut home = home().await;
     home.region = Some(|i| Some(["north", "south"][i / 4 % 2]));
     home.region_role = Role::Id;
-    let url = server().create_database(database).unwrap();
+    let url = postgres().create_database(database).unwrap();
     let tables = vec![table_of("daily"), table_of("weekly")];
     publish_to(&tables[0], &home, &url, rows(), ("m", 3, "1")).await;
     publish_to(&tables[1], &home, &url, rows().slice(0, 400), ("n", 5, "2")).await;

@@ -18,7 +18,7 @@ fn weight(row: usize) -> f64 {
 async fn weighed(database: &str) -> (Home, SocketAddr, String) {
     let mut home = home().await;
     home.weight = Some(weight);
-    let url = server().create_database(database).unwrap();
+    let url = postgres().create_database(database).unwrap();
     let mut before = Rows::simple(900);
     before.score.iter_mut().for_each(|score| {
         *score = score.map(|score| 1.0 - score);
