@@ -2,6 +2,7 @@
 
 pub mod browser;
 mod faults;
+pub mod generated;
 pub mod golden;
 mod moto;
 mod receiver;
