@@ -62,7 +62,7 @@ use futures::executor::block_on;
 
 use catalog::manifest::Column;
 use runtime::failure::Failure;
-use table::config::Config;
+use table::config::{Config, FEATURES_FILE};
 use table::parts;
 
 pub use aggregate::Fit;
@@ -122,7 +122,7 @@ impl Features {
             filter.must_not_read(&raw, &dataset.target().name)?;
         }
         let query = Query {
-            name: "features.sql",
+            name: FEATURES_FILE,
             sql: &config.features_sql,
         };
         let mut checked = check::features(&state, &query, &raw, dataset)?;
