@@ -77,6 +77,9 @@ pub use windows::Windows;
 /// The table that queries read.
 const RAW: &str = "raw";
 
+/// Memory to plan a query with that no row passes through.
+pub const PLANNING_MEMORY: u64 = 64 << 20;
+
 /// A features query and its filters, planned once and run over any number of raw files.
 pub struct Features {
     state: SessionState,

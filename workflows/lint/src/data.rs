@@ -7,16 +7,13 @@ use argo::finding::{Finding, Severity};
 use catalog::manifest::Column;
 use runtime::step;
 use settings::published;
-use sql::session::Features;
+use sql::session::{Features, PLANNING_MEMORY};
 use table::config::aggregates::{file_of, name_of};
 use table::config::{Config, DATASET_FILE, FEATURES_FILE};
 use table::dataset::{Holdout, HoldoutRule};
 use table::models;
 
 use crate::rules::finding;
-
-/// Memory for planning, which holds no rows.
-const MEMORY: u64 = 64 << 20;
 
 /// What the first step of a training would refuse, and what publishing would.
 #[expect(clippy::disallowed_methods, reason = "what a run would find")]
@@ -73,7 +70,7 @@ pub(super) fn check(maps: &ConfigMaps, in_use: &dyn Fn(&str) -> bool, findings: 
         if let Some(text) = holdout(keys.get("HOLDOUT"), &config) {
             find("data", DATASET_FILE, Severity::Error, text);
         }
-        match Features::new(&config, MEMORY) {
+        match Features::new(&config, PLANNING_MEMORY) {
             Err(error) => {
                 let text = format!("{error:#}");
                 // What is wrong with an aggregate begins with the name of its file.
