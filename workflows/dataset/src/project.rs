@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use argo::config_maps::EMBEDDED;
+use argo::config_maps::built_in;
 use learn::estimator::Families;
 use learn::models::FILE as MODELS_FILE;
 use runtime::failure::Failure;
@@ -158,12 +158,6 @@ fn kustomization() -> Result<String> {
         true => anyhow::bail!("{KUSTOMIZATION} has no line of features.sql"),
         false => Ok(with),
     }
-}
-
-fn built_in(name: &str) -> Result<&'static str> {
-    let file = EMBEDDED.iter().find(|(known, _)| *known == name);
-    file.map(|(_, text)| *text)
-        .with_context(|| format!("{name} is not built in"))
 }
 
 impl Project {

@@ -1,7 +1,7 @@
 //! Keeps `docs/contract.md` true: its tables of flags and outputs are made from the steps' own
 //! command lines and from `workflows/steps/`; and the table of settings in `config-maps/README.md`.
 
-use argo::config_maps::EMBEDDED;
+use argo::config_maps::built_in;
 use argo::library::{Library, Source};
 use clap::Arg;
 use testing::generated::keep;
@@ -22,8 +22,7 @@ fn the_readme_of_the_configuration_has_every_setting() {
 /// The settings that `ml-config.yaml` holds, those in comments too, in its order and below its
 /// headings: defaults and meanings are those of the flags that read them.
 fn settings() -> String {
-    let is_settings = |(name, _): &&(&str, &str)| *name == "ml-config.yaml";
-    let (_, file) = EMBEDDED.iter().find(is_settings).unwrap();
+    let file = built_in("ml-config.yaml").unwrap();
     let (_, data) = file.split_once("\ndata:\n").unwrap();
     let mut text = "\n| setting | default | meaning | read by |\n|---|---|---|---|\n".to_owned();
     for line in data.lines() {
