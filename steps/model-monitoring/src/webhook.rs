@@ -10,7 +10,7 @@ use reqwest::StatusCode;
 use serde::Serialize;
 use url::Url;
 
-use runtime::failure::Failure;
+use runtime::failure::{Failure, innermost};
 use runtime::retry::{Budget, Service, Trouble};
 use runtime::secret;
 
@@ -133,10 +133,7 @@ impl Webhook {
     /// A message that came to no answer. The innermost cause alone is told: those around it hold
     /// the URL.
     fn unsent(&self, operation: &str, error: &reqwest::Error) -> Trouble {
-        let mut cause: &dyn Error = error;
-        while let Some(source) = cause.source() {
-            cause = source;
-        }
+        let cause = innermost(error);
         if error.is_builder() {
             let text = format!(
                 "{operation} can't be sent to {}: correct {}",

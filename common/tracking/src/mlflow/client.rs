@@ -1,7 +1,5 @@
 //! One call to the server: sent, judged, and tried again while that may help.
 
-use std::error::Error;
-
 use anyhow::{Result, anyhow};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::Serialize;
@@ -11,7 +9,7 @@ use url::Url;
 
 use super::super::TrackingArgs;
 use super::settings::{self, Login};
-use runtime::failure::{Failure, shortened};
+use runtime::failure::{Failure, innermost, shortened};
 use runtime::retry::{Budget, Service, Trouble};
 
 /// As much of a server's message as an error quotes.
@@ -332,11 +330,7 @@ impl Client {
 
     /// A call that came to no answer.
     fn unsent(&self, operation: &str, error: &reqwest::Error) -> Trouble {
-        let mut cause: &dyn Error = error;
-        while let Some(source) = cause.source() {
-            cause = source;
-        }
-        let cause = cause.to_string();
+        let cause = innermost(error);
         let tls = [
             "certificate",
             "InvalidContentType",
