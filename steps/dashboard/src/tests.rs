@@ -95,6 +95,13 @@ async fn serve(home: &Home, source: Source, access: Access) -> SocketAddr {
     at
 }
 
+/// Serves tables of a database to everybody.
+async fn serve_tables(home: &Home, url: &str, tables: Vec<Table>) -> SocketAddr {
+    let settings = Settings::from_url(url).unwrap();
+    let reader = Reader::new(&settings, &home.step, tables, 4).unwrap();
+    serve(home, Source::database(reader), Access::Open).await
+}
+
 struct Answer {
     status: u16,
     headers: BTreeMap<String, String>,
@@ -195,14 +202,7 @@ async fn published(database: &str) -> (Home, SocketAddr, String) {
         .iter_mut()
         .for_each(|value| *value = Some(3.0));
     publish(&home, &url, drifted, 4, "2").await;
-    let reader = Reader::new(
-        &Settings::from_url(&url).unwrap(),
-        &home.step,
-        vec![table()],
-        4,
-    )
-    .unwrap();
-    let at = serve(&home, Source::database(reader), Access::Open).await;
+    let at = serve_tables(&home, &url, vec![table()]).await;
     (home, at, url)
 }
 

@@ -11,14 +11,7 @@ async fn nobody_writes_through_a_dashboard() {
     url.set_username("looker").unwrap();
     url.set_password(Some("pw")).unwrap();
     // To read is all that its role must be allowed.
-    let reader = Reader::new(
-        &Settings::from_url(url.as_str()).unwrap(),
-        &home.step,
-        vec![table()],
-        4,
-    )
-    .unwrap();
-    let at = serve(&home, Source::database(reader), Access::Open).await;
+    let at = serve_tables(&home, url.as_str(), vec![table()]).await;
     let before = postgres()
         .psql(
             "unwritten",

@@ -25,14 +25,7 @@ async fn weighed(database: &str) -> (Home, SocketAddr, String) {
     });
     publish(&home, &url, before, 3, "1").await;
     publish(&home, &url, Rows::simple(2_000), 3, "2").await;
-    let reader = Reader::new(
-        &Settings::from_url(&url).unwrap(),
-        &home.step,
-        vec![table()],
-        4,
-    )
-    .unwrap();
-    let at = serve(&home, Source::database(reader), Access::Open).await;
+    let at = serve_tables(&home, &url, vec![table()]).await;
     (home, at, url)
 }
 
