@@ -74,6 +74,8 @@ use frame::Watch;
 use source::{RawRows, Source};
 pub use windows::Windows;
 
+/// Microseconds of a day.
+const DAY: i64 = 86_400_000_000;
 /// The table that queries read.
 const RAW: &str = "raw";
 

@@ -17,13 +17,12 @@ use datafusion::physical_plan::{ExecutionPlan, InputOrderMode};
 use runtime::failure::Failure;
 use table::dataset::keys;
 
+use super::DAY;
 use super::windows::Windows;
 
 /// How often the rows of a frame are in memory: as they came, in the buffer of their entity, and
 /// twice while either grows.
 const COPIES: u64 = 4;
-/// Microseconds of a day.
-const DAY: i64 = 86_400_000_000;
 
 /// That a plan runs windows as rows come, and does nothing besides.
 pub(super) fn check_plan(plan: &Arc<dyn ExecutionPlan>) -> datafusion::error::Result<()> {

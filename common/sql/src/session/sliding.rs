@@ -30,11 +30,9 @@ use datafusion::physical_plan::{
 };
 use futures::{StreamExt, stream};
 
+use super::DAY;
 use super::exact::Kind;
 use running::Running;
-
-/// Microseconds of a day.
-const DAY: i64 = 86_400_000_000;
 
 /// The plan with this operator in the place of DataFusion's, where it can take it.
 pub(super) fn in_place(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {

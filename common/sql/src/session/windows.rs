@@ -18,14 +18,13 @@ use datafusion::scalar::ScalarValue;
 
 use table::dataset::{ColumnType, Dataset, Lookback};
 
+use super::DAY;
 use super::exact::EXACT;
 use super::excerpt::Query;
 use super::lineage::{self, Origin};
 
 /// Functions of a window beside the exact ones: the value of a row by its place.
 const BY_PLACE: [&str; 2] = ["first_value", "last_value"];
-
-const DAY: i64 = 86_400_000_000;
 
 /// What the rows of a windowed query have to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
