@@ -14,6 +14,7 @@ use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 
 use runtime::failure::Failure;
+use runtime::secret;
 
 /// Time for a connection to be made, where nothing else is said.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -55,15 +56,8 @@ impl Settings {
     ///
     /// # Errors
     /// A variable that can't be understood: exit 2, without its value.
-    #[expect(clippy::disallowed_methods, reason = "secrets are no flags")]
     pub fn from_environment() -> Result<Option<Self>> {
-        Self::from_variables(|name| match std::env::var(name) {
-            Ok(value) => Ok(Some(value)),
-            Err(std::env::VarError::NotPresent) => Ok(None),
-            Err(std::env::VarError::NotUnicode(_)) => {
-                Err(Failure::usage(format!("{name} is not UTF-8")))
-            }
-        })
+        Self::from_variables(secret::from_environment)
     }
 
     /// Settings of a connection string alone.

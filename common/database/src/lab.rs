@@ -2,15 +2,15 @@
 //! tables afterwards.
 
 use std::process::Command;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use arrow::array::{
     ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray,
     TimestampMicrosecondArray,
 };
 use chrono::{DateTime, TimeDelta, Utc};
-use testing::{Postgres, PostgresOptions};
+use testing::postgres;
 
 use super::*;
 use catalog::manifest::ResultsManifest;
@@ -28,11 +28,6 @@ use table::labels::LabelRows;
 const DAY: i64 = 86_400_000_000;
 /// 2025-01-01 in microseconds.
 pub(super) const NEW_YEAR: i64 = 1_735_689_600_000_000;
-
-fn server() -> &'static Postgres {
-    static SERVER: OnceLock<Postgres> = OnceLock::new();
-    SERVER.get_or_init(|| Postgres::start(PostgresOptions::default()).unwrap())
-}
 
 /// Ids and times of rows, in the shape that results and labels share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -261,7 +256,7 @@ impl Home {
     pub(super) fn new() -> Self {
         static HOMES: AtomicUsize = AtomicUsize::new(0);
         let name = format!("home{}", HOMES.fetch_add(1, Ordering::Relaxed));
-        let url = server().create_database(&name).unwrap();
+        let url = postgres().create_database(&name).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let step = Step::for_test("publish-predictions", folder.path());
         let arguments = TableArgs {
@@ -297,7 +292,7 @@ impl Home {
     }
 
     pub(super) fn psql(&self, sql: &str) -> String {
-        server().psql(&self.name, sql).unwrap()
+        postgres().psql(&self.name, sql).unwrap()
     }
 
     pub(super) fn database(&self) -> Database {

@@ -1,14 +1,13 @@
 //! What the server's errors mean: which of them may pass, and what a person can do about the
 //! others.
 
-use std::error::Error as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::anyhow;
 use tokio_postgres::Error;
 use tokio_postgres::error::DbError;
 
-use runtime::failure::Failure;
+use runtime::failure::{Failure, causes};
 use runtime::retry::{Service, Trouble};
 
 /// Why a connection ended. A caller that waits for an answer only learns that there is none.
@@ -128,7 +127,7 @@ fn without_answer(service: &Service, ended: &Ended, operation: &str, error: &Err
             "; turn TLS on in the server (ssl = on), or allow a plain connection (sslmode=prefer or disable, PGSSLMODE)",
         );
     }
-    match tls_error(error) {
+    match causes(error).find_map(|cause| cause.downcast_ref()) {
         Some(rustls::Error::InvalidCertificate(
             rustls::CertificateError::NotValidForName
             | rustls::CertificateError::NotValidForNameContext { .. },
@@ -152,19 +151,12 @@ fn without_answer(service: &Service, ended: &Ended, operation: &str, error: &Err
 /// An error and what caused it.
 fn chain(error: &Error) -> String {
     let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
+    for cause in causes(error).skip(1) {
         // Wrappers repeat what they wrap.
-        let told = inner.to_string();
+        let told = cause.to_string();
         if !text.ends_with(&told) {
             text += &format!(": {told}");
         }
-        cause = inner.source();
     }
     text
-}
-
-fn tls_error(error: &Error) -> Option<&rustls::Error> {
-    let io = error.source()?.downcast_ref::<std::io::Error>()?;
-    io.get_ref()?.downcast_ref()
 }

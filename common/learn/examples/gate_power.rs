@@ -43,7 +43,7 @@ struct Random {
 impl Random {
     fn uniform(&mut self) -> f64 {
         self.next += 1;
-        (splitmix::number(self.seed, self.next) >> 11) as f64 / 9_007_199_254_740_992.0
+        splitmix::uniform(self.seed, self.next)
     }
 
     /// By Box and Muller.

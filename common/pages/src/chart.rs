@@ -41,6 +41,14 @@ fn n(value: f64) -> String {
     text.strip_suffix(".0").unwrap_or(&text).to_owned()
 }
 
+/// A name as a chart has room for it.
+fn short(name: &str, most: usize) -> String {
+    match name.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &name[..end]),
+        None => name.to_owned(),
+    }
+}
+
 /// A chart with a title and a description, which a screen reader reads in its place.
 fn svg(
     id: &str,

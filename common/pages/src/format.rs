@@ -1,4 +1,6 @@
-//! Numbers as a person reads them. Pure.
+//! Numbers and names as a person reads them. Pure.
+
+use std::borrow::Borrow;
 
 /// Shown in place of a missing number.
 pub const NONE: &str = "–";
@@ -14,6 +16,16 @@ pub fn count(value: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// Some names, and how many more there are: `a, b and 3 more`.
+pub fn some<S: Borrow<str>>(names: &[S], most: usize) -> String {
+    let more = names.len().saturating_sub(most);
+    let shown = names[..names.len() - more].join(", ");
+    match more {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
 }
 
 /// A count of rows: `1 row`, `2,000 rows`.
@@ -167,6 +179,13 @@ fn minus(text: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_that_are_too_many_are_counted() {
+        let names = ["a", "b", "c"];
+        assert_eq!(some(&names, 3), "a, b, c");
+        assert_eq!(some(&names, 1), "a and 2 more");
+    }
 
     #[test]
     fn numbers_are_told_with_the_digits_that_matter() {

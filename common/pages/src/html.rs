@@ -98,6 +98,17 @@ pub fn document(head: Markup, body: Markup) -> String {
     )
 }
 
+/// The head of a document: what every page has, its title, and what else belongs there.
+pub fn head(title: impl Display, more: impl IntoIterator<Item = Markup>) -> Markup {
+    let all = [
+        leaf("meta charset=\"utf-8\""),
+        leaf("meta name=\"viewport\" content=\"width=device-width, initial-scale=1\""),
+        leaf("meta name=\"color-scheme\" content=\"light dark\""),
+        tagged("title", title),
+    ];
+    all.into_iter().chain(more).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

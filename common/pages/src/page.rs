@@ -48,15 +48,7 @@ pub fn render(content: &Content, fingerprint: &str) -> String {
 
 /// A self-contained document in the style of a report.
 pub fn document(title: &str, main: Markup) -> String {
-    let head: Markup = [
-        leaf("meta charset=\"utf-8\""),
-        leaf("meta name=\"viewport\" content=\"width=device-width, initial-scale=1\""),
-        leaf("meta name=\"color-scheme\" content=\"light dark\""),
-        tagged("title", title),
-        html::style(STYLE),
-    ]
-    .into_iter()
-    .collect();
+    let head = html::head(title, [html::style(STYLE)]);
     html::document(head, [patterns(), main].into_iter().collect())
 }
 

@@ -71,7 +71,7 @@ impl Failure {
 /// The exit code for an error chain: that of the first [`Failure`] in it, else what the failing
 /// file or object store call means, else [`BUG`].
 pub fn exit_code(error: &anyhow::Error) -> u8 {
-    for cause in causes(error) {
+    for cause in causes(error.as_ref()) {
         if let Some(failure) = cause.downcast_ref::<Failure>() {
             return failure.exit_code();
         }
@@ -94,22 +94,32 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
 /// Whether an error says that something stored is missing or not as it was written, and not that it
 /// could not be read: the same question gets the same answer tomorrow.
 pub fn is_damaged(error: &anyhow::Error) -> bool {
-    causes(error)
+    causes(error.as_ref())
         .find_map(|cause| cause.downcast_ref::<Failure>())
         .is_some_and(|failure| matches!(failure, Failure::Damaged(_)))
 }
 
 /// The error and all that caused it, those included that passed through a writer as errors of input
 /// and output: their chain leaves out what they hold themselves.
-fn causes(error: &anyhow::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
-    let first: &(dyn Error + 'static) = error.as_ref();
-    std::iter::successors(Some(first), |&cause| {
+pub fn causes<'a>(
+    error: &'a (dyn Error + 'static),
+) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&cause| {
         let held = cause
             .downcast_ref::<std::io::Error>()
             .and_then(std::io::Error::get_ref);
         held.map(|held| held as &(dyn Error + 'static))
             .or_else(|| cause.source())
     })
+}
+
+/// The innermost cause in its own words. Of a client's errors those around it repeat it, or quote
+/// a URL that may hold a secret.
+pub fn innermost(error: &(dyn Error + 'static)) -> String {
+    causes(error)
+        .last()
+        .map(ToString::to_string)
+        .unwrap_or_default()
 }
 
 /// Linux's numbers of errors that have no kind: what a disk, or one over a network, reports of
@@ -182,7 +192,15 @@ pub fn hint(error: &anyhow::Error) -> Option<&'static str> {
         }
         _ => None,
     };
-    causes(error).find_map(|cause| of_file(cause.downcast_ref()?))
+    causes(error.as_ref()).find_map(|cause| of_file(cause.downcast_ref()?))
+}
+
+/// The first characters of a text, as a message quotes it: a long one fills no screen.
+pub fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -260,6 +278,13 @@ mod tests {
         let full =
             anyhow::Error::from(std::io::Error::from(ErrorKind::StorageFull)).context("copying a");
         assert!(exit_code(&passed_on(full)) == USAGE);
+    }
+
+    #[test]
+    fn a_quoted_text_is_cut_between_characters() {
+        for (text, shown) in [("", ""), ("größe", "größe"), ("größer", "größe...")] {
+            assert_eq!(shortened(text, 5), shown);
+        }
     }
 
     #[test]

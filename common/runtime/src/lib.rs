@@ -2,6 +2,7 @@
 
 pub mod failure;
 pub mod retry;
+pub mod secret;
 pub mod step;
 pub mod threads;
 pub mod work;

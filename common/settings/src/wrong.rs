@@ -8,6 +8,7 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, ArgAction, Command};
 
 use super::{CONFIG_DIR, DATABASE_VARIABLES, SECRETS, all, contradiction};
+use runtime::failure::shortened;
 use runtime::step::{Findings, Problem};
 use store::Environment;
 
@@ -54,8 +55,12 @@ pub fn wrong(variable: impl Fn(&str) -> Option<OsString>, keys: &ConfigMapKeys) 
         };
         let text = match value.to_str() {
             None => Some(format!("{name} is not UTF-8")),
-            Some(value) => refusal(flag, value)
-                .map(|advice| format!("{name} is `{}`: {advice}", shortened(value))),
+            Some(value) => refusal(flag, value).map(|advice| {
+                format!(
+                    "{name} is `{}`: {advice}",
+                    shortened(value, SHOWN_CHARACTERS)
+                )
+            }),
         };
         let name = name.to_owned();
         problems.extend(text.map(|text| Problem { name, text }));
@@ -186,12 +191,5 @@ fn either(choices: &[String]) -> String {
         [] => "nothing".to_owned(),
         [only] => only.clone(),
         [first @ .., last] => format!("{} or {last}", first.join(", ")),
-    }
-}
-
-fn shortened(value: &str) -> String {
-    match value.char_indices().nth(SHOWN_CHARACTERS) {
-        Some((end, _)) => format!("{}...", &value[..end]),
-        None => value.to_owned(),
     }
 }

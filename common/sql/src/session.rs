@@ -62,7 +62,7 @@ use futures::executor::block_on;
 
 use catalog::manifest::Column;
 use runtime::failure::Failure;
-use table::config::Config;
+use table::config::{Config, FEATURES_FILE};
 use table::parts;
 
 pub use aggregate::Fit;
@@ -77,6 +77,9 @@ pub use windows::Windows;
 /// The table that queries read.
 const RAW: &str = "raw";
 const DAY_MICROS: i64 = 86_400_000_000;
+
+/// Memory to plan a query with that no row passes through.
+pub const PLANNING_MEMORY: u64 = 64 << 20;
 
 /// A features query and its filters, planned once and run over any number of raw files.
 pub struct Features {
@@ -123,7 +126,7 @@ impl Features {
             filter.must_not_read(&raw, &dataset.target().name)?;
         }
         let query = Query {
-            name: "features.sql",
+            name: FEATURES_FILE,
             sql: &config.features_sql,
         };
         let mut checked = check::features(&state, &query, &raw, dataset)?;

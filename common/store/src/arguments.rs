@@ -9,18 +9,20 @@ use runtime::step::Step;
 
 impl Access {
     /// As a step reaches a server.
-    pub fn of_step(step: &Step, role: Role) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// Those of [`Environment::of_process`].
+    pub fn of_step(step: &Step, role: Role) -> Result<Self> {
+        Ok(Self {
             role,
-            environment: step
-                .variables()
-                .map_or_else(Environment::of_process, |variables| {
-                    Environment::of(variables.clone())
-                }),
+            environment: match step.variables() {
+                Some(variables) => Environment::of(variables.clone()),
+                None => Environment::of_process()?,
+            },
             budget: step.retry_budget(),
             scratch: step.work().clone(),
             uploads: step.opened(),
-        }
+        })
     }
 }
 
@@ -36,7 +38,7 @@ impl Store {
                  --store-url .alameda/store",
             )
         })?;
-        Self::create_with(url, &Access::of_step(step, Role::Store))
+        Self::create_with(url, &Access::of_step(step, Role::Store)?)
             .context("opening the store (--store-url, STORE_URL)")
     }
 
@@ -45,7 +47,7 @@ impl Store {
     /// # Errors
     /// A URL that no store can be opened by: exit 2.
     pub fn raw(step: &Step, url: &str) -> Result<Self> {
-        Self::open_with(url, &Access::of_step(step, Role::Raw))
+        Self::open_with(url, &Access::of_step(step, Role::Raw)?)
             .context("opening the raw files (--raw-url, RAW_URL)")
     }
 }

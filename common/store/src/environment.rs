@@ -11,6 +11,7 @@ use std::fmt;
 use anyhow::Result;
 
 use runtime::failure::Failure;
+use runtime::secret;
 
 /// Who S3 is asked as. They fall back together: half of one identity and half of another is none.
 const IDENTITY: [&str; 12] = [
@@ -96,11 +97,17 @@ pub(super) struct Setting {
 
 impl Environment {
     /// The variables of this process that matter here.
-    #[expect(clippy::disallowed_methods, reason = "secrets are no flags")]
-    pub fn of_process() -> Self {
-        Self::of(
-            Self::names().filter_map(|name| std::env::var(&name).ok().map(|value| (name, value))),
-        )
+    ///
+    /// # Errors
+    /// Those of [`secret::from_environment`].
+    pub fn of_process() -> Result<Self> {
+        let mut variables = BTreeMap::new();
+        for name in Self::names() {
+            if let Some(value) = secret::from_environment(&name)? {
+                variables.insert(name, value);
+            }
+        }
+        Ok(Self(variables))
     }
 
     /// Names of all variables that matter here.

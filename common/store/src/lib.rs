@@ -95,10 +95,18 @@ pub struct Access {
 
 impl Access {
     /// By the variables of this process, with the system's folder for temporary files.
-    pub fn of_process(role: Role) -> Self {
+    ///
+    /// # Errors
+    /// Those of [`Environment::of_process`].
+    pub fn of_process(role: Role) -> Result<Self> {
+        Ok(Self::new(role, Environment::of_process()?))
+    }
+
+    /// By given variables, with the system's folder for temporary files.
+    pub fn new(role: Role, environment: Environment) -> Self {
         Self {
             role,
-            environment: Environment::of_process(),
+            environment,
             budget: Budget::default(),
             scratch: std::env::temp_dir().as_path().into(),
             uploads: Arc::default(),
@@ -139,7 +147,7 @@ impl Store {
     /// Opens the store that a URL names: a folder, a `file://` URL or `s3://BUCKET/PREFIX`. A folder is made when it is
     /// missing; a bucket must be there. S3 is not asked anything yet.
     pub fn create(url: &str) -> Result<Self> {
-        Self::create_with(url, &Access::of_process(Role::Store))
+        Self::create_with(url, &Access::of_process(Role::Store)?)
     }
 
     /// [`Store::create`], with another access to S3.
@@ -163,7 +171,7 @@ impl Store {
     /// Opens a store that must exist, such as that of the raw files. The first call reports a
     /// missing bucket.
     pub fn open(url: &str) -> Result<Self> {
-        Self::open_with(url, &Access::of_process(Role::Store))
+        Self::open_with(url, &Access::of_process(Role::Store)?)
     }
 
     /// [`Store::open`], with another access to S3.

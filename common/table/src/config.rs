@@ -17,8 +17,10 @@ use runtime::failure::Failure;
 use store::Store;
 use store::digest;
 
-const DATASET: &str = "dataset.json";
-const FEATURES: &str = "features.sql";
+/// The file of the data contract.
+pub const DATASET_FILE: &str = "dataset.json";
+/// The file of the features query.
+pub const FEATURES_FILE: &str = "features.sql";
 
 /// A data contract and a features query.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,7 +56,7 @@ impl Config {
                 Failure::usage(format!("{}: {error}; {advice}", file.display()))
             })
         };
-        let config = Self::parse(read(DATASET)?, read(FEATURES)?)
+        let config = Self::parse(read(DATASET_FILE)?, read(FEATURES_FILE)?)
             .with_context(|| format!("reading the configuration in {}", folder.display()))?;
         Ok(Self {
             categories: models::text(folder)?.is_some(),
@@ -66,7 +68,7 @@ impl Config {
     pub async fn load(store: &Store, digest: &str) -> Result<Self> {
         let folder = layout::config(digest);
         let mut texts = Vec::new();
-        for name in [DATASET, FEATURES] {
+        for name in [DATASET_FILE, FEATURES_FILE] {
             let key = layout::config_file(&folder, name);
             // What is no text any more has another digest too.
             texts.push(String::from_utf8_lossy(&store.require(&key).await?).into_owned());
@@ -124,7 +126,7 @@ impl Config {
     /// A target that no task takes: exit 2.
     pub fn goal(&self) -> Result<Goal> {
         let goal = self.dataset.goal();
-        goal.map_err(|reason| Failure::usage(format!("{DATASET}: {reason}")))
+        goal.map_err(|reason| Failure::usage(format!("{DATASET_FILE}: {reason}")))
     }
 
     /// What it is named by: a digest of its files, and of the values of its aggregates.
@@ -140,8 +142,8 @@ impl Config {
     /// data contract first.
     pub fn files(&self) -> Vec<(String, String)> {
         let mut files = vec![
-            (DATASET.to_owned(), self.dataset_json.clone()),
-            (FEATURES.to_owned(), self.features_sql.clone()),
+            (DATASET_FILE.to_owned(), self.dataset_json.clone()),
+            (FEATURES_FILE.to_owned(), self.features_sql.clone()),
         ];
         for (name, aggregate) in &self.aggregates {
             let fitted = aggregate.fitted.iter();
@@ -165,13 +167,13 @@ impl Config {
         }
         store
             .put(
-                &layout::config_file(&folder, FEATURES),
+                &layout::config_file(&folder, FEATURES_FILE),
                 self.features_sql.clone().into_bytes(),
             )
             .await?;
         store
             .put(
-                &layout::config_file(&folder, DATASET),
+                &layout::config_file(&folder, DATASET_FILE),
                 self.dataset_json.clone().into_bytes(),
             )
             .await?;
@@ -198,7 +200,7 @@ mod tests {
     async fn a_pinned_file_that_was_changed_is_named_and_not_read() {
         let home = tempfile::tempdir().unwrap();
         let store = Store::create(&home.path().display().to_string()).unwrap();
-        let (dataset, features) = (DATASET, FEATURES);
+        let (dataset, features) = (DATASET_FILE, FEATURES_FILE);
         let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config-maps");
         let config = Config::from_folder(&repository).unwrap();
         let digest = config.pin(&store).await.unwrap();

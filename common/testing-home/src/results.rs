@@ -9,6 +9,7 @@ use arrow::array::{
 use arrow::datatypes::SchemaRef;
 use catalog::layout;
 use catalog::manifest::{Column, Inputs, Part, Quarantined, RawShard, ResultsManifest, Role};
+use learn::task::{PREDICTION, PROBABILITY};
 use parquet::arrow::ArrowWriter;
 use runtime::threads::blocking;
 use store::Store;
@@ -61,9 +62,9 @@ impl Home {
             .iter()
             .map(|score| score.map(|score| i64::from(score >= self.threshold)))
             .collect();
-        columns.push(("prediction".into(), "Int64", Role::Ignored, whole(&decided)));
+        columns.push((PREDICTION.into(), "Int64", Role::Ignored, whole(&decided)));
         columns.push((
-            "probability".into(),
+            PROBABILITY.into(),
             "Float64",
             Role::Ignored,
             floats(&rows.score),

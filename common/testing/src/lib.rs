@@ -2,10 +2,12 @@
 
 pub mod browser;
 mod faults;
+pub mod generated;
 pub mod golden;
 mod moto;
 mod receiver;
 mod s3;
+mod shared;
 
 pub use faults::{Call, Fault, HttpProxy, Rule, TcpFault, TcpProxy};
 pub use moto::Moto;
@@ -15,3 +17,4 @@ pub use services::{
     Minio, Mlflow, MlflowOptions, Postgres, PostgresOptions, Server, free_port, local, place,
     program, python, status,
 };
+pub use shared::{minio, mlflow, postgres};

@@ -1,10 +1,8 @@
-//! S3 servers that all tests of a program share.
-
-use std::sync::OnceLock;
+//! Both S3 servers, as a test that must hold for either takes them.
 
 use services::Minio;
 
-use crate::Moto;
+use crate::shared;
 
 /// An S3 server. Each has a bucket named [`S3Server::BUCKET`].
 #[derive(Clone, Debug)]
@@ -21,11 +19,9 @@ impl S3Server {
     /// The bucket that is there at the start.
     pub const BUCKET: &str = Minio::BUCKET;
 
-    /// MinIO, started by the first who asks.
-    #[expect(clippy::unwrap_used, reason = "without it no test goes on")]
+    /// The one that all tests of a program share.
     pub fn minio() -> Self {
-        static MINIO: OnceLock<Minio> = OnceLock::new();
-        let minio = MINIO.get_or_init(|| Minio::start().unwrap());
+        let minio = shared::minio();
         Self {
             name: "MinIO",
             port: minio.port(),
@@ -33,11 +29,9 @@ impl S3Server {
         }
     }
 
-    /// moto, started by the first who asks.
-    #[expect(clippy::unwrap_used, reason = "without it no test goes on")]
+    /// The one that all tests of a program share.
     pub fn moto() -> Self {
-        static MOTO: OnceLock<Moto> = OnceLock::new();
-        let moto = MOTO.get_or_init(|| Moto::start().unwrap());
+        let moto = shared::moto();
         Self {
             name: "moto",
             port: moto.port(),

@@ -47,7 +47,7 @@ impl Mlflow {
     pub(super) fn open(uri: &str, args: &TrackingArgs, budget: Budget) -> Result<Self> {
         let access = Access {
             budget,
-            ..Access::of_process(Role::Store)
+            ..Access::of_process(Role::Store)?
         };
         Self::open_as(Login::from_environment()?, access, uri, args)
     }

@@ -1,7 +1,5 @@
 //! Who may look.
 
-use std::env::VarError;
-
 use anyhow::Result;
 use axum::http::{HeaderMap, HeaderName, header};
 use base64::Engine;
@@ -29,20 +27,6 @@ pub(crate) enum Entry {
     /// A browser asks for user and password then.
     AskPassword,
     Refused,
-}
-
-/// The password in the environment: a command line shows it to everybody on the machine.
-///
-/// # Errors
-/// One that is no text: exit 2.
-#[expect(clippy::disallowed_methods, reason = "a secret is no flag")]
-pub(crate) fn password() -> Result<Option<String>> {
-    match std::env::var("DASHBOARD_PASSWORD") {
-        // A file that became a secret often ends with a line break.
-        Ok(password) => Ok(Some(password.trim_end_matches(['\r', '\n']).to_owned())),
-        Err(VarError::NotPresent) => Ok(None),
-        Err(VarError::NotUnicode(_)) => Err(Failure::usage("DASHBOARD_PASSWORD is not UTF-8")),
-    }
 }
 
 impl Access {

@@ -43,17 +43,12 @@ pub(crate) fn style() -> String {
 
 /// A whole page; `here` is the place that it belongs to.
 fn document(title: &str, here: &str, main: impl IntoIterator<Item = Markup>) -> String {
-    let head: Markup = [
-        leaf("meta charset=\"utf-8\""),
-        leaf("meta name=\"viewport\" content=\"width=device-width, initial-scale=1\""),
-        leaf("meta name=\"color-scheme\" content=\"light dark\""),
-        tagged("title", format!("{title} · Alameda")),
+    let assets = [
         leaf("link rel=\"stylesheet\" href=\"/assets/style.css\""),
         tagged("script type=\"module\" src=\"/assets/app.js\"", ""),
         leaf("link rel=\"icon\" type=\"image/svg+xml\" href=\"/assets/icon.svg\""),
-    ]
-    .into_iter()
-    .collect();
+    ];
+    let head = html::head(format!("{title} · Alameda"), assets);
     let place = |(path, name): (&str, &str)| {
         let current = if path == here {
             " aria-current=\"page\""

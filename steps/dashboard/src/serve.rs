@@ -9,13 +9,14 @@ use database::{Reader, Settings, Table};
 use pages::judge::Rules;
 use runtime::failure::Failure;
 use runtime::retry::Budget;
+use runtime::secret;
 use runtime::step::{Outputs, Step};
 use settings::TableArgs;
 use store::Store;
 use tokio::net::TcpListener;
 use tracking::{Tracking, TrackingArgs};
 
-use crate::access::{self, Access};
+use crate::access::Access;
 use crate::answer::Busy;
 use crate::listener::Patient;
 use crate::server::{self, State};
@@ -88,12 +89,13 @@ fn open(step: &Step, request: Request) -> Result<State> {
         )?),
         None => Source::store(store.clone(), step.timezone()),
     };
+    let password = secret::from_environment("DASHBOARD_PASSWORD")?;
     Ok(State {
         source,
         tracking: Tracking::open(&store, &request.tracking, step.retry_budget())?,
         store,
         rules: request.rules,
-        access: Access::new(request.user, access::password()?, request.user_header)?,
+        access: Access::new(request.user, password, request.user_header)?,
         busy: Busy::default(),
     })
 }

@@ -15,7 +15,6 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::sync::OnceLock;
 
 use arrow::array::Float64Array;
 use catalog::layout;
@@ -34,7 +33,7 @@ use settings::{PartitionBy, TableArgs};
 use store::digest;
 use table::parts;
 use table::profiling::{Profiler, Rows as Counted};
-use testing::{Postgres, PostgresOptions};
+use testing::postgres;
 use testing_home::{Home, Names, Rows, name, version};
 use tracking::Tracking;
 
@@ -47,11 +46,6 @@ use settings::monitored::MonitorColumns;
 
 /// A name that a page must show and never run.
 const HOSTILE: &str = "x\"'><script>alert(1)</script>";
-
-fn server() -> &'static Postgres {
-    static SERVER: OnceLock<Postgres> = OnceLock::new();
-    SERVER.get_or_init(|| Postgres::start(PostgresOptions::default()).unwrap())
-}
 
 fn table() -> Table {
     table_of("predictions")
@@ -99,6 +93,13 @@ async fn serve(home: &Home, source: Source, access: Access) -> SocketAddr {
     let at = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, router(state)).await });
     at
+}
+
+/// Serves tables of a database to everybody.
+async fn serve_tables(home: &Home, url: &str, tables: Vec<Table>) -> SocketAddr {
+    let settings = Settings::from_url(url).unwrap();
+    let reader = Reader::new(&settings, &home.step, tables, 4).unwrap();
+    serve(home, Source::database(reader), Access::Open).await
 }
 
 struct Answer {
@@ -194,21 +195,14 @@ async fn publish_to(
 /// A home and a dashboard over a database of its own, with two versions over four days.
 async fn published(database: &str) -> (Home, SocketAddr, String) {
     let home = home().await;
-    let url = server().create_database(database).unwrap();
+    let url = postgres().create_database(database).unwrap();
     publish(&home, &url, Rows::simple(2_000), 3, "1").await;
     let mut drifted = Rows::simple(1_200);
     drifted.features[1]
         .iter_mut()
         .for_each(|value| *value = Some(3.0));
     publish(&home, &url, drifted, 4, "2").await;
-    let reader = Reader::new(
-        &Settings::from_url(&url).unwrap(),
-        &home.step,
-        vec![table()],
-        4,
-    )
-    .unwrap();
-    let at = serve(&home, Source::database(reader), Access::Open).await;
+    let at = serve_tables(&home, &url, vec![table()]).await;
     (home, at, url)
 }
 

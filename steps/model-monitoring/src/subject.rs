@@ -10,6 +10,7 @@ use catalog::manifest::{self, Column, DatasetManifest, Inputs, ModelManifest, Re
 use catalog::model_files::ModelMetrics;
 use chrono_tz::Tz;
 use learn::fitted_model::{FittedModel, OfTwo};
+use learn::task::PREDICTION;
 use pages::content::{GateSegment, GateVerdict, Lineage};
 use pages::judge::Rules;
 use profile::profiles::Baseline;
@@ -26,9 +27,6 @@ use settings::monitored::SCORE;
 
 /// Raised whenever the same inputs would give another report.
 pub(crate) const ALGORITHM: u32 = 6;
-
-/// The first column that scoring adds.
-const PREDICTION: &str = "prediction";
 
 /// Everything that a report is made from, read but for the rows.
 pub(crate) struct Subject {
@@ -211,6 +209,7 @@ impl Subject {
         let divides = |column: &&Column| {
             column.role == Role::Ignored && categories::divides(&column.data_type)
         };
+        // The first column that scoring adds.
         let prepared = self
             .results
             .columns

@@ -10,8 +10,9 @@ use reqwest::StatusCode;
 use serde::Serialize;
 use url::Url;
 
-use runtime::failure::Failure;
+use runtime::failure::{Failure, innermost};
 use runtime::retry::{Budget, Service, Trouble};
+use runtime::secret;
 
 /// Time for a connection to stand, and for an answer to come.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -36,18 +37,10 @@ impl Webhook {
     /// The webhook whose URL an environment variable holds; `None` without one.
     ///
     /// # Errors
-    /// Those of [`Webhook::new`].
-    #[expect(clippy::disallowed_methods, reason = "a secret is no flag")]
+    /// Those of [`secret::from_environment`] and [`Webhook::new`].
     pub(crate) fn from_environment(variable: &'static str, budget: Budget) -> Result<Option<Self>> {
-        match std::env::var(variable) {
-            Ok(url) if url.trim().is_empty() => Ok(None),
-            // A file that became a secret often ends with a line break.
-            Ok(url) => Self::new(url.trim(), variable, budget).map(Some),
-            Err(std::env::VarError::NotPresent) => Ok(None),
-            Err(std::env::VarError::NotUnicode(_)) => {
-                Err(Failure::usage(format!("{variable} is not UTF-8")))
-            }
-        }
+        let url = secret::from_environment(variable)?;
+        url.map(|url| Self::new(&url, variable, budget)).transpose()
     }
 
     /// The webhook at `url`, which is in `variable`.
@@ -141,10 +134,7 @@ impl Webhook {
     /// A message that came to no answer. The innermost cause alone is told: those around it hold
     /// the URL.
     fn unsent(&self, operation: &str, error: &reqwest::Error) -> Trouble {
-        let mut cause: &dyn Error = error;
-        while let Some(source) = cause.source() {
-            cause = source;
-        }
+        let cause = innermost(error);
         if error.is_builder() {
             let text = format!(
                 "{operation} can't be sent to {}: correct {}",

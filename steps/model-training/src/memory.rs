@@ -9,7 +9,7 @@ use runtime::step::Step;
 use runtime::work::size;
 
 /// Bytes of a number.
-const NUMBER: u64 = 8;
+pub(crate) const NUMBER: u64 = size_of::<f64>() as u64;
 /// What a thread has of rows: as they are in the file, and as numbers.
 const ROWS: u64 = 48 << 20;
 /// Bytes of the profile of a feature, while its cells are still fine.

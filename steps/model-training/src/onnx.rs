@@ -22,6 +22,7 @@ use learn::estimator::{Formula, Link};
 use learn::fitted_model::FittedModel;
 use learn::model::ClassValue;
 use learn::preprocessing::{FittedColumn, Numeric};
+use learn::task::{LOWER, PREDICTION, PROBABILITY, UPPER};
 
 use self::proto::{Attribute, Element, Graph, Name, Tensor, Values};
 
@@ -239,17 +240,16 @@ impl Builder<'_> {
         match self.model.task.name() {
             "regression" => {
                 let axis = self.ints([1]);
-                let prediction = "prediction";
                 let quantiles = self.model.rule.quantiles;
                 let of_prediction = match quantiles {
                     true => self.columns(scores, [0]),
                     false => scores.to_owned(),
                 };
                 self.graph
-                    .operator_named("Squeeze", &[&of_prediction, &axis], &[], prediction);
-                self.graph.gives(prediction, Element::Double, None);
+                    .operator_named("Squeeze", &[&of_prediction, &axis], &[], PREDICTION);
+                self.graph.gives(PREDICTION, Element::Double, None);
                 let interval = self.model.rule.interval.into_iter().flatten();
-                let ends = [("lower", "Min"), ("upper", "Max")].into_iter().enumerate();
+                let ends = [(LOWER, "Min"), (UPPER, "Max")].into_iter().enumerate();
                 for ((at, (name, farther)), by) in ends.zip(interval) {
                     let by = self.scalar(by);
                     if quantiles {
@@ -257,24 +257,23 @@ impl Builder<'_> {
                         let quantile = self.apply("Squeeze", &[&quantile, &axis]);
                         let moved = self.apply("Add", &[&quantile, &by]);
                         self.graph
-                            .operator_named(farther, &[&moved, prediction], &[], name);
+                            .operator_named(farther, &[&moved, PREDICTION], &[], name);
                     } else {
                         self.graph
-                            .operator_named("Add", &[prediction, &by], &[], name);
+                            .operator_named("Add", &[PREDICTION, &by], &[], name);
                     }
                     self.graph.gives(name, Element::Double, None);
                 }
             }
             "binary" => {
                 let axis = self.ints([1]);
-                let probability = "probability";
                 self.graph
-                    .operator_named("Squeeze", &[scores, &axis], &[], probability);
+                    .operator_named("Squeeze", &[scores, &axis], &[], PROBABILITY);
                 let threshold = self.scalar(self.model.rule.threshold);
-                let positive = self.apply("GreaterOrEqual", &[probability, &threshold]);
+                let positive = self.apply("GreaterOrEqual", &[PROBABILITY, &threshold]);
                 let place = self.cast(&positive, Element::Int64);
                 self.class(&place, classes);
-                self.graph.gives(probability, Element::Double, None);
+                self.graph.gives(PROBABILITY, Element::Double, None);
             }
             "multiclass" => {
                 let axis = [("axis", Attribute::Int(1)), ("keepdims", Attribute::Int(0))];
@@ -285,8 +284,8 @@ impl Builder<'_> {
                     ("keepdims", Attribute::Int(0)),
                 ];
                 self.graph
-                    .operator_named("ReduceMax", &[scores], &axes, "probability");
-                self.graph.gives("probability", Element::Double, None);
+                    .operator_named("ReduceMax", &[scores], &axes, PROBABILITY);
+                self.graph.gives(PROBABILITY, Element::Double, None);
                 self.graph
                     .operator_named("Identity", &[scores], &[], "probabilities");
                 self.graph
@@ -324,8 +323,8 @@ impl Builder<'_> {
         let element = values.element();
         let classes = self.graph.constant(&Tensor::list(values));
         self.graph
-            .operator_named("Gather", &[&classes, place], &[], "prediction");
-        self.graph.gives("prediction", element, None);
+            .operator_named("Gather", &[&classes, place], &[], PREDICTION);
+        self.graph.gives(PREDICTION, element, None);
     }
 }
 

@@ -17,12 +17,10 @@ use profile::reference::{ColumnProfile, FORMAT_VERSION, FeatureProfile, Referenc
 use runtime::step::Step;
 
 use crate::extremes::{Extremes, Ruinous, Spread};
-use crate::memory;
+use crate::memory::{self, NUMBER};
 use crate::training_rows::{Sums, TrainingRows, UNIT_ROWS};
 use scores::{CountedScores, Looks, Scored, look};
 
-/// Bytes of a number.
-const NUMBER: u64 = 8;
 /// Bytes of the distinct values of a column, where they are few.
 const DISTINCT: u64 = 1 << 10;
 

@@ -11,8 +11,7 @@ use learn::preprocessing::OneHot;
 use learn::rows::Rows;
 use runtime::work::Space;
 
-/// Bytes of a number.
-const FLOAT: u64 = size_of::<f64>() as u64;
+use crate::memory::NUMBER;
 
 /// An unnamed file that vanishes with the process. Chunks of rows are at their row's place: first
 /// the numbers, row by row, then the labels, then the weights where rows weigh. Of the columns of a
@@ -43,7 +42,7 @@ impl Shape {
     /// Bytes of `rows` rows.
     pub(crate) fn bytes(&self, rows: u64) -> u64 {
         let numbers = self.numbers() as u64 + 1 + u64::from(self.weighs);
-        rows.saturating_mul(numbers * FLOAT)
+        rows.saturating_mul(numbers * NUMBER)
     }
 
     /// Numbers that are kept of the inputs.

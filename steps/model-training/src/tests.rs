@@ -17,6 +17,7 @@ use catalog::manifest::{self, Manifest, ModelManifest};
 use catalog::model_files::ModelMetrics;
 use clap::Parser;
 use learn::model::{ClassWeight, Model};
+use learn::splitmix::customers;
 use profile::reference::{ColumnProfile, Reference};
 use runtime::failure::exit_code;
 use settings::TrainingArgs;
@@ -244,7 +245,7 @@ async fn the_files_beside_a_model_say_what_it_was_trained_on() {
 #[tokio::test]
 async fn without_convergence_the_model_is_made_and_says_so() {
     let home = Home::new(4).await;
-    let (x, y) = fixtures::customers(1, 1000, 2.2);
+    let (x, y) = customers(1, 1000, 2.2);
     let rows = Rows::new(4, &x, &y);
     let flags = home
         .prepared("1", &rows.slice(0, 100), &[rows.slice(100, 1000)])

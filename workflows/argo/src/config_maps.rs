@@ -12,7 +12,7 @@ use crate::library::{Source, yaml_files};
 use crate::yaml;
 
 /// The repository's own configuration.
-pub const EMBEDDED: [(&str, &str); 4] = [
+const EMBEDDED: [(&str, &str); 4] = [
     (
         "dataset.json",
         include_str!("../../../config-maps/dataset.json"),
@@ -30,6 +30,16 @@ pub const EMBEDDED: [(&str, &str); 4] = [
         include_str!("../../../config-maps/ml-config.yaml"),
     ),
 ];
+
+/// A file of the repository's own configuration.
+///
+/// # Errors
+/// A name that none of them has.
+pub fn built_in(name: &str) -> Result<&'static str> {
+    let file = EMBEDDED.iter().find(|(known, _)| *known == name);
+    file.map(|(_, text)| *text)
+        .with_context(|| format!("{name} is not built in"))
+}
 
 /// ConfigMaps by name, each with its keys.
 #[derive(Clone, Debug, Default)]
@@ -53,11 +63,7 @@ impl ConfigMaps {
             ..Self::default()
         };
         let Source::Folder(folder) = source else {
-            let read = |name: &str| {
-                let file = EMBEDDED.iter().find(|(known, _)| *known == name);
-                file.map(|(_, text)| (*text).to_owned())
-                    .with_context(|| format!("{name} is not built in"))
-            };
+            let read = |name: &str| built_in(name).map(str::to_owned);
             let names = EMBEDDED
                 .iter()
                 .map(|(name, _)| *name)

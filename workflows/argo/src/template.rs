@@ -9,7 +9,7 @@ use crate::spec::Parameters;
 
 /// The tag that stays as it is when nobody gave a scheduled time, as in Argo: the step refuses it
 /// by name.
-const SCHEDULED_TIME: &str = "workflow.scheduledTime";
+pub const SCHEDULED_TIME: &str = "workflow.scheduledTime";
 
 /// The variables that tags can name, such as `inputs.parameters.x`.
 #[derive(Clone, Debug, Default)]

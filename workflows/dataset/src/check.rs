@@ -12,7 +12,7 @@ use runtime::step::Step;
 use sql::prepare::{Preparation, Purpose, Takers};
 use store::LocalFile;
 use store::spill::Sorter;
-use table::config::Config;
+use table::config::{Config, DATASET_FILE};
 use table::dataset::{HoldoutRule, RepeatedKeys};
 use table::raw::TakeKey;
 use table::raw::probe::Probe;
@@ -64,7 +64,7 @@ pub struct Checked {
 /// A configuration that is wrong: exit 2. What breaks the contract is no error, but for what it
 /// gives.
 pub fn check(options: &Options, files: &Files, seen: &dyn Fn(u64)) -> Result<Report> {
-    if !options.dataset.join("dataset.json").is_file() {
+    if !options.dataset.join(DATASET_FILE).is_file() {
         return Err(Failure::usage(format!(
             "there is no dataset.json in {}: --dataset names the folder that has it, and `alameda \
              dataset infer` writes one",

@@ -8,6 +8,7 @@ use arrow::compute::{cast, concat};
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use arrow::util::display::array_value_to_string;
 use learn::model::ClassValue;
+use runtime::failure::shortened;
 use table::dataset::{ColumnType, Csv, Form};
 use table::raw::probe::{Found, forms};
 
@@ -251,10 +252,7 @@ impl Column {
     /// A value as a person reads it.
     pub(crate) fn show(&self, row: usize) -> String {
         let text = array_value_to_string(&self.values, row).unwrap_or_default();
-        match text.char_indices().nth(24) {
-            Some((end, _)) => format!("{}...", &text[..end]),
-            None => text,
-        }
+        shortened(&text, 24)
     }
 
     /// A value as an example, in six digits.

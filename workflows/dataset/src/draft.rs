@@ -4,7 +4,7 @@ use anyhow::Result;
 use catalog::manifest::Role;
 use learn::model::ClassValue;
 use serde_json::{Value, json};
-use sql::session::Features;
+use sql::session::{Features, PLANNING_MEMORY};
 use table::config::Config;
 use table::dataset::{ColumnContract, ColumnType, Csv, Dataset, Unlabelled};
 use table::features;
@@ -16,8 +16,6 @@ use crate::project::DATASET_SCHEMA;
 use crate::roles::Roles;
 use crate::sample::{Sampled, by_files};
 
-/// Memory for planning, which holds no rows.
-const PLANNING: u64 = 64 << 20;
 /// Distinct values up to which `--strict` takes them down.
 const ALLOWED: usize = 20;
 
@@ -106,7 +104,7 @@ impl Draft {
         let mut config = Config::parse(dataset_json(&dataset), "SELECT * FROM raw\n".to_owned())?;
         // models.json lies beside it.
         config.categories = true;
-        let prepared = Features::new(&config, PLANNING)?;
+        let prepared = Features::new(&config, PLANNING_MEMORY)?;
         features::signature(prepared.columns(), true)?;
         Ok(config)
     }

@@ -3,15 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use argo::config_maps::EMBEDDED;
+use argo::config_maps::built_in;
 use learn::estimator::Families;
+use learn::models::FILE as MODELS_FILE;
 use runtime::failure::Failure;
 use serde_json::{Map, Value, json};
+use table::config::{DATASET_FILE, FEATURES_FILE};
 use table::dataset::{Goal, HoldoutRule};
 
-const DATASET: &str = "dataset.json";
-const FEATURES: &str = "features.sql";
-const MODELS: &str = "models.json";
 const SCHEMA: &str = "models.schema.json";
 const SETTINGS: &str = "ml-config.yaml";
 const KUSTOMIZATION: &str = "kustomization.yaml";
@@ -48,9 +47,9 @@ pub(crate) fn of(content: &Content<'_>) -> Result<Project> {
     table::models::parse(models.as_bytes(), content.goal)?;
     Ok(Project {
         files: vec![
-            (DATASET, content.dataset.clone()),
-            (FEATURES, content.features.clone()),
-            (MODELS, models),
+            (DATASET_FILE, content.dataset.clone()),
+            (FEATURES_FILE, content.features.clone()),
+            (MODELS_FILE, models),
             (DATASET_SCHEMA, DATASET_SCHEMA_TEXT.to_owned()),
             (SCHEMA, SCHEMA_TEXT.to_owned()),
             (SETTINGS, settings(content)?),
@@ -154,17 +153,11 @@ fn yaml(text: &str) -> String {
 fn kustomization() -> Result<String> {
     let text = built_in(KUSTOMIZATION)?;
     let line = "      - features.sql\n";
-    let with = text.replacen(line, &format!("{line}      - {MODELS}\n"), 1);
+    let with = text.replacen(line, &format!("{line}      - {MODELS_FILE}\n"), 1);
     match with == text {
         true => anyhow::bail!("{KUSTOMIZATION} has no line of features.sql"),
         false => Ok(with),
     }
-}
-
-fn built_in(name: &str) -> Result<&'static str> {
-    let file = EMBEDDED.iter().find(|(known, _)| *known == name);
-    file.map(|(_, text)| *text)
-        .with_context(|| format!("{name} is not built in"))
 }
 
 impl Project {

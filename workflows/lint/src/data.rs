@@ -7,19 +7,13 @@ use argo::finding::{Finding, Severity};
 use catalog::manifest::Column;
 use runtime::step;
 use settings::published;
-use sql::session::Features;
-use table::config::Config;
+use sql::session::{Features, PLANNING_MEMORY};
 use table::config::aggregates::{file_of, name_of};
+use table::config::{Config, DATASET_FILE, FEATURES_FILE};
 use table::dataset::{Holdout, HoldoutRule};
 use table::models;
 
 use crate::rules::finding;
-
-/// Files of a ConfigMap.
-const DATASET: &str = "dataset.json";
-const FEATURES: &str = "features.sql";
-/// Memory for planning, which holds no rows.
-const MEMORY: u64 = 64 << 20;
 
 /// What the first step of a training would refuse, and what publishing would.
 #[expect(clippy::disallowed_methods, reason = "what a run would find")]
@@ -35,7 +29,7 @@ pub(super) fn check(maps: &ConfigMaps, in_use: &dyn Fn(&str) -> bool, findings: 
         false => Severity::Warning,
     };
     for (map, keys) in maps.all().filter(|(map, _)| in_use(map)) {
-        let (dataset, features) = (keys.get(DATASET), keys.get(FEATURES));
+        let (dataset, features) = (keys.get(DATASET_FILE), keys.get(FEATURES_FILE));
         let mut find = |rule, key: &str, severity, text: String| {
             let (file, line) = maps.place(map, key);
             findings.push(Finding {
@@ -49,8 +43,8 @@ pub(super) fn check(maps: &ConfigMaps, in_use: &dyn Fn(&str) -> bool, findings: 
             (Some(dataset), Some(features)) => (dataset, features),
             (dataset, _) => {
                 let (here, missing) = match dataset {
-                    Some(_) => (DATASET, FEATURES),
-                    None => (FEATURES, DATASET),
+                    Some(_) => (DATASET_FILE, FEATURES_FILE),
+                    None => (FEATURES_FILE, DATASET_FILE),
                 };
                 find(
                     "data",
@@ -69,31 +63,41 @@ pub(super) fn check(maps: &ConfigMaps, in_use: &dyn Fn(&str) -> bool, findings: 
                 config
             }
             Err(error) => {
-                find("data", DATASET, Severity::Error, format!("{error:#}"));
+                find("data", DATASET_FILE, Severity::Error, format!("{error:#}"));
                 continue;
             }
         };
         if let Some(text) = holdout(keys.get("HOLDOUT"), &config) {
-            find("data", DATASET, Severity::Error, text);
+            find("data", DATASET_FILE, Severity::Error, text);
         }
-        match Features::new(&config, MEMORY) {
+        match Features::new(&config, PLANNING_MEMORY) {
             Err(error) => {
                 let text = format!("{error:#}");
                 // What is wrong with an aggregate begins with the name of its file.
                 let aggregates = config.aggregates.keys().map(|name| file_of(name));
                 let at = aggregates.into_iter().find(|file| text.starts_with(file));
-                let at = at.unwrap_or_else(|| FEATURES.to_owned());
+                let at = at.unwrap_or_else(|| FEATURES_FILE.to_owned());
                 find("features", &at, Severity::Error, text);
             }
             Ok(features) => match scored(&config, &features) {
-                Err(error) => find("features", FEATURES, Severity::Error, format!("{error:#}")),
+                Err(error) => find(
+                    "features",
+                    FEATURES_FILE,
+                    Severity::Error,
+                    format!("{error:#}"),
+                ),
                 Ok(scored) => {
                     let of_map = |name: &str| keys.get(name).map(Into::into);
                     if let Err(error) = published::check(&scored) {
-                        find("publishing", FEATURES, publishing, format!("{error:#}"));
+                        find(
+                            "publishing",
+                            FEATURES_FILE,
+                            publishing,
+                            format!("{error:#}"),
+                        );
                     }
                     if let Err(error) = published::check_time(&config.dataset, of_map) {
-                        find("publishing", DATASET, publishing, format!("{error:#}"));
+                        find("publishing", DATASET_FILE, publishing, format!("{error:#}"));
                     }
                 }
             },

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use argo::finding::Finding;
 use argo::library::Library;
 use argo::raw::{get, has, list, text};
+use argo::template::SCHEDULED_TIME;
 use serde_json::Value;
 
 use super::{Linter, finding, spec, spec_path};
@@ -14,7 +15,7 @@ const UNIQUE: [&str; 8] = [
     "workflow.name",
     "workflow.uid",
     "workflow.creationTimestamp",
-    "workflow.scheduledTime",
+    SCHEDULED_TIME,
     "pod.name",
     "node.name",
     "workflow.failures",

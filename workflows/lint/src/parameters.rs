@@ -1,10 +1,11 @@
 //! Parameters, inputs and outputs.
 
 use argo::raw::{get, has, list, plain, text};
+use argo::template::SCHEDULED_TIME;
 use serde_json::Value;
 use store::Environment;
 
-use super::tags::{SCHEDULED, has_name};
+use super::tags::has_name;
 use super::{DESCRIPTION, Linter};
 
 /// What the last words of a secret's name are.
@@ -98,7 +99,7 @@ impl<'a> Linter<'a> {
                 }
                 let of = l.of;
                 l.tags(&value, &|name| {
-                    of.names_workflow(name) || is_cron && name == SCHEDULED
+                    of.names_workflow(name) || is_cron && name == SCHEDULED_TIME
                 });
             });
         }
@@ -208,7 +209,7 @@ impl<'a> Linter<'a> {
     /// A parameter of a CronWorkflow that is the scheduled time, in a field that is filled only
     /// once.
     pub(super) fn one_pass(&mut self, parameter: &'a Value, target: &'a Value) {
-        if !given(parameter).is_some_and(|value| value.contains(SCHEDULED)) {
+        if !given(parameter).is_some_and(|value| value.contains(SCHEDULED_TIME)) {
             return;
         }
         let tag = format!("workflow.parameters.{}", text(parameter, "name"));

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use argo::raw::{get, has, list, text, texts};
-use argo::template;
+use argo::template::{self, SCHEDULED_TIME};
 use serde_json::Value;
 
 use super::{Context, Linter};
@@ -23,8 +23,6 @@ pub(super) const WORKFLOW: [&str; 12] = [
     "workflow.parameters",
     "workflow.parameters.json",
 ];
-/// The variable that only CronWorkflows fill.
-pub(super) const SCHEDULED: &str = "workflow.scheduledTime";
 
 impl<'a> Linter<'a> {
     /// Every tag of `text` must name something that `known` knows.
@@ -34,7 +32,7 @@ impl<'a> Linter<'a> {
             Err(error) => return self.find("tag", error),
         };
         for name in names.iter().filter(|name| !known(name)) {
-            match name == SCHEDULED {
+            match name == SCHEDULED_TIME {
                 true => self.find(
                     "scheduled-time",
                     format!("the tag {{{{{name}}}}} is in a template"),

@@ -1,54 +1,28 @@
 //! Keeps `docs/contract.md` true: its tables of flags and outputs are made from the steps' own
 //! command lines and from `workflows/steps/`; and the table of settings in `config-maps/README.md`.
 
-use std::path::Path;
-
-use argo::config_maps::EMBEDDED;
+use argo::config_maps::built_in;
 use argo::library::{Library, Source};
 use clap::Arg;
+use testing::generated::keep;
 
-const BEGIN: &str = "<!-- generated from the code from here; `just accept` writes it again -->\n";
 /// Verbs that serve, and so are in no workflow.
 const SERVERS: [&str; 1] = ["dashboard-serve"];
-const END: &str = "<!-- to here -->\n";
 
 #[test]
 fn the_contract_has_the_flags_and_outputs_of_every_step() {
-    keep("docs/contract.md", &tables());
+    keep("docs/contract.md", &tables()).unwrap();
 }
 
 #[test]
 fn the_readme_of_the_configuration_has_every_setting() {
-    keep("config-maps/README.md", &settings());
-}
-
-/// Writes a generated part of a document, where that is asked for, or compares it.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "renews what a test compares with"
-)]
-fn keep(document: &str, made: &str) {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../..")
-        .join(document);
-    let text = std::fs::read_to_string(&file).unwrap();
-    let (before, rest) = text.split_once(BEGIN).unwrap();
-    let (written, after) = rest.split_once(END).unwrap();
-    if std::env::var("INSTA_UPDATE").as_deref() == Ok("always") {
-        std::fs::write(&file, format!("{before}{BEGIN}{made}{END}{after}")).unwrap();
-        return;
-    }
-    assert_eq!(
-        written, made,
-        "{document} is stale: run `just accept` and read what changed"
-    );
+    keep("config-maps/README.md", &settings()).unwrap();
 }
 
 /// The settings that `ml-config.yaml` holds, those in comments too, in its order and below its
 /// headings: defaults and meanings are those of the flags that read them.
 fn settings() -> String {
-    let is_settings = |(name, _): &&(&str, &str)| *name == "ml-config.yaml";
-    let (_, file) = EMBEDDED.iter().find(is_settings).unwrap();
+    let file = built_in("ml-config.yaml").unwrap();
     let (_, data) = file.split_once("\ndata:\n").unwrap();
     let mut text = "\n| setting | default | meaning | read by |\n|---|---|---|---|\n".to_owned();
     for line in data.lines() {

@@ -86,14 +86,10 @@ fn command_lines() -> String {
 }
 
 #[test]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "renews what a test compares with"
-)]
 fn the_command_lines_of_this_release_are_written_down() {
     let file = folder().join(concat!(env!("CARGO_PKG_VERSION"), ".txt"));
     let made = command_lines();
-    if std::env::var("INSTA_UPDATE").as_deref() == Ok("always") {
+    if testing::generated::is_renewed() {
         std::fs::write(&file, &made).unwrap();
     }
     let written = std::fs::read_to_string(&file).unwrap_or_default();

@@ -143,7 +143,7 @@ fn generate_on(
         .worker_threads(1)
         .enable_all()
         .build()?;
-    let access = Access::of_process(Role::Raw);
+    let access = Access::of_process(Role::Raw)?;
     let generated = {
         let _entered = runtime.enter();
         generate_in(

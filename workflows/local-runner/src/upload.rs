@@ -76,7 +76,7 @@ struct Plan {
 pub(crate) fn run(url: &str, options: &Options) -> Result<ExitCode> {
     let access = Access {
         budget: options.retry_budget,
-        ..Access::of_process(Role::Raw)
+        ..Access::of_process(Role::Raw)?
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

@@ -1,5 +1,5 @@
 use super::*;
-use crate::splitmix;
+use crate::splitmix::uniform;
 
 #[derive(Deserialize)]
 struct Fixture {
@@ -25,7 +25,6 @@ fn fixture() -> Fixture {
 
 /// The rows of `calibration.py`: scores, labels and weights of 0 to 4.
 fn rows(fixture: &Fixture) -> [Vec<f64>; 3] {
-    let uniform = |seed, row| (splitmix::number(seed, row) >> 11) as f64 / 9_007_199_254_740_992.0;
     let scores = (0..fixture.rows)
         .map(|row| ((uniform(fixture.seeds[0], row) * 6.0 - 3.0) * 50.0).floor() / 50.0);
     let scores: Vec<f64> = scores.collect();

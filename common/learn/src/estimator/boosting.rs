@@ -44,6 +44,7 @@ use super::{
     AnyError, AnyPasses, Estimator, EstimatorError, Export, Formula, Link, forest, read, whole,
 };
 
+pub(super) use growth::grow_for;
 pub use growth::{Grower, Grown, Growth};
 pub use imported::Imported;
 pub use loss::Loss;
@@ -172,37 +173,17 @@ impl Family for Boosting {
         rows: &mut dyn AnyPasses,
         request: &Request<'_>,
     ) -> Result<FittedEstimator, AnyError> {
-        let (options, _): (Options, _) = family::options(request.options)?;
-        let of_target = Loss::of(request.task, request.target);
-        let loss = of_target.ok_or_else(|| EstimatorError::invalid("a target without a loss"))?;
-        let grower = rows.grower_any();
-        let grower = grower.ok_or_else(|| EstimatorError::invalid("nothing that grows trees"))?;
-        let Grown {
-            trees,
-            base_score,
-            seen,
-            sample,
-        } = grower.grow(&Growth {
-            loss,
-            target: request.target,
-            inputs: request.inputs,
-            options: &options,
-            quantiles: request.quantiles,
-        })?;
+        let loss = Loss::of(request.task, request.target);
+        let (loss, grown) = grow_for(rows, request, loss, |grower, growth| grower.grow(growth))?;
         let inputs = request.inputs.len();
         let loss = match request.quantiles {
             Some(_) => Loss::Interval,
             None => loss,
         };
-        let grown = GradientBoosting::new(inputs, loss, trees, vec![0.0; inputs])?;
-        let mut boosting = grown.from(&base_score)?;
-        boosting.importance = boosting.mean_contributions(&sample);
-        Ok(FittedEstimator {
-            importance: boosting.ranked(&seen),
-            estimator: Box::new(boosting),
-            seen,
-            descent: None,
-        })
+        let boosting = GradientBoosting::new(inputs, loss, grown.trees, vec![0.0; inputs])?;
+        let mut boosting = boosting.from(&grown.base_score)?;
+        boosting.importance = boosting.mean_contributions(&grown.sample);
+        Ok(boosting.fitted(grown.seen))
     }
 }
 
@@ -335,8 +316,18 @@ impl GradientBoosting {
         parts
     }
 
+    /// With what the training rows held.
+    pub(super) fn fitted(self, seen: Seen) -> FittedEstimator {
+        FittedEstimator {
+            importance: self.ranked(&seen),
+            estimator: Box::new(self),
+            seen,
+            descent: None,
+        }
+    }
+
     /// Importance of every input, largest first; equal ones in their order.
-    pub(super) fn ranked(&self, seen: &Seen) -> Vec<Importance> {
+    fn ranked(&self, seen: &Seen) -> Vec<Importance> {
         let of = |(input, importance): (&family::InputSeen, &f64)| Importance {
             feature: input.name.clone(),
             coefficient: None,

@@ -19,7 +19,7 @@ use serde_json::{Map, Value};
 use crate::preprocessing;
 use crate::task::{Target, Task};
 
-use super::boosting::{GradientBoosting, Grown, Growth, Loss, Node};
+use super::boosting::{GradientBoosting, Loss, Node, grow_for};
 use super::family::{self, Family, FitBytes, FittedEstimator, HeldRows, Read, Request};
 use super::{AnyError, AnyPasses, EstimatorError};
 
@@ -179,33 +179,16 @@ impl Family for Forest {
         rows: &mut dyn AnyPasses,
         request: &Request<'_>,
     ) -> Result<FittedEstimator, AnyError> {
-        let (options, _): (Options, _) = family::options(request.options)?;
         let loss = Loss::of_forest(request.task, request.target);
-        let loss = loss.ok_or_else(|| EstimatorError::invalid("a target without a loss"))?;
-        let grower = rows.grower_any();
-        let grower = grower.ok_or_else(|| EstimatorError::invalid("nothing that grows trees"))?;
-        let Grown {
-            trees,
-            base_score,
-            seen,
-            ..
-        } = grower.grow_forest(&Growth {
-            quantiles: None,
-            loss,
-            target: request.target,
-            inputs: request.inputs,
-            options: &options,
+        let (loss, grown) = grow_for(rows, request, loss, |grower, growth| {
+            grower.grow_forest(growth)
         })?;
         let inputs = request.inputs.len();
-        let splits = trees.iter().flat_map(|tree| tree.nodes());
+        let splits = grown.trees.iter().flat_map(|tree| tree.nodes());
         let importance = impurity_taken(splits, inputs);
-        let forest = GradientBoosting::forest(inputs, loss, trees, importance, &base_score)?;
-        Ok(FittedEstimator {
-            importance: forest.ranked(&seen),
-            estimator: Box::new(forest),
-            seen,
-            descent: None,
-        })
+        let base_score = &grown.base_score;
+        let forest = GradientBoosting::forest(inputs, loss, grown.trees, importance, base_score)?;
+        Ok(forest.fitted(grown.seen))
     }
 }
 

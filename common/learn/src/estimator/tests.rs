@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::*;
 use crate::model::{ClassWeight, FitOptions};
 use crate::rows::{InMemory, Passes, Rows};
+use crate::splitmix::uniform;
 
 #[derive(Deserialize)]
 struct Fixture {
@@ -39,21 +40,13 @@ struct Data {
     weights: Vec<f64>,
 }
 
-/// Number `i` of a seed, as in `testing/fixtures/splitmix.py`.
-fn uniform(seed: u64, i: usize) -> f64 {
-    let mut z = seed.wrapping_add((i as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    ((z ^ (z >> 31)) >> 11) as f64 / 9_007_199_254_740_992.0
-}
-
 impl Data {
     fn new(seed: u64, rows: usize, width: usize, classes: usize, collinear: bool) -> Self {
         const SCALES: [f64; 6] = [1.0, 40.0, 0.01, 3000.0, 7.0, 1.0];
         const OFFSETS: [f64; 6] = [0.0, 50.0, -0.3, 1e5, -7.0, 1e6];
         let (mut x, mut y, mut weights) = (Vec::new(), Vec::new(), Vec::new());
         for row in 0..rows {
-            let u = |j: usize| uniform(seed, row * (width + 2) + j);
+            let u = |j: usize| uniform(seed, (row * (width + 2) + j) as u64);
             x.extend((0..width).map(|j| OFFSETS[j] + SCALES[j] * u(j)));
             if collinear {
                 let of_row = &mut x[row * width..];

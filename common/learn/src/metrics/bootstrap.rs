@@ -44,8 +44,7 @@ const AT_MOST: [f64; 8] = [
 /// What a row weighs in a replicate, by the row's number among all: a Poisson variable of mean 1,
 /// 8 at most.
 pub fn weight(replicate: u64, row: u64) -> f64 {
-    let uniform = splitmix::number(SEED + replicate, row) >> 11;
-    let uniform = uniform as f64 / 9_007_199_254_740_992.0;
+    let uniform = splitmix::uniform(SEED + replicate, row);
     AT_MOST.iter().take_while(|most| uniform >= **most).count() as f64
 }
 

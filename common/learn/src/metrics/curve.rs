@@ -150,6 +150,7 @@ impl CurvePoint {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::splitmix::uniform;
 
     #[derive(Deserialize)]
     struct Fixture {
@@ -159,18 +160,10 @@ mod tests {
     #[derive(Deserialize)]
     struct Curves {
         seeds: [u64; 2],
-        rows: usize,
+        rows: u64,
         roc: Vec<[f64; 3]>,
         precision_recall: Vec<[f64; 3]>,
         at: Vec<(f64, u64, u64, u64, u64)>,
-    }
-
-    /// Number `i` of a seed, as in `tests/fixtures/splitmix.py`.
-    fn uniform(seed: u64, i: usize) -> f64 {
-        let mut z = seed.wrapping_add((i as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((z ^ (z >> 31)) >> 11) as f64 / 9_007_199_254_740_992.0
     }
 
     fn curve(rows: &mut [(f64, bool)], thresholds: &[f64]) -> (Vec<CurvePoint>, Vec<CurvePoint>) {

@@ -11,6 +11,7 @@ mod sparse;
 use serde::Deserialize;
 
 use super::*;
+use crate::splitmix::{self, uniform};
 
 #[derive(Deserialize)]
 struct Fixture {
@@ -72,25 +73,8 @@ impl Data {
     }
 }
 
-/// Number `i` of a seed, as in `tests/fixtures/splitmix.py`.
-fn uniform(seed: u64, i: usize) -> f64 {
-    let mut z = seed.wrapping_add((i as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    ((z ^ (z >> 31)) >> 11) as f64 / 9_007_199_254_740_992.0
-}
-
-/// `customers` of `tests/fixtures/splitmix.py`: the fourth feature is the first minus the second.
 fn customers(seed: u64, rows: usize, intercept: f64) -> Rows {
-    let (mut x, mut y) = (Vec::with_capacity(rows * 4), Vec::with_capacity(rows));
-    for row in 0..rows {
-        let u = |k: usize| uniform(seed, row * 14 + k);
-        let feature1 = 50.0 + 15.0 * ((0..12).map(u).fold(0.0, |sum, u| sum + u) - 6.0);
-        let feature2 = -1.3 * libm::log(1.0 - u(12));
-        let eta = intercept + 0.04 * (feature1 - 50.0) - 0.551 * (feature2 - 1.3);
-        x.extend([feature1, feature2, feature1 * feature2, feature1 - feature2]);
-        y.push(u8::from(u(13) < 1.0 / (1.0 + libm::exp(-eta))));
-    }
+    let (x, y) = splitmix::customers(seed, rows, intercept);
     Rows { p: 4, x, y }
 }
 

@@ -8,6 +8,7 @@ use crate::fitted_model::Training;
 use crate::model::ClassValue;
 use crate::preprocessing::Preprocessing;
 use crate::signature::{Feature, Kind, Signature};
+use crate::splitmix::uniform;
 use crate::task::{Rule, Target, Tasks};
 
 #[derive(Deserialize)]
@@ -66,7 +67,6 @@ fn model(fixture: &Fixture) -> FittedModel {
 
 /// The rows of the fixture: numbers, labels and weights.
 fn rows(fixture: &Fixture) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
-    let uniform = |seed, row| (splitmix::number(seed, row) >> 11) as f64 / 9_007_199_254_740_992.0;
     let (mut x, mut y, mut weights) = (Vec::new(), Vec::new(), Vec::new());
     for row in 0..fixture.rows {
         let numbers = [51, 52, 53].map(|seed| 4.0 * uniform(seed, row) - 2.0);

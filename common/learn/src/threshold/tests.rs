@@ -1,5 +1,5 @@
 use super::*;
-use crate::splitmix;
+use crate::splitmix::uniform;
 
 #[derive(Deserialize)]
 struct Fixture {
@@ -26,7 +26,6 @@ fn sought(rule: &Threshold) -> Sought {
 fn thresholds_are_those_of_scikit_learns_metrics_at_every_one() {
     let text = include_str!("../../../testing/fixtures/calibration.json");
     let fixture: Fixture = serde_json::from_str(text).expect("a fixture");
-    let uniform = |seed, row| (splitmix::number(seed, row) >> 11) as f64 / 9_007_199_254_740_992.0;
     let row = |row| {
         let score = ((uniform(fixture.seeds[0], row) * 6.0 - 3.0) * 50.0).floor() / 50.0;
         let p = 1.0 / (1.0 + libm::exp(-(0.7 * score - 1.1)));

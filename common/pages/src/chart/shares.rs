@@ -1,6 +1,6 @@
 //! Categories as bars beside each other: the reference filled, the current data outlined.
 
-use super::{label, line, rectangle, svg, tooltip};
+use super::{label, line, rectangle, short, svg, tooltip};
 use crate::format;
 use crate::html::Markup;
 
@@ -43,7 +43,7 @@ pub fn shares(id: &str, name: &str, size: (f64, f64), rows: &[Share]) -> Markup 
             "tick end",
             left - 5.0,
             middle + 4.0,
-            &short(&row.name),
+            &short(&row.name, NAMED),
         ));
         let end = left + length(row.then.max(row.now)) + 4.0;
         let now = format::share(Some(row.now));
@@ -69,11 +69,4 @@ pub fn shares(id: &str, name: &str, size: (f64, f64), rows: &[Share]) -> Markup 
 fn described(row: &Share) -> String {
     let (then, now) = (format::share(Some(row.then)), format::share(Some(row.now)));
     format!("{}\ntraining {then}\nnow {now}", row.name)
-}
-
-fn short(name: &str) -> String {
-    match name.char_indices().nth(NAMED) {
-        Some((end, _)) => format!("{}…", &name[..end]),
-        None => name.to_owned(),
-    }
 }

@@ -2,7 +2,7 @@
 
 use super::scale::{Scale, step, tick_label, ticks};
 use super::{
-    label, leaf_circle, line, n, part, path, rectangle, share_axis, svg, tooltip, value_axis,
+    label, leaf_circle, line, n, part, path, rectangle, share_axis, short, svg, tooltip, value_axis,
 };
 use crate::format::{count, number, share};
 use crate::html::Markup;
@@ -179,7 +179,7 @@ pub fn spread_names(chart: &Spread) -> Markup {
     };
     let mut inner = vec![label("tick", left, 12.0, "rows")];
     if let Some((of_what, overall)) = chart.target {
-        inner.push(label("tick", track.start, 12.0, &short(of_what)));
+        inner.push(label("tick", track.start, 12.0, &short(of_what, NAMED)));
         let at = track.at(overall);
         inner.push(line("level", at, top, at, height - 2.0));
     }
@@ -191,7 +191,7 @@ pub fn spread_names(chart: &Spread) -> Markup {
             "tick end",
             left - 5.0,
             middle + 4.0,
-            &short(&bar.name),
+            &short(&bar.name, NAMED),
         ));
         let part = share(Some(part(bar.rows, chart.rows)));
         inner.push(label("tick", left + length + 4.0, middle + 4.0, &part));
@@ -255,12 +255,5 @@ fn described(chart: &Spread, bar: &SpreadBar) -> String {
     match (chart.target, bar.mean) {
         (Some((name, _)), Some(mean)) => format!("{rows}\nmean of {name} {}", number(Some(mean))),
         _ => rows,
-    }
-}
-
-fn short(name: &str) -> String {
-    match name.char_indices().nth(NAMED) {
-        Some((end, _)) => format!("{}…", &name[..end]),
-        None => name.to_owned(),
     }
 }

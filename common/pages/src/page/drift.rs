@@ -2,13 +2,15 @@
 
 mod categories;
 
+use std::borrow::Borrow;
+
 use profile::drift::{Psi, PsiBucket, PsiKind, Thresholds, Verdict};
 
 use super::summary::chip;
 use super::{details, note, periods, scroll, table};
 use crate::chart::{HeatRow, Histogram, heat_lines, histogram, meter};
 use crate::content::{ColumnDrift, Content, Drift, OfTask, Periods, Summary, Values};
-use crate::format::{count, difference, metric, number, p_value, share, small};
+use crate::format::{count, difference, metric, number, p_value, share, small, some};
 use crate::html::{Markup, nothing, tag, tagged, text};
 
 /// Features with a card, the ones that drifted most; the others are in a table.
@@ -318,21 +320,8 @@ fn changed(values: Option<&Values>) -> Markup {
         return nothing();
     };
     let named = |what: &str, values: &[f64]| {
-        if values.is_empty() {
-            return nothing();
-        }
-        let first: Vec<String> = values
-            .iter()
-            .take(NAMED)
-            .map(|value| number(Some(*value)))
-            .collect();
-        let more = values.len().saturating_sub(NAMED);
-        let more = if more > 0 {
-            format!(" and {more} more")
-        } else {
-            String::new()
-        };
-        note(format!("{what} values: {}{more}", first.join(", ")))
+        let values: Vec<String> = values.iter().map(|value| number(Some(*value))).collect();
+        named_values(what, &values, NAMED)
     };
     [
         named("New", &values.new),
@@ -340,6 +329,14 @@ fn changed(values: Option<&Values>) -> Markup {
     ]
     .into_iter()
     .collect()
+}
+
+/// A note on values that came, or went; nothing without any.
+fn named_values<S: Borrow<str>>(what: &str, values: &[S], most: usize) -> Markup {
+    match values {
+        [] => nothing(),
+        _ => note(format!("{what} values: {}", some(values, most))),
+    }
 }
 
 /// The column in numbers, in training and now.

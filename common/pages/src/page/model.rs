@@ -5,7 +5,7 @@ use learn::model::Importance;
 
 use super::{bar, details, folded, gates, note, selection, table};
 use crate::content::{Content, Lineage, ModelCard};
-use crate::format::{bytes, count, number, rows};
+use crate::format::{bytes, count, number, rows, some};
 use crate::html::{Markup, nothing, tag, tagged, text};
 
 /// Features that are shown before the others are folded.
@@ -120,16 +120,9 @@ fn importance(model: &ModelCard) -> Markup {
         .map(|feature| feature.importance)
         .fold(0.0, f64::max);
     let row = |feature: &Importance| {
-        let links = if feature.collinear_with.is_empty() {
-            tagged("span class=\"muted\"", crate::format::NONE)
-        } else {
-            let named = &feature.collinear_with[..feature.collinear_with.len().min(LINKED)];
-            let more = feature.collinear_with.len() - named.len();
-            text(if more > 0 {
-                format!("{} and {more} more", named.join(", "))
-            } else {
-                named.join(", ")
-            })
+        let links = match &feature.collinear_with[..] {
+            [] => tagged("span class=\"muted\"", crate::format::NONE),
+            names => text(some(names, LINKED)),
         };
         vec![
             text(&feature.feature),

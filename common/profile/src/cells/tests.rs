@@ -5,6 +5,8 @@ mod edges;
 
 use serde::Deserialize;
 
+use learn::splitmix::uniform;
+
 use super::*;
 use crate::drift::NoiseFloor;
 
@@ -52,30 +54,22 @@ impl Sample {
 
     /// `sample` of `drift.py`.
     fn values(&self) -> Vec<f64> {
-        let normal =
-            |row: usize| (0..12).fold(0.0, |sum, k| sum + uniform(self.seed, row * 12 + k)) - 6.0;
-        let base = |row: usize| match (self.kind.as_str(), row) {
+        let uniform = |row: u64| uniform(self.seed, row);
+        let normal = |row: u64| (0..12).fold(0.0, |sum, k| sum + uniform(row * 12 + k)) - 6.0;
+        let base = |row: u64| match (self.kind.as_str(), row) {
             ("sentinel", row) if row % 20 == 0 => -999.0,
             ("far", 7) => 999_999_999.0,
             ("normal" | "sentinel" | "far", row) => normal(row),
             ("wide", row) => libm::exp(3.0 * normal(row)),
-            ("exponential", row) => -libm::log(1.0 - uniform(self.seed, row)),
-            ("integers", row) => (uniform(self.seed, row) * 6.0).floor(),
-            ("counts", row) => (uniform(self.seed, row) * 200.0).floor(),
+            ("exponential", row) => -libm::log(1.0 - uniform(row)),
+            ("integers", row) => (uniform(row) * 6.0).floor(),
+            ("counts", row) => (uniform(row) * 200.0).floor(),
             (other, _) => panic!("no samples of kind {other}"),
         };
-        (0..self.rows)
+        (0..self.rows as u64)
             .map(|row| self.shift + self.scale * base(row))
             .collect()
     }
-}
-
-/// Number `i` of a seed, as in `splitmix.py`.
-fn uniform(seed: u64, i: usize) -> f64 {
-    let mut z = seed.wrapping_add((i as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    ((z ^ (z >> 31)) >> 11) as f64 / 9_007_199_254_740_992.0
 }
 
 fn fixture() -> Vec<Case> {

@@ -10,6 +10,7 @@ use object_store::client::{
     HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
     ReqwestConnector,
 };
+use runtime::failure::causes;
 
 /// As much of an unknown refusal's text as an error shows.
 const MESSAGE_CHARACTERS: usize = 160;
@@ -68,13 +69,6 @@ fn status_of(code: Option<&str>) -> u16 {
         Some("InternalError") | None => 500,
         Some(_) => 400,
     }
-}
-
-/// An error and all that caused it.
-pub(super) fn causes<'a>(
-    error: &'a (dyn std::error::Error + 'static),
-) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
-    std::iter::successors(Some(error), |error| error.source())
 }
 
 /// The text of the first element of that name.

@@ -4,9 +4,9 @@
 use object_store::client::HttpError;
 
 use super::Bucket;
-use super::http::{Refusal, causes};
+use super::http::Refusal;
 use crate::environment::{self, Source};
-use runtime::failure::Failure;
+use runtime::failure::{Failure, causes, innermost};
 
 /// What a failed call means.
 pub(super) enum Verdict {
@@ -42,13 +42,7 @@ impl Bucket {
                 "set AWS_CA_BUNDLE to a file with the certificate of its authority, or use the \
                  host name in its certificate",
             ),
-            None => {
-                let text = causes(error)
-                    .last()
-                    .map(ToString::to_string)
-                    .unwrap_or_default();
-                self.foreign(operation, &text)
-            }
+            None => self.foreign(operation, &innermost(error)),
         }
     }
 
@@ -147,10 +141,7 @@ impl Bucket {
                 ..
             }) => format!("{code} ({status})"),
             Some(Refusal { status, .. }) => format!("HTTP status {status}"),
-            None => causes(error)
-                .last()
-                .map(ToString::to_string)
-                .unwrap_or_default(),
+            None => innermost(error),
         };
         let passing = broken.is_some()
             || refusal.is_some_and(|refusal| refusal.status == 429 || refusal.status >= 500);
@@ -207,7 +198,7 @@ enum Transport {
 /// What went wrong on the way, in the words of the innermost cause; `None` when an answer came.
 fn transport(error: Error<'_>) -> Option<Transport> {
     causes(error).find_map(|cause| cause.downcast_ref::<HttpError>())?;
-    let text = causes(error).last()?.to_string();
+    let text = innermost(error);
     Some(match text.contains("certificate") {
         true => Transport::Untrusted(text),
         false => Transport::Broken(text),

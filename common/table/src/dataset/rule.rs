@@ -15,6 +15,10 @@ use super::{ColumnContract, ColumnType};
 use catalog::manifest::Role;
 use learn::model::ClassValue;
 use profile::days;
+use runtime::failure::shortened;
+
+/// As much of a value as a message holds.
+const SHOWN_CHARACTERS: usize = 60;
 
 /// A way to break the contract of a column.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -389,7 +393,7 @@ pub(crate) fn show(array: &dyn Array, row: usize) -> String {
         }
         _ => array_value_to_string(array, row).unwrap_or_default(),
     };
-    short(text)
+    shortened(&text, SHOWN_CHARACTERS)
 }
 
 fn micros(array: &dyn Array, row: usize) -> i64 {
@@ -403,14 +407,7 @@ pub(crate) fn quoted(text: &str) -> String {
         .char_indices()
         .nth(100)
         .map_or(text.len(), |(end, _)| end);
-    short(format!("{:?}", &text[..end]))
-}
-
-fn short(text: String) -> String {
-    match text.char_indices().nth(60) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text,
-    }
+    shortened(&format!("{:?}", &text[..end]), SHOWN_CHARACTERS)
 }
 
 /// A bound that is given must be understood.

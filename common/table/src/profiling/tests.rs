@@ -8,22 +8,15 @@ use super::*;
 use learn::fitted_model::Reader;
 use learn::metrics::{Classification, rank_metrics};
 use learn::model::ClassValue;
+use learn::splitmix::uniform;
 use learn::task::{Binary, Rule, Target, Task};
 use profile::cells::Counted;
 use profile::profiles::*;
 use profile::reference::{ColumnProfile, FeatureProfile, Former, Reference, ScoreProfile};
 use runtime::failure::exit_code;
 
-/// Number `i` of a seed, from 0 to below 1.
-fn uniform(seed: u64, i: usize) -> f64 {
-    let mut z = seed.wrapping_add((i as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    ((z ^ (z >> 31)) >> 11) as f64 / 9_007_199_254_740_992.0
-}
-
 /// About normal.
-fn normal(seed: u64, i: usize) -> f64 {
+fn normal(seed: u64, i: u64) -> f64 {
     (0..12).map(|k| uniform(seed, i * 12 + k)).sum::<f64>() - 6.0
 }
 
@@ -36,16 +29,16 @@ struct Sample {
 }
 
 impl Sample {
-    fn new(seed: u64, rows: usize) -> Self {
-        let amount = |i: usize| match i % 97 {
+    fn new(seed: u64, rows: u64) -> Self {
+        let amount = |i: u64| match i % 97 {
             0 => None,
             1 => Some(f64::NAN),
             2 => Some(f64::NEG_INFINITY),
             3 => Some(1e9),
             _ => Some(50.0 + 15.0 * normal(seed, i)),
         };
-        let score = |i: usize| (0.5 + 0.12 * normal(seed + 1, i)).clamp(0.0, 1.0);
-        let label = |i: usize| {
+        let score = |i: u64| (0.5 + 0.12 * normal(seed + 1, i)).clamp(0.0, 1.0);
+        let label = |i: u64| {
             let is_positive = || u8::from(uniform(seed + 3, i) < score(i));
             (uniform(seed + 2, i) < 0.8).then(|| f64::from(is_positive()))
         };

@@ -1,7 +1,5 @@
 //! One call to the server: sent, judged, and tried again while that may help.
 
-use std::error::Error;
-
 use anyhow::{Result, anyhow};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::Serialize;
@@ -11,7 +9,7 @@ use url::Url;
 
 use super::super::TrackingArgs;
 use super::settings::{self, Login};
-use runtime::failure::Failure;
+use runtime::failure::{Failure, innermost, shortened};
 use runtime::retry::{Budget, Service, Trouble};
 
 /// As much of a server's message as an error quotes.
@@ -266,7 +264,8 @@ impl Client {
             None if text.trim_start().starts_with('<') => (None, String::new()),
             None => (None, text.into_owned()),
         };
-        let message = shortened(message.trim());
+        let line = message.trim().lines().next().unwrap_or_default();
+        let message = shortened(line, QUOTED);
         let lasting = |text: String| Err(Trouble::Lasting(Failure::usage(text)));
         let Service { host, .. } = &self.service;
         match status {
@@ -331,11 +330,7 @@ impl Client {
 
     /// A call that came to no answer.
     fn unsent(&self, operation: &str, error: &reqwest::Error) -> Trouble {
-        let mut cause: &dyn Error = error;
-        while let Some(source) = cause.source() {
-            cause = source;
-        }
-        let cause = cause.to_string();
+        let cause = innermost(error);
         let tls = [
             "certificate",
             "InvalidContentType",
@@ -371,13 +366,4 @@ fn passing(status: StatusCode, message: &str) -> Trouble {
         "" => anyhow!("{status}"),
         message => anyhow!("{status}: {message}"),
     })
-}
-
-/// The first line of a message, within reason.
-fn shortened(message: &str) -> String {
-    let line = message.lines().next().unwrap_or_default();
-    match line.char_indices().nth(QUOTED) {
-        Some((end, _)) => format!("{}...", &line[..end]),
-        None => line.to_owned(),
-    }
 }

@@ -8,6 +8,7 @@ use url::Url;
 use super::super::TrackingArgs;
 use runtime::failure::Failure;
 use runtime::retry::Service;
+use runtime::secret;
 
 /// Time for a connection to stand.
 const CONNECT: std::time::Duration = std::time::Duration::from_secs(5);
@@ -44,22 +45,11 @@ impl Login {
     /// The login that the environment holds. Secrets reach the tracking here and nowhere else:
     /// `MLFLOW_TRACKING_USERNAME` and `MLFLOW_TRACKING_PASSWORD`, which win, or
     /// `MLFLOW_TRACKING_TOKEN`.
-    #[expect(clippy::disallowed_methods, reason = "secrets are no flags")]
     pub(in super::super) fn from_environment() -> Result<Self> {
-        let variable = |name: &str| match std::env::var(name) {
-            // A file that became a secret often ends with a line break.
-            Ok(value) => Ok(Some(value.trim_end_matches(['\r', '\n']).to_owned())
-                .filter(|value| !value.is_empty())),
-            Err(std::env::VarError::NotPresent) => Ok(None),
-            Err(std::env::VarError::NotUnicode(_)) => {
-                Err(Failure::usage(format!("{name} is not UTF-8")))
-            }
-        };
-        let (user, password) = (
-            variable("MLFLOW_TRACKING_USERNAME")?,
-            variable("MLFLOW_TRACKING_PASSWORD")?,
-        );
-        Ok(match (user, password, variable("MLFLOW_TRACKING_TOKEN")?) {
+        let user = secret::from_environment("MLFLOW_TRACKING_USERNAME")?;
+        let password = secret::from_environment("MLFLOW_TRACKING_PASSWORD")?;
+        let token = secret::from_environment("MLFLOW_TRACKING_TOKEN")?;
+        Ok(match (user, password, token) {
             (Some(user), Some(password), _) => Self::Basic { user, password },
             (_, _, Some(token)) if token.chars().all(|c| c.is_ascii_graphic()) => {
                 Self::Token(token)

@@ -18,7 +18,7 @@ const PASSWORD: &str = "reader-secret-4Tz8";
 /// A proxy before the plain server, and a home behind it.
 fn behind_a_proxy(budget: Budget) -> (HttpProxy, Home) {
     // It has a runtime of its own, which can't be started from within another one.
-    let start = std::thread::spawn(|| HttpProxy::start(homes::server().port()).unwrap());
+    let start = std::thread::spawn(|| HttpProxy::start(testing::mlflow().port()).unwrap());
     let proxy = start.join().unwrap();
     let home = Home::at(&proxy.url(), Login::None, budget);
     (proxy, home)
@@ -98,7 +98,7 @@ async fn a_slow_server_is_waited_for_within_the_budget() {
         .when(|_, path| path.ends_with("runs/create"))
         .times(2)]);
     home.train(1).await.unwrap();
-    home.assert_whole(&homes::server().uri());
+    home.assert_whole(&testing::mlflow().uri());
 
     let (proxy, home) = behind_a_proxy(SHORT);
     proxy.set([Rule::always(slow())]);
@@ -136,7 +136,7 @@ async fn what_passes_is_tried_again_and_nothing_is_doubled() {
         let version = home.train(1).await.unwrap();
         assert_eq!(version.version, 1, "{fault:?}");
         assert!(home.set(1, None).await, "{fault:?}");
-        home.assert_whole(&homes::server().uri());
+        home.assert_whole(&testing::mlflow().uri());
     }
 }
 
@@ -170,7 +170,7 @@ async fn a_run_whose_work_fails_is_closed_through_a_bad_connection() {
         Err::<(), _>(Failure::contract("null in target"))
     });
     assert_eq!(exit_code(&work.await.unwrap_err()), 10);
-    let read = Home::read_back_at(&homes::server().uri(), &home.name);
+    let read = Home::read_back_at(&testing::mlflow().uri(), &home.name);
     assert!(
         read["runs"]
             .as_array()
@@ -193,7 +193,7 @@ async fn a_run_that_can_not_be_opened_leaves_its_workflows_run_closed() {
         }),
     ]);
     assert_eq!(told(home.train(1).await).0, 75);
-    let read = Home::read_back_at(&homes::server().uri(), &home.name);
+    let read = Home::read_back_at(&testing::mlflow().uri(), &home.name);
     assert_eq!(read["runs"].as_array().unwrap().len(), 1);
     assert_eq!(read["runs"][0]["status"], "FAILED");
 }
@@ -218,7 +218,7 @@ async fn runs_that_can_not_be_opened_again_do_not_stay_open() {
             told(home.tracking.in_run(&home.spec(1), async |_| Ok(())).await).0,
             75
         );
-        let read = Home::read_back_at(&homes::server().uri(), &home.name);
+        let read = Home::read_back_at(&testing::mlflow().uri(), &home.name);
         let found: Vec<_> = read["runs"]
             .as_array()
             .unwrap()
@@ -249,7 +249,7 @@ async fn of_runs_that_are_begun_at_once_one_stays() {
     for task in tasks {
         ids.push(task.await.unwrap().unwrap());
     }
-    let read = Home::read_back_at(&homes::server().uri(), &first.name);
+    let read = Home::read_back_at(&testing::mlflow().uri(), &first.name);
     let runs = read["runs"].as_array().unwrap();
     assert_eq!(runs.len(), 2, "{read:#}");
     assert!(read["deleted"].as_u64() > Some(0), "some did begin at once");
@@ -284,7 +284,7 @@ async fn a_run_whose_answer_was_lost_while_somebody_else_began_it_does_not_stay(
             .in_run(&spec, async |run| Ok(run.id().to_owned()))
     );
     assert_eq!(slowly.unwrap(), quickly.unwrap());
-    let read = Home::read_back_at(&homes::server().uri(), &slow.name);
+    let read = Home::read_back_at(&testing::mlflow().uri(), &slow.name);
     assert_eq!(
         read["runs"].as_array().unwrap().len(),
         3,
@@ -372,7 +372,7 @@ async fn a_champion_whose_versions_were_deleted_is_no_unknown_model() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_mlflow_is_told_apart() {
-    let prefixed = format!("{}/wrong/prefix", homes::server().uri());
+    let prefixed = format!("{}/wrong/prefix", testing::mlflow().uri());
     let (code, text) = told(Home::at(&prefixed, Login::None, SHORT).train(1).await);
     assert_eq!(code, 2);
     assert!(
@@ -380,7 +380,7 @@ async fn what_is_not_mlflow_is_told_apart() {
         "{text}"
     );
 
-    let minio = homes::minio();
+    let minio = testing::minio();
     let (code, text) = told(
         Home::at(&minio.endpoint(), Login::None, SHORT)
             .train(1)
@@ -404,7 +404,7 @@ async fn what_is_not_mlflow_is_told_apart() {
         );
     }
     // TLS is spoken to a server that speaks none.
-    let tls = homes::server().uri().replace("http://", "https://");
+    let tls = testing::mlflow().uri().replace("http://", "https://");
     let (code, text) = told(Home::at(&tls, Login::None, SHORT).train(1).await);
     assert_eq!(code, 2, "{text}");
     assert!(text.contains("check http or https"), "{text}");

@@ -1,10 +1,7 @@
 //! The two homes, as tests open them.
 
 use std::process::Command;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-
-use testing::{Minio, Mlflow, MlflowOptions};
 
 use super::*;
 use catalog::manifest::File;
@@ -31,18 +28,6 @@ pub(super) fn keys(files: &[File]) -> Vec<&str> {
     files.iter().map(|file| file.key.as_str()).collect()
 }
 
-/// The S3 server of all tests.
-pub(super) fn minio() -> &'static Minio {
-    static SERVER: OnceLock<Minio> = OnceLock::new();
-    SERVER.get_or_init(|| Minio::start().unwrap())
-}
-
-/// The one plain server of all tests.
-pub(super) fn server() -> &'static Mlflow {
-    static SERVER: OnceLock<Mlflow> = OnceLock::new();
-    SERVER.get_or_init(|| Mlflow::start(MlflowOptions::default()).unwrap())
-}
-
 impl Home {
     pub(super) fn embedded() -> Self {
         Self::new(Tracking::embedded)
@@ -50,14 +35,14 @@ impl Home {
 
     /// On the plain server.
     pub(super) fn mlflow() -> Self {
-        Self::at(&server().uri(), Login::None, Budget::default())
+        Self::at(&testing::mlflow().uri(), Login::None, Budget::default())
     }
 
     /// On a server, or a proxy before one.
     pub(super) fn at(uri: &str, login: Login, budget: Budget) -> Self {
         let access = Access {
             budget,
-            ..Access::of_process(Role::Store)
+            ..Access::of_process(Role::Store).unwrap()
         };
         Self::with_access(uri, login, access)
     }
@@ -82,7 +67,7 @@ impl Home {
         let uri = args.uri().unwrap_or_default();
         let mlflow = super::super::mlflow::Mlflow::open_as(
             login,
-            Access::of_process(Role::Store),
+            Access::of_process(Role::Store)?,
             uri,
             args,
         )?;

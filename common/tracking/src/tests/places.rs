@@ -7,10 +7,10 @@ use store::{Access, Environment, Role};
 
 /// What a client of MinIO reads its address and keys from.
 fn variables() -> Vec<(String, String)> {
-    let mut variables = homes::minio().variables();
+    let mut variables = testing::minio().variables();
     variables.push((
         "MLFLOW_S3_ENDPOINT_URL".to_owned(),
-        homes::minio().endpoint(),
+        testing::minio().endpoint(),
     ));
     variables
 }
@@ -65,11 +65,8 @@ async fn artifacts_that_the_server_leaves_to_its_clients_are_put_into_the_bucket
         ..MlflowOptions::default()
     };
     let server = Mlflow::start(options).unwrap();
-    let environment = Environment::of(homes::minio().variables());
-    let access = Access {
-        environment,
-        ..Access::of_process(Role::Store)
-    };
+    let environment = Environment::of(testing::minio().variables());
+    let access = Access::new(Role::Store, environment);
     let home = Home::with_access(&server.uri(), Login::None, access);
     home.train(1).await.unwrap();
     let read = Home::read_back_with(&server.uri(), &home.name, variables());
@@ -86,10 +83,7 @@ async fn artifacts_that_the_server_leaves_to_its_clients_are_put_into_the_bucket
         "{read:#}"
     );
 
-    let keyless = Access {
-        environment: Environment::default(),
-        ..Access::of_process(Role::Store)
-    };
+    let keyless = Access::new(Role::Store, Environment::default());
     let error = Home::with_access(&server.uri(), Login::None, keyless)
         .train(1)
         .await

@@ -51,7 +51,7 @@ impl Tls {
         let mut program = Command::new(testing::python().unwrap())
             .args(["-c", include_str!("tls.py")])
             .args([&certificate, &key])
-            .arg(homes::server().port().to_string())
+            .arg(testing::mlflow().port().to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -1,6 +1,7 @@
 //! The predictions of one key.
 
 use database::{Predicted, Unusable};
+use learn::task::{PREDICTION, PROBABILITY};
 use pages::format::NONE;
 use pages::html::{Markup, nothing, tag, tagged, text};
 use pages::page::{note, table};
@@ -132,8 +133,8 @@ fn shown(found: &Predicted) -> Markup {
     let first = [
         "model_name",
         "model_version",
-        "prediction",
-        "probability",
+        PREDICTION,
+        PROBABILITY,
         "data_version",
         "scored_at",
     ];

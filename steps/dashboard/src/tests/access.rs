@@ -6,20 +6,13 @@ use super::*;
 async fn nobody_writes_through_a_dashboard() {
     let (home, _, url) = published("unwritten").await;
     let role = "CREATE ROLE looker LOGIN PASSWORD 'pw'; GRANT SELECT ON ALL TABLES IN SCHEMA public TO looker";
-    server().psql("unwritten", role).unwrap();
+    postgres().psql("unwritten", role).unwrap();
     let mut url = url::Url::parse(&url).unwrap();
     url.set_username("looker").unwrap();
     url.set_password(Some("pw")).unwrap();
     // To read is all that its role must be allowed.
-    let reader = Reader::new(
-        &Settings::from_url(url.as_str()).unwrap(),
-        &home.step,
-        vec![table()],
-        4,
-    )
-    .unwrap();
-    let at = serve(&home, Source::database(reader), Access::Open).await;
-    let before = server()
+    let at = serve_tables(&home, url.as_str(), vec![table()]).await;
+    let before = postgres()
         .psql(
             "unwritten",
             "SELECT count(*), max(xmin::text::bigint) FROM predictions",
@@ -32,7 +25,7 @@ async fn nobody_writes_through_a_dashboard() {
         assert_eq!(ask(at, path, "").await.status, 200, "{path}");
     }
     assert_eq!(
-        server()
+        postgres()
             .psql(
                 "unwritten",
                 "SELECT count(*), max(xmin::text::bigint) FROM predictions"

@@ -33,11 +33,9 @@ async fn shows_the_days_before(at: SocketAddr) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_row_of_the_year_9999_hides_no_day_of_a_database() {
     let home = home().await;
-    let url = server().create_database("year_9999").unwrap();
+    let url = postgres().create_database("year_9999").unwrap();
     publish(&home, &url, rows(), 3, "1").await;
-    let settings = Settings::from_url(&url).unwrap();
-    let reader = Reader::new(&settings, &home.step, vec![table()], 4).unwrap();
-    shows_the_days_before(serve(&home, Source::database(reader), Access::Open).await).await;
+    shows_the_days_before(serve_tables(&home, &url, vec![table()]).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

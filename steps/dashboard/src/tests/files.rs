@@ -71,7 +71,7 @@ async fn a_report_is_shown_as_it_was_written_and_its_segments_stand_on_the_model
         .await,
     )
     .unwrap();
-    let counted = server().psql(
+    let counted = postgres().psql(
         "reports",
         "SELECT count(*), count(*) FILTER (WHERE (probability >= 0.3)::int = y) FROM predictions \
          WHERE model_version = 4 AND y IS NOT NULL",

@@ -22,7 +22,7 @@ async fn the_numbers_of_each_day_are_those_that_sql_counts_in_the_rows() {
              avg(((probability >= {threshold})::int = y)::int) FILTER (WHERE y IS NOT NULL) \
              FROM predictions WHERE model_version = {version} GROUP BY 1 ORDER BY 1"
         );
-        let counted = server().psql("numbers", &sql).unwrap();
+        let counted = postgres().psql("numbers", &sql).unwrap();
         // The later version has scored the same keys again; it represents its own model name and
         // version.
         assert!(

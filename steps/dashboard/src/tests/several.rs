@@ -16,13 +16,11 @@ async fn two_tables(database: &str) -> (Home, SocketAddr) {
     let mut home = home().await;
     home.region = Some(|i| Some(["north", "south"][i / 4 % 2]));
     home.region_role = Role::Id;
-    let url = server().create_database(database).unwrap();
+    let url = postgres().create_database(database).unwrap();
     let tables = vec![table_of("daily"), table_of("weekly")];
     publish_to(&tables[0], &home, &url, rows(), ("m", 3, "1")).await;
     publish_to(&tables[1], &home, &url, rows().slice(0, 400), ("n", 5, "2")).await;
-    let settings = Settings::from_url(&url).unwrap();
-    let reader = Reader::new(&settings, &home.step, tables, 4).unwrap();
-    let at = serve(&home, Source::database(reader), Access::Open).await;
+    let at = serve_tables(&home, &url, tables).await;
     (home, at)
 }
 

@@ -18,21 +18,14 @@ fn weight(row: usize) -> f64 {
 async fn weighed(database: &str) -> (Home, SocketAddr, String) {
     let mut home = home().await;
     home.weight = Some(weight);
-    let url = server().create_database(database).unwrap();
+    let url = postgres().create_database(database).unwrap();
     let mut before = Rows::simple(900);
     before.score.iter_mut().for_each(|score| {
         *score = score.map(|score| 1.0 - score);
     });
     publish(&home, &url, before, 3, "1").await;
     publish(&home, &url, Rows::simple(2_000), 3, "2").await;
-    let reader = Reader::new(
-        &Settings::from_url(&url).unwrap(),
-        &home.step,
-        vec![table()],
-        4,
-    )
-    .unwrap();
-    let at = serve(&home, Source::database(reader), Access::Open).await;
+    let at = serve_tables(&home, &url, vec![table()]).await;
     (home, at, url)
 }
 

@@ -271,9 +271,8 @@ async fn s3_that_refuses_or_is_away_is_no_fault_of_the_files() {
             variables.insert("AWS_SECRET_ACCESS_KEY".to_owned(), secret.to_owned());
         }
         let access = Access {
-            environment: Environment::of(variables),
             budget: Budget(Duration::from_secs(3)),
-            ..Access::of_process(Role::Raw)
+            ..Access::new(Role::Raw, Environment::of(variables))
         };
         Store::create_with(&format!("s3://{}/raw", Minio::BUCKET), &access).unwrap()
     };

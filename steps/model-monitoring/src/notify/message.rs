@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use catalog::attempt::{Attempt, NodeFailure};
 use catalog::layout::{self, DataVersion, ModelName};
 use pages::format::duration;
+use runtime::failure::shortened;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use settings::NotifyFormat;
@@ -68,7 +69,7 @@ impl Message {
         };
         let cause = |node: &&NodeFailure| Cause {
             name: name(node).to_owned(),
-            message: shortened(&why(node)),
+            message: shortened(&why(node), MESSAGE_CHARACTERS),
         };
         let next = next(&ended.workflow, nodes);
         let (verdict, page) = report.map(|report| (report.verdict, report.page)).unzip();
@@ -216,13 +217,6 @@ fn causes<'a>(status: &str, nodes: &'a [NodeFailure]) -> (Vec<&'a NodeFailure>, 
 fn attempt(name: &str) -> Option<(&str, u32)> {
     let (leaf, number) = name.strip_suffix(')')?.rsplit_once('(')?;
     Some((leaf, number.parse().ok()?))
-}
-
-fn shortened(text: &str) -> String {
-    match text.char_indices().nth(MESSAGE_CHARACTERS) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text.to_owned(),
-    }
 }
 
 /// The report that this workflow made, if it made one. A message does without what can't be read.

@@ -4,13 +4,12 @@
 use std::collections::HashMap;
 
 use pages::content::{CategoryDrift, CategoryRows, CategoryShares, ColumnDrift, Content, Segments};
-use pages::format::{metric, number, share};
+use pages::format::{metric, number, share, some};
 use pages::judge::performance::SegmentCounts;
 use pages::judge::{Rules, ratio};
 use profile::drift::{self, NoiseFloor, Psi, PsiBucket, PsiKind, Verdict};
 use profile::reference::CategoryProfile;
 
-use super::findings::some;
 use crate::segments::{Dictionaries, Named, Segmentation};
 use crate::subject::Subject;
 

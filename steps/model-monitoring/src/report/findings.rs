@@ -5,7 +5,7 @@ use learn::task::Better;
 use pages::content::{
     Area, ColumnDrift, Content, Drift, Finding, ModelCard, OfTask, Performance, Quality, Severity,
 };
-use pages::format::{count, metric, number, rows, share};
+use pages::format::{count, metric, number, rows, share, some};
 use pages::judge::ratio;
 use pages::page::task::title;
 use profile::drift::{Psi, Verdict};
@@ -290,22 +290,12 @@ impl Findings {
             .filter(|(_, values)| !values.new.is_empty())
             .take(NAMED)
         {
-            let new: Vec<String> = values
-                .new
-                .iter()
-                .take(NAMED)
-                .map(|value| number(Some(*value)))
-                .collect();
-            let more = values.new.len().saturating_sub(NAMED);
-            let more = if more > 0 {
-                format!(" and {more} more")
-            } else {
-                String::new()
-            };
+            let new = values.new.iter().map(|value| number(Some(*value)));
+            let new: Vec<String> = new.collect();
             let text = format!(
-                "{} has values that training did not have: {}{more}.",
+                "{} has values that training did not have: {}.",
                 column.name,
-                new.join(", ")
+                some(&new, NAMED)
             );
             self.add(Severity::Note, Area::Drift, text);
         }
@@ -345,16 +335,6 @@ fn known_for(performance: &Performance) -> String {
         "Performance is known for {} of the rows: the others have no label yet.",
         share(performance.label_coverage)
     )
-}
-
-/// Some names, and how many more there are.
-pub(super) fn some(names: &[&str], most: usize) -> String {
-    let more = names.len().saturating_sub(most);
-    let shown = names[..names.len() - more].join(", ");
-    match more {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
 }
 
 /// `1 row is`, `2 rows are`.

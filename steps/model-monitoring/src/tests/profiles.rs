@@ -1,5 +1,6 @@
 //! Numbers that are spread so unevenly that buckets of one width say too little of them.
 
+use learn::splitmix::uniform;
 use pages::content::{ColumnDrift, Content};
 use profile::drift::Verdict;
 
@@ -8,18 +9,11 @@ use super::home::{Home, Names, Reported, Rows};
 const TRAINED: usize = 4_000;
 const SCORED: usize = 2_000;
 
-/// A number from 0 to 1 that only the seed and the place decide.
-fn unit(seed: u64, i: usize) -> f64 {
-    let mut bits = (i as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ seed;
-    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    ((bits ^ (bits >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
-}
-
 /// Standard normal, by Box and Muller.
 fn normal(seed: u64, i: usize) -> f64 {
-    let radius = (-2.0 * libm::log(1.0 - unit(seed, i))).sqrt();
-    radius * libm::cos(std::f64::consts::TAU * unit(seed ^ 0xabcd, i))
+    let i = i as u64;
+    let radius = (-2.0 * libm::log(1.0 - uniform(seed, i))).sqrt();
+    radius * libm::cos(std::f64::consts::TAU * uniform(seed ^ 0xabcd, i))
 }
 
 /// What a report says of rows whose `x1` is `scored`, by a model that was trained on `trained`.
@@ -141,8 +135,8 @@ fn integers(values: usize, odd: f64) -> impl Fn(usize) -> f64 {
     move |i| match i % 100 {
         0 => 100_000.0,
         _ => {
-            let even = (unit(3, i) * (values / 2) as f64) as usize * 2;
-            (even + usize::from(unit(4, i) < odd)) as f64
+            let even = (uniform(3, i as u64) * (values / 2) as f64) as usize * 2;
+            (even + usize::from(uniform(4, i as u64) < odd)) as f64
         }
     }
 }
@@ -200,14 +194,6 @@ async fn the_largest_integer_in_one_scored_row_is_no_shift_and_does_not_hide_one
     );
 }
 
-/// Number `i` of a seed, as in `common/testing/fixtures/splitmix.py`.
-fn uniform(seed: u64, i: usize) -> f64 {
-    let mut z = seed.wrapping_add((i as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
-}
-
 /// `sentinel.json` is of a model that the first release trained on `x1`, -999 in one of
 /// twenty rows and else about normal around 100, and on `x2`, whole numbers from 0 to 5.
 #[tokio::test]
@@ -218,15 +204,15 @@ async fn a_model_of_the_first_release_is_judged_as_the_first_release_did() {
     ))
     .await;
     let mut rows = Rows::simple(SCORED);
-    let bell = |i: usize| (0..12).fold(0.0, |sum, k| sum + uniform(2, i * 12 + k)) - 6.0;
+    let bell = |i: u64| (0..12).fold(0.0, |sum, k| sum + uniform(2, i * 12 + k)) - 6.0;
     let amount = |i: usize| match i % 20 {
         0 => -999.0,
-        _ => 101.0 + bell(i),
+        _ => 101.0 + bell(i as u64),
     };
     rows.features = vec![
         (0..SCORED).map(|i| Some(amount(i))).collect(),
         (0..SCORED)
-            .map(|i| Some((uniform(52, i) * 7.0).floor()))
+            .map(|i| Some((uniform(52, i as u64) * 7.0).floor()))
             .collect(),
     ];
     // Nothing of x1 moved, as far as its grid tells: that is not enough to be ok.

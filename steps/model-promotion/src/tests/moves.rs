@@ -1,9 +1,7 @@
 //! What moves an alias, and what moves nothing.
 
-use std::sync::OnceLock;
-
 use runtime::failure::exit_code;
-use testing::{Fault, HttpProxy, Mlflow, MlflowOptions, Rule};
+use testing::{Fault, HttpProxy, Rule, mlflow};
 use tracking::{CHAMPION, PREVIOUS_CHAMPION};
 
 use super::home::{DATA, FAIR, GOOD, Home, decided, flags, name};
@@ -11,12 +9,6 @@ use super::verdict;
 use super::window::a_version_that_was_rolled_back_is_no_standard;
 use crate::Promote;
 use crate::verdict::Comparison;
-
-/// The MLflow server of all tests.
-fn server() -> &'static Mlflow {
-    static SERVER: OnceLock<Mlflow> = OnceLock::new();
-    SERVER.get_or_init(|| Mlflow::start(MlflowOptions::default()).unwrap())
-}
 
 /// A test with models in the store, and once more with models in MLflow.
 macro_rules! in_both_homes {
@@ -30,7 +22,7 @@ macro_rules! in_both_homes {
         mod in_mlflow {
             $(#[tokio::test]
             async fn $test() {
-                super::$test(super::Home::in_mlflow(super::server().uri())).await;
+                super::$test(super::Home::in_mlflow(testing::mlflow().uri())).await;
             })*
         }
     };
@@ -167,7 +159,7 @@ async fn who_moves_the_champion_by_the_verdict_of_another_workflow_knows_it_afte
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_mlflow_too_a_step_that_died_between_the_moves_is_finished_by_the_next_attempt() {
-    let proxy = HttpProxy::start(server().port()).unwrap();
+    let proxy = HttpProxy::start(mlflow().port()).unwrap();
     let (home, _) = champion_and_candidate(Home::in_mlflow(proxy.url())).await;
     // The alias is set for the first move, and never for the second.
     let calls = std::sync::atomic::AtomicUsize::new(0);

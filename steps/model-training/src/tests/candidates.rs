@@ -5,12 +5,12 @@ use std::path::Path;
 use catalog::model_files::{ModelMetrics, Selection};
 use learn::fitted_model::Reader;
 use learn::frame::{Column, Frame};
+use learn::splitmix::customers;
 use runtime::step::Outputs;
 use runtime::threads::blocking;
 use settings::ConfigArgs;
 use table::labelled::{LabelledRows, Side};
 
-use super::fixtures::customers;
 use super::home::{Home, Rows, read};
 use crate::Training;
 use crate::job::Job;

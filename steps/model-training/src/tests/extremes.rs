@@ -5,12 +5,12 @@ use catalog::manifest::{self, ModelManifest};
 use catalog::model_files::ModelMetrics;
 use runtime::step::Outputs;
 
-use super::fixtures::customers;
 use super::home::{Home, Rows};
 use crate::extremes::Extremes;
 use crate::job::Job;
 use crate::training_rows::Sums;
 use learn::estimator::{InputSeen, Seen};
+use learn::splitmix::customers;
 
 /// Two features of customers, with values of the first one put in at rows of the training data.
 fn with(values: &[(usize, f64)]) -> Rows {

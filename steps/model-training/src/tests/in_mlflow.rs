@@ -1,19 +1,12 @@
 //! What is in MLflow after a training, and what is left to do when MLflow is away.
 
 use std::process::Command;
-use std::sync::OnceLock;
 
 use serde_json::{Value, json};
-use testing::{Fault, HttpProxy, Mlflow, MlflowOptions, Rule};
+use testing::{Fault, HttpProxy, Rule, mlflow};
 use tracking::{Status, Tracking};
 
 use super::*;
-
-/// The MLflow server of all tests.
-fn server() -> &'static Mlflow {
-    static SERVER: OnceLock<Mlflow> = OnceLock::new();
-    SERVER.get_or_init(|| Mlflow::start(MlflowOptions::default()).unwrap())
-}
 
 /// Everything about the training runs of a model, by MLflow's own client.
 fn read(name: &str) -> Value {
@@ -36,7 +29,7 @@ print(json.dumps([{
 "#;
     let output = Command::new(testing::python().unwrap())
         .args(["-W", "ignore", "-c", script, name])
-        .env("MLFLOW_TRACKING_URI", server().uri())
+        .env("MLFLOW_TRACKING_URI", mlflow().uri())
         .env("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         .output()
         .unwrap();
@@ -61,7 +54,7 @@ async fn prepared(home: Home) -> (Home, crate::Training) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_training_is_all_there_and_a_second_one_changes_nothing() {
-    let (home, flags) = prepared(Home::in_mlflow(1, server().uri(), "whole").await).await;
+    let (home, flags) = prepared(Home::in_mlflow(1, mlflow().uri(), "whole").await).await;
     let outputs = home.train(&flags).await.unwrap();
     let found = read("whole");
     let run = &found[0];
@@ -146,7 +139,7 @@ async fn a_training_is_all_there_and_a_second_one_changes_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn work_that_is_done_stays_when_mlflow_goes_away_and_a_rerun_only_records_it() {
-    let proxy = HttpProxy::start(server().port()).unwrap();
+    let proxy = HttpProxy::start(mlflow().port()).unwrap();
     let (home, flags) = prepared(Home::in_mlflow(1, proxy.url(), "away").await).await;
     proxy.set([Rule::always(Fault::Status(503, String::new())).when(|method, _| method == "PUT")]);
     let error = home.train(&flags).await.unwrap_err();
@@ -179,7 +172,7 @@ async fn work_that_is_done_stays_when_mlflow_goes_away_and_a_rerun_only_records_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_model_moves_from_the_store_to_mlflow_by_one_variable() {
-    let (home, flags) = prepared(Home::in_mlflow(1, server().uri(), "moved").await).await;
+    let (home, flags) = prepared(Home::in_mlflow(1, mlflow().uri(), "moved").await).await;
     let embedded = Tracking::embedded(&home.store);
     let before = crate::train::train(&home.step, &home.store, &embedded, &flags)
         .await

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use learn::models::Validation;
 use learn::preprocessing::Preprocessing;
+use learn::splitmix::customers;
 use runtime::threads::blocking;
 use table::labelled::{LabelledRows, Side, Split};
 
-use super::fixtures::customers;
 use super::home::{self, Home, Rows};
 use crate::job::Job;
 use crate::training_rows::TrainingRows;

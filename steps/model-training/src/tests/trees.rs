@@ -25,10 +25,7 @@ use crate::training_rows::Sums;
 /// The label is whether the first two numbers differ in sign, which no linear model learns; where
 /// the third one is missing it is the other way round.
 pub(super) fn rows(count: usize, from: usize) -> Rows {
-    let number = |i: usize, j: u64| {
-        let bits = learn::splitmix::number(j, i as u64) >> 11;
-        bits as f64 / (1_u64 << 53) as f64 - 0.5
-    };
+    let number = |i: usize, j: u64| learn::splitmix::uniform(j, i as u64) - 0.5;
     let row = |i: usize| {
         let third = number(i, 2);
         vec![

@@ -52,7 +52,7 @@ impl Lab {
         };
         change(&mut options);
         let url = self.home.path().join("to").display().to_string();
-        super::upload(&url, &Access::of_process(Role::Raw), &options).await
+        super::upload(&url, &Access::of_process(Role::Raw)?, &options).await
     }
 
     /// Keys at the target, and when they were written.

@@ -2,27 +2,9 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use testing::{Minio, Mlflow, MlflowOptions, Postgres, PostgresOptions};
-
-/// The servers, one of each for all tests of this program; they end with it.
-pub(crate) struct Servers {
-    pub(crate) minio: Minio,
-    pub(crate) mlflow: Mlflow,
-    pub(crate) postgres: Postgres,
-}
-
-/// Starts the servers at the first call.
-pub(crate) fn servers() -> &'static Servers {
-    static SERVERS: OnceLock<Servers> = OnceLock::new();
-    SERVERS.get_or_init(|| Servers {
-        minio: Minio::start().unwrap(),
-        mlflow: Mlflow::start(MlflowOptions::default()).unwrap(),
-        postgres: Postgres::start(PostgresOptions::default()).unwrap(),
-    })
-}
+use testing::{Minio, minio, mlflow, postgres};
 
 /// A prefix, a model's name, a database and a folder that no other test uses.
 pub(crate) struct Lab {
@@ -75,20 +57,15 @@ impl Lab {
     pub(crate) fn new() -> Self {
         static LABS: AtomicUsize = AtomicUsize::new(0);
         let name = format!("lab{}", LABS.fetch_add(1, Ordering::Relaxed));
-        let Servers {
-            minio,
-            mlflow,
-            postgres,
-        } = servers();
-        let database = postgres.create_database(&name).unwrap();
+        let database = postgres().create_database(&name).unwrap();
         let mut lab = Self {
             folder: tempfile::tempdir().unwrap(),
             name: name.clone(),
-            variables: minio.variables(),
+            variables: minio().variables(),
         };
         lab.set("STORE_URL", &format!("s3://{}/{name}/store", Minio::BUCKET));
         lab.set("RAW_URL", &format!("s3://{}/{name}/raw", Minio::BUCKET));
-        lab.set("MLFLOW_TRACKING_URI", &mlflow.uri());
+        lab.set("MLFLOW_TRACKING_URI", &mlflow().uri());
         lab.set("DATABASE_URL", &database);
         lab
     }

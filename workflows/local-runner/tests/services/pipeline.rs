@@ -1,6 +1,8 @@
 //! A run from raw files to published predictions, and what others read of it.
 
-use super::lab::{Lab, servers};
+use testing::postgres;
+
+use super::lab::Lab;
 
 /// The Python of docs/reading-results.md.
 fn documented() -> String {
@@ -42,7 +44,7 @@ fn others_read_what_a_pipeline_leaves_behind() {
 /// Rows of the lab's table with a digest of all their cells, by Postgres itself.
 fn table(lab: &Lab) -> String {
     let all = "SELECT count(*), md5(string_agg(predictions::text, ',' ORDER BY predictions::text)) FROM predictions";
-    servers().postgres.psql(&lab.name, all).unwrap()
+    postgres().psql(&lab.name, all).unwrap()
 }
 
 /// Keys and digests of the lab's objects but those of a run itself, by boto3.
@@ -110,7 +112,7 @@ fn a_night_whose_publishing_failed_is_caught_up_by_the_next_though_it_has_nothin
         lab.alameda(&arguments)
     };
     let versions = "SELECT string_agg(DISTINCT data_version, ' ') FROM predictions";
-    let versions = |lab: &Lab| servers().postgres.psql(&lab.name, versions).unwrap();
+    let versions = |lab: &Lab| postgres().psql(&lab.name, versions).unwrap();
     let url = lab.get("DATABASE_URL").to_owned();
     lab.set("DATABASE_URL", &url.replace(&lab.name, "absent"));
     let shown = night(&lab, "2", "all").expect(1).shown();

@@ -5,9 +5,11 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
-use testing::{Fault, HttpProxy, Mlflow, MlflowOptions, Rule, Server, free_port, local, status};
+use testing::{
+    Fault, HttpProxy, Mlflow, MlflowOptions, Rule, Server, free_port, local, mlflow, status,
+};
 
-use super::lab::{Lab, servers};
+use super::lab::Lab;
 
 #[test]
 fn others_read_runs_and_models_as_documented() {
@@ -242,9 +244,9 @@ fn kill(signal: &str, child: &Child) {
 
 #[test]
 fn a_stopped_training_is_closed_as_killed_and_a_retry_goes_on_with_its_run() {
-    let proxy = HttpProxy::start(servers().mlflow.port()).unwrap();
+    let proxy = HttpProxy::start(mlflow().port()).unwrap();
     let mut lab = Lab::new();
-    lab.set("SERVER", &servers().mlflow.uri());
+    lab.set("SERVER", &mlflow().uri());
     lab.set("MLFLOW_TRACKING_URI", &proxy.url());
     lab.sample_data(1_000, 3, 2);
 

@@ -1,7 +1,10 @@
 //! What grows trees, and what it is told and gives back.
 
-use crate::estimator::family::Seen;
-use crate::estimator::{AnyError, FitError, forest};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::estimator::family::{self, Request, Seen};
+use crate::estimator::{AnyError, AnyPasses, EstimatorError, FitError, forest};
 use crate::task::Target;
 
 use super::{Look, Loss, Options, Tree};
@@ -49,6 +52,27 @@ pub struct Grown {
     pub seen: Seen,
     /// Some of the training rows, row-major, that the importance of inputs is taken from.
     pub sample: Vec<f64>,
+}
+
+/// Trees for a request by what grows them beside the rows, and the loss that they minimise.
+pub(in crate::estimator) fn grow_for<O: Serialize + DeserializeOwned>(
+    rows: &mut dyn AnyPasses,
+    request: &Request<'_>,
+    loss: Option<Loss>,
+    grow: impl FnOnce(&mut dyn Grower, &Growth<'_, O>) -> Result<Grown, AnyError>,
+) -> Result<(Loss, Grown), AnyError> {
+    let (options, _): (O, _) = family::options(request.options)?;
+    let loss = loss.ok_or_else(|| EstimatorError::invalid("a target without a loss"))?;
+    let grower = rows.grower_any();
+    let grower = grower.ok_or_else(|| EstimatorError::invalid("nothing that grows trees"))?;
+    let growth = Growth {
+        loss,
+        target: request.target,
+        inputs: request.inputs,
+        options: &options,
+        quantiles: request.quantiles,
+    };
+    Ok((loss, grow(grower, &growth)?))
 }
 
 impl<O> Growth<'_, O> {

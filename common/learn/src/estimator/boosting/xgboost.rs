@@ -161,7 +161,7 @@ impl GradientBoosting {
     /// The trees in XGBoost's order, each round of as many. Those of a quantile are apart, and may
     /// be of fewer rounds, which trees that add nothing make up for.
     fn by_rounds(&self) -> Result<Vec<Cow<'_, Tree>>, EstimatorError> {
-        if self.loss() != Some(Loss::Interval) {
+        if !self.predicts_quantiles() {
             return Ok(self.trees.iter().map(Cow::Borrowed).collect());
         }
         let of = |output| {

@@ -26,7 +26,7 @@ const KEPT: [&str; 14] = [
 /// A sum of twelve uniform numbers is nearly normal, and needs no logarithm.
 pub(super) fn normal(seed: u64, i: usize) -> f64 {
     (0..12)
-        .map(|k| uniform(seed, 12 * i + k))
+        .map(|k| uniform(seed, 12 * i as u64 + k))
         .fold(0.0, |sum, u| sum + u)
         - 6.0
 }
@@ -40,7 +40,7 @@ fn rows(
     eta: impl Fn(usize) -> f64,
 ) -> Rows {
     let x = (0..count * p).map(|at| feature(at / p, at % p)).collect();
-    let label = |i| u8::from(uniform(999, i) < 1.0 / (1.0 + libm::exp(-eta(i))));
+    let label = |i| u8::from(uniform(999, i as u64) < 1.0 / (1.0 + libm::exp(-eta(i))));
     let y = (0..count).map(label).collect();
     Rows { p, x, y }
 }
@@ -76,7 +76,7 @@ fn wide() -> Rows {
 
 /// All four categories have a column, so that these add up to one.
 fn categories() -> Rows {
-    let category = |i: usize| (uniform(50, i) * 4.0) as usize;
+    let category = |i: usize| (uniform(50, i as u64) * 4.0) as usize;
     let feature = |i: usize, j: usize| match j {
         4 => 1000.0 * normal(51, i),
         _ => f64::from(u8::from(category(i) == j)),

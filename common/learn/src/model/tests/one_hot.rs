@@ -11,8 +11,8 @@ const P: usize = 10;
 /// rows are of no category of the first.
 fn categories(rows: usize) -> Rows {
     let (mut x, mut y) = (Vec::new(), Vec::new());
-    for row in 0..rows {
-        let u = |k: usize| uniform(41, row * 5 + k);
+    for row in 0..rows as u64 {
+        let u = |k: u64| uniform(41, row * 5 + k);
         let (city, grade) = ((u(0) * u(0) * 6.0) as usize, (u(1) * 3.0) as usize);
         x.push(100.0 + u(2));
         x.extend((0..5).map(|of| f64::from(u8::from(of == city))));
@@ -25,7 +25,7 @@ fn categories(rows: usize) -> Rows {
 }
 
 fn weights(rows: usize) -> Vec<f64> {
-    (0..rows).map(|row| uniform(42, row)).collect()
+    (0..rows as u64).map(|row| uniform(42, row)).collect()
 }
 
 fn moments_of(rows: &Rows, groups: &[Range<usize>], weighted: bool) -> Moments {

@@ -22,7 +22,7 @@ struct Optimum {
 fn labelled(columns: &[Vec<f64>], eta: impl Fn(usize) -> f64) -> Rows {
     let rows = columns[0].len();
     let x = (0..rows).flat_map(|i| columns.iter().map(move |column| column[i]));
-    let label = |i| u8::from(uniform(999, i) < 1.0 / (1.0 + libm::exp(-eta(i))));
+    let label = |i| u8::from(uniform(999, i as u64) < 1.0 / (1.0 + libm::exp(-eta(i))));
     Rows {
         p: columns.len(),
         x: x.collect(),

@@ -1,7 +1,7 @@
 //! Columns of categories: the features among them, and those that the rows carry and the model
 //! does not use.
 
-use super::judgement;
+use super::{judgement, named_values};
 use crate::chart::{Share, shares};
 use crate::content::{CategoryDrift, CategoryRows, CategoryShares};
 use crate::format::{count, metric, share};
@@ -113,19 +113,6 @@ pub(super) fn bars(id: &str, name: &str, size: (f64, f64), column: &CategoryShar
 
 /// Values that came and went.
 pub(super) fn changed(column: &CategoryShares) -> Markup {
-    let named = |what: &str, values: &[&str]| match values {
-        [] => nothing(),
-        _ => {
-            let more = values.len().saturating_sub(DRAWN);
-            let shown = values[..values.len() - more].join(", ");
-            let more = if more > 0 {
-                format!(" and {more} more")
-            } else {
-                String::new()
-            };
-            note(format!("{what} values: {shown}{more}"))
-        }
-    };
     fn name(value: &CategoryRows) -> &str {
         &value.value
     }
@@ -133,10 +120,12 @@ pub(super) fn changed(column: &CategoryShares) -> Markup {
     let gone = column.values.iter().filter(|value| value.current == 0);
     let gone: Vec<&str> = gone.map(name).collect();
     let new = match column.reference_rest {
-        0 => named("New", &new),
+        0 => named_values("New", &new, DRAWN),
         _ => nothing(),
     };
-    [new, named("Vanished", &gone)].into_iter().collect()
+    [new, named_values("Vanished", &gone, DRAWN)]
+        .into_iter()
+        .collect()
 }
 
 /// Every value with its share; `others` adds those that are not listed by name.

@@ -6,6 +6,7 @@ use memchr::{memchr, memchr2};
 
 use super::scan::{self, Found, Keep, Marks, Scan, Span, line_breaks};
 use crate::dataset::Csv;
+use runtime::failure::shortened;
 
 /// Bytes of the longest row, quotes and line break included. A row is what has to fit in memory.
 pub(super) const ROW_BYTES: usize = 16 << 20;
@@ -346,8 +347,5 @@ fn excerpt(bytes: &[u8]) -> String {
     const SHOWN: usize = 30;
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(4 * SHOWN)]);
     let line = text.split(['\r', '\n']).next().unwrap_or_default();
-    match line.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}...", &line[..end]),
-        None => line.to_owned(),
-    }
+    shortened(line, SHOWN)
 }

@@ -44,14 +44,7 @@ impl<'a> Place<'a> {
         let url = format!("{}-{name}", lab.variable("STORE_URL"));
         // Past every proxy.
         let environment = Environment::of(lab.server_variables());
-        let store = Store::create_with(
-            &url,
-            &Access {
-                environment,
-                ..Access::of_process(Role::Store)
-            },
-        )
-        .unwrap();
+        let store = Store::create_with(&url, &Access::new(Role::Store, environment)).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()

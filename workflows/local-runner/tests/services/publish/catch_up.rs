@@ -5,8 +5,10 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
+use testing::postgres;
+
 use super::failures::{Holding, OURS, end, until};
-use super::fixture::{Home, Results, server};
+use super::fixture::{Home, Results};
 use crate::lab::Ran;
 
 /// The results of some nights, of two versions of the model; none of their rows meet.
@@ -134,11 +136,11 @@ fn killed_while_it_catches_up_the_next_run_publishes_the_rest() {
     let nights = nights(&home);
     home.publish(&nights[3], &[]).expect(0);
     for signal in ["-KILL", "-TERM"] {
-        let url = server().url(&home.database);
+        let url = postgres().url(&home.database);
         let lock = "BEGIN; LOCK TABLE predictions IN SHARE ROW EXCLUSIVE MODE";
         let holding = Holding::new(&url, lock);
         until(
-            server(),
+            postgres(),
             &home.database,
             "EXISTS (SELECT FROM pg_locks WHERE mode = 'ShareRowExclusiveLock' AND granted \
              AND relation = 'predictions'::regclass)",
@@ -147,7 +149,7 @@ fn killed_while_it_catches_up_the_next_run_publishes_the_rest() {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = command.spawn().unwrap();
         until(
-            server(),
+            postgres(),
             &home.database,
             &format!("EXISTS (SELECT FROM {OURS} AND wait_event_type = 'Lock')"),
         );

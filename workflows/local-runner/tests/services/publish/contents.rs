@@ -359,7 +359,7 @@ fn the_variables_of_libpq_name_the_database_too() {
 fn server_parts(home: &Home) -> [(&'static str, String); 5] {
     [
         ("PGHOST", "127.0.0.1".to_owned()),
-        ("PGPORT", super::fixture::server().port().to_string()),
+        ("PGPORT", testing::postgres().port().to_string()),
         ("PGUSER", testing::Postgres::USER.to_owned()),
         ("PGPASSWORD", testing::Postgres::PASSWORD.to_owned()),
         ("PGDATABASE", home.database.clone()),
@@ -392,7 +392,7 @@ fn the_documented_statements_run_and_a_reader_can_only_read() {
         })
         .collect();
     home.psql(&statements[0].replace("DATABASE alameda", &format!("DATABASE {}", home.database)));
-    let url = super::fixture::server().url(&home.database);
+    let url = testing::postgres().url(&home.database);
     let as_reader = url.replace(
         &format!(
             "{}:{}",

@@ -6,9 +6,9 @@ use std::io::Write;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use testing::{Postgres, PostgresOptions, TcpFault, TcpProxy, free_port};
+use testing::{Postgres, PostgresOptions, TcpFault, TcpProxy, free_port, postgres};
 
-use super::fixture::{Home, Results, server};
+use super::fixture::{Home, Results};
 use crate::lab::Ran;
 
 fn results() -> Results {
@@ -174,12 +174,12 @@ fn a_database_that_goes_down_in_the_middle_and_comes_back_is_no_loss() {
 #[test]
 fn a_slow_server_is_waited_for_within_the_budget_of_each_call() {
     let mut home = home();
-    let proxy = TcpProxy::start(server().port()).unwrap();
+    let proxy = TcpProxy::start(postgres().port()).unwrap();
     home.set(
         "DATABASE_URL",
-        &server()
+        &postgres()
             .url(&home.database)
-            .replace(&server().port().to_string(), &proxy.port().to_string()),
+            .replace(&postgres().port().to_string(), &proxy.port().to_string()),
     );
     proxy.set(TcpFault::Delay(Duration::from_millis(100)));
     home.publish(&results(), &["--retry-budget=5s"]).expect(0);
@@ -271,17 +271,17 @@ fn a_connection_that_the_administrator_ends_is_told_as_such() {
 fn sigterm_rolls_back_whatever_is_waited_for() {
     let home = home_with_table();
     let lock = Holding::new(
-        &server().url(&home.database),
+        &postgres().url(&home.database),
         "BEGIN; LOCK TABLE predictions IN EXCLUSIVE MODE",
     );
     let locked = "EXISTS (SELECT FROM pg_locks WHERE relation = 'predictions'::regclass AND mode = 'ExclusiveLock')";
-    until(server(), &home.database, locked);
+    until(postgres(), &home.database, locked);
     // One waits in the middle of publishing, one for its turn.
     let mut waiting = Vec::new();
     for event in ["relation", "advisory"] {
         waiting.push(start(&home, &[]));
         until(
-            server(),
+            postgres(),
             &home.database,
             &format!("EXISTS (SELECT FROM {OURS} AND wait_event = '{event}')"),
         );
@@ -304,7 +304,7 @@ fn sigterm_rolls_back_whatever_is_waited_for() {
     }
     // The server notices by itself, though the table is still locked.
     until(
-        server(),
+        postgres(),
         &home.database,
         &format!("NOT EXISTS (SELECT FROM {OURS})"),
     );
@@ -317,12 +317,12 @@ fn sigterm_rolls_back_whatever_is_waited_for() {
 #[test]
 fn connections_that_are_reset_are_told_of() {
     let mut home = home();
-    let proxy = TcpProxy::start(server().port()).unwrap();
+    let proxy = TcpProxy::start(postgres().port()).unwrap();
     home.set(
         "DATABASE_URL",
-        &server()
+        &postgres()
             .url(&home.database)
-            .replace(&server().port().to_string(), &proxy.port().to_string()),
+            .replace(&postgres().port().to_string(), &proxy.port().to_string()),
     );
     proxy.set(TcpFault::ResetAfter(3_000));
     let ran = home

@@ -4,27 +4,21 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use arrow::array::{
     ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
 use parquet::arrow::ArrowWriter;
 use serde_json::{Value, json};
-use testing::{Postgres, PostgresOptions};
+use testing::{Postgres, postgres};
 
 use crate::lab::Ran;
 
 /// 2025-01-01 in microseconds.
 const NEW_YEAR: i64 = 1_735_689_600_000_000;
 const DAY: i64 = 86_400_000_000;
-
-/// The server of these tests.
-pub(crate) fn server() -> &'static Postgres {
-    static SERVER: OnceLock<Postgres> = OnceLock::new();
-    SERVER.get_or_init(|| Postgres::start(PostgresOptions::default()).unwrap())
-}
 
 /// A store with results in it, and a database that no other test uses.
 pub(crate) struct Home {
@@ -232,7 +226,7 @@ fn rows(salt: u64, customers: std::ops::Range<u64>) -> RecordBatch {
 impl Home {
     /// An empty store and an empty database.
     pub(crate) fn new() -> Self {
-        Self::on(server())
+        Self::on(postgres())
     }
 
     /// An empty store, and an empty database of a server.
@@ -359,7 +353,7 @@ impl Home {
 
     /// Asks the server, as psql shows it.
     pub(crate) fn psql(&self, sql: &str) -> String {
-        server().psql(&self.database, sql).unwrap()
+        postgres().psql(&self.database, sql).unwrap()
     }
 
     /// Runs Python with `DATABASE_URL` and `STORE` set; gives what it prints.

@@ -8,9 +8,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use arrow::array::{ArrayRef, Float32Array, Float64Array, Int32Array};
-use testing::{TcpFault, TcpProxy};
+use testing::{TcpFault, TcpProxy, postgres};
 
-use super::fixture::{Comparer, Home, Results, server};
+use super::fixture::{Comparer, Home, Results};
 
 /// How many schedules are tried.
 const SCHEDULES: u64 = 220;
@@ -87,11 +87,11 @@ fn after_any_schedule_the_table_is_what_an_undisturbed_run_gives() {
     eprintln!("seed {SEED}");
     let mut home = Home::new();
     let proxies: Vec<TcpProxy> = (0..THREADS)
-        .map(|_| TcpProxy::start(server().port()).unwrap())
+        .map(|_| TcpProxy::start(postgres().port()).unwrap())
         .collect();
     let pool = pool();
     pool.iter().for_each(|results| home.write(results));
-    let direct = server().url(&home.database);
+    let direct = postgres().url(&home.database);
     home.set("DATABASE_URL", "");
     let known = calibrate(&home, &pool, &proxies[0]);
     let next = AtomicU64::new(0);
@@ -167,8 +167,8 @@ fn calibrate(home: &Home, pool: &[Results], proxy: &TcpProxy) -> Known {
 }
 
 fn through(home: &Home, proxy: &TcpProxy) -> String {
-    server().url(&home.database).replace(
-        &format!(":{}/", server().port()),
+    postgres().url(&home.database).replace(
+        &format!(":{}/", postgres().port()),
         &format!(":{}/", proxy.port()),
     )
 }

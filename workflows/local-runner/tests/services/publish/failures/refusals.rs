@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn what_needs_a_person_is_told_with_what_to_do() {
     let mut home = home();
-    let url = server().url(&home.database);
+    let url = postgres().url(&home.database);
     home.psql("CREATE ROLE guest LOGIN PASSWORD 'guest-4Fq7'");
     let guest = url.replace(
         &format!("{}:{}", Postgres::USER, Postgres::PASSWORD),
