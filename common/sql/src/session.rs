@@ -136,10 +136,10 @@ impl Features {
         }
         let Checked {
             plan,
-            reads_target,
+            made_of,
             windows,
         } = checked;
-        let columns = columns::of_plan(&query, config, &plan, &reads_target)?;
+        let columns = columns::of_plan(&query, config, &plan, &made_of)?;
         let plan = block_on(state.create_physical_plan(&plan)).and_then(overflow::check_plan);
         let plan = plan.and_then(|plan| {
             if windows.is_some() {

@@ -26,11 +26,20 @@ use super::windows::{Rules, Windows};
 const OWN_ROW: &str = "a feature is computed from its own row, so that it does not depend on how rows are \
      distributed over files";
 
+/// What a column of the result is made of.
+#[derive(Clone, Copy)]
+pub(super) struct MadeOf {
+    /// Whether it depends on the target.
+    pub(super) target: bool,
+    /// Whether it is the raw column of its own name, as it is.
+    pub(super) itself: bool,
+}
+
 /// A plan that was found to be in order.
 pub(super) struct Checked {
     pub(super) plan: LogicalPlan,
-    /// For each column of the result, whether it depends on the target.
-    pub(super) reads_target: Vec<bool>,
+    /// What each column of the result is made of.
+    pub(super) made_of: Vec<MadeOf>,
     /// What its windows look back at, if it has any.
     pub(super) windows: Option<Windows>,
 }
@@ -72,15 +81,21 @@ pub(super) fn features(
     let windows = rules.of_plan(&plan)?;
     let failure = |error| query.failure(&error);
     let origins = lineage::of_plan(&plan).map_err(failure)?;
-    let reads_target = origins.iter().map(|origin| reads(origin, raw, target));
-    let reads_target = reads_target.collect();
+    let names = plan.schema().fields().iter().map(|field| field.name());
+    let made_of = origins.iter().zip(names).map(|(origin, name)| MadeOf {
+        target: reads(origin, raw, target),
+        itself: origin
+            .raw
+            .is_some_and(|place| raw.field(place).name() == name),
+    });
+    let made_of = made_of.collect();
     let plan = match windows {
         Some(_) => arguments::in_projections(plan).map_err(failure)?,
         None => plan,
     };
     Ok(Checked {
         plan,
-        reads_target,
+        made_of,
         windows,
     })
 }

@@ -11,6 +11,7 @@ use table::config::Config;
 use table::dataset::ColumnContract;
 use table::features;
 
+use super::check::MadeOf;
 use super::excerpt::Query;
 
 /// The columns of a result, each with its role.
@@ -18,7 +19,7 @@ pub(super) fn of_plan(
     query: &Query<'_>,
     config: &Config,
     plan: &LogicalPlan,
-    reads_target: &[bool],
+    made_of: &[MadeOf],
 ) -> Result<Vec<Column>> {
     let dataset = &config.dataset;
     let contract = dataset.columns.iter();
@@ -28,14 +29,14 @@ pub(super) fn of_plan(
     let mut columns: Vec<Column> = Vec::new();
     let mut names = HashSet::new();
     let mut unfit = Vec::new();
-    for (field, reads_target) in plan.schema().fields().iter().zip(reads_target) {
+    for (field, made_of) in plan.schema().fields().iter().zip(made_of) {
         let name = field.name();
         let known = contract.get(name.as_str()).copied();
         let role = known.map_or(Role::Feature, |column| column.role);
         if !names.insert(name.as_str()) {
             let text = format!("two columns of the result are named {name:?}");
             unfit.push((query.find(name), text));
-        } else if let Some(text) = why_unfit(config, known, field, *reads_target) {
+        } else if let Some(text) = why_unfit(config, known, field, *made_of) {
             unfit.push((query.find(name), text));
         }
         columns.push(Column {
@@ -75,7 +76,7 @@ fn why_unfit(
     config: &Config,
     known: Option<&ColumnContract>,
     field: &Field,
-    reads_target: bool,
+    made_of: MadeOf,
 ) -> Option<String> {
     let (name, data_type) = (field.name(), field.data_type());
     let role = known.map_or(Role::Feature, |column| column.role);
@@ -89,7 +90,11 @@ fn why_unfit(
                  raw column, unchanged"
             ))
         }
-        Role::Feature if reads_target => Some(format!(
+        Role::Id | Role::Time | Role::Target | Role::Weight if !made_of.itself => Some(format!(
+            "column {name:?} with the role {role} is computed by the query: it must be the raw \
+             column, unchanged"
+        )),
+        Role::Feature if made_of.target => Some(format!(
             "feature {name:?} is computed from the target {:?}, which it should predict",
             config.dataset.target().name
         )),

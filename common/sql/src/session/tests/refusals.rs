@@ -184,6 +184,15 @@ fn the_result_has_to_keep_what_names_and_labels_a_row() {
             "column \"target\" with the role target comes out as Float64",
         ),
         (
+            "SELECT date, customerId || '0' AS customerId, feature1, target FROM raw",
+            "column \"customerId\" with the role id is computed by the query",
+        ),
+        (
+            "WITH a AS (SELECT *, 1 - target AS other FROM raw) \
+             SELECT date, customerId, feature1, other AS target FROM a",
+            "column \"target\" with the role target is computed by the query",
+        ),
+        (
             "SELECT *, upper(country) AS big FROM raw",
             "feature \"big\" is of type Utf8",
         ),
