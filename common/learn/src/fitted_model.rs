@@ -359,7 +359,11 @@ impl FittedModel {
             ));
         }
         match self.rule.interval {
-            Some([low, high]) if !(low <= high && (high - low).is_finite()) => invalid(format!(
+            Some([low, high]) if !(high - low).is_finite() => invalid(format!(
+                "interval is {low} to {high}: it must be two numbers"
+            )),
+            // Ends that are added to quantiles may both make the interval narrower.
+            Some([low, high]) if low > high && !self.rule.quantiles => invalid(format!(
                 "interval is {low} to {high}: it must be two numbers in order"
             )),
             _ => Ok(()),
