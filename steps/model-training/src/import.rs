@@ -1,10 +1,13 @@
 //! The verb `import`: a model that somebody made with XGBoost or LightGBM.
 
+use std::borrow::Cow;
+
 use anyhow::{Context, Result, bail};
 use catalog::manifest::Role;
 use hessboost::model::{BoostedModel, ModelFormat};
 use learn::calibration::Method;
 use learn::estimator::boosting::{Bounds, GradientBoosting, Imported};
+use learn::model::ClassValue;
 use learn::models::{Chosen, Validation};
 use learn::preprocessing::Settings;
 use learn::threshold::Threshold;
@@ -93,6 +96,13 @@ pub(crate) async fn import(
             task.name(),
         )));
     }
+    if let Some(order) = other_order(&target.classes) {
+        return Err(wrong(format!(
+            "class 0 of the file would be {}, because the classes of target {:?} are in the order {order}: list \
+             `allowed` in ascending order, and let `positive` be 1, or leave it out",
+            target.classes[0], target.name
+        )));
+    }
     let options = [("file", digest::hex(&bytes)), ("format", format.to_owned())];
     let options = options.map(|(name, value)| (name.to_owned(), Value::from(value)));
     let choice = Choice {
@@ -127,6 +137,20 @@ pub(crate) async fn import(
     Ok(made)
 }
 
+/// The order of classes that are the numbers from 0 on and not in this order: a file numbers them
+/// by themselves then.
+fn other_order(classes: &[ClassValue]) -> Option<String> {
+    let numbers: Vec<usize> = classes
+        .iter()
+        .map(|class| class.to_string().parse().ok())
+        .collect::<Option<_>>()?;
+    let mut sorted = numbers.clone();
+    sorted.sort_unstable();
+    let are_numbers = sorted.iter().copied().eq(0..classes.len());
+    let order = numbers.iter().map(ToString::to_string);
+    (are_numbers && sorted != numbers).then(|| order.collect::<Vec<_>>().join(", "))
+}
+
 /// What a file holds.
 struct Read {
     format: &'static str,
@@ -149,9 +173,18 @@ fn read(bytes: &[u8]) -> Result<Read> {
             })
         }
         Some(format @ ModelFormat::LightgbmText) => {
-            let model = BoostedModel::decode(bytes, format)?;
-            let (trees, _) = GradientBoosting::import(&model.encode(ModelFormat::XgboostJson)?)?;
             let text = std::str::from_utf8(bytes)?;
+            if text.contains("\nis_linear=1\n") {
+                bail!("its leaves are linear models (linear_tree), which Alameda does not read");
+            }
+            let model = BoostedModel::decode(with_weights(text).as_bytes(), format)?;
+            let trees = model.encode(ModelFormat::XgboostJson)?;
+            let objective = text
+                .lines()
+                .find_map(|line| line.strip_prefix("objective="));
+            let of_objective =
+                || format!("objective {:?} of LightGBM", objective.unwrap_or_default());
+            let (trees, _) = GradientBoosting::import(&trees).with_context(of_objective)?;
             let mut lines = text.lines();
             let names = lines.find_map(|line| line.strip_prefix("feature_names="));
             let names: Vec<String> = names
@@ -171,6 +204,19 @@ fn read(bytes: &[u8]) -> Result<Read> {
              save_model(\"model.json\") of XGBoost, or save_model(\"model.txt\") of LightGBM"
         ),
     }
+}
+
+/// The text without the empty weights that LightGBM writes for a tree of one leaf, and which its
+/// reader here refuses; the sizes of trees change by that.
+fn with_weights(text: &str) -> Cow<'_, str> {
+    const NONE: &str = "\nleaf_weight=\n";
+    if !text.contains(NONE) {
+        return Cow::Borrowed(text);
+    }
+    let kept = text
+        .lines()
+        .filter(|line| *line != "leaf_weight=" && !line.starts_with("tree_sizes="));
+    Cow::Owned(kept.map(|line| format!("{line}\n")).collect())
 }
 
 /// The bounds of splits by input, of a text that LightGBM wrote: of each tree a line of the inputs

@@ -41,6 +41,9 @@ impl Bounds {
         }
         let by_input = doubles.into_iter().zip(singles);
         let by_input = by_input.map(|(mut doubles, mut singles)| {
+            // A bound beyond every number parts what is missing from what is there.
+            doubles.retain(|bound| bound.abs() < f32::MAX.into());
+            singles.retain(|bound| bound.abs() < f32::MAX);
             doubles.sort_by(f64::total_cmp);
             singles.sort_by(f32::total_cmp);
             OfInput { doubles, singles }
@@ -109,7 +112,8 @@ mod tests {
         let tree = Tree::new(0, nodes).expect("a tree");
         let trees = GradientBoosting::new(2, Loss::Squared, vec![tree], vec![0.0; 2]);
         let trees = trees.expect("trees");
-        let bounds = Bounds::new(vec![Vec::new(), vec![1_700_000_050.5]], &trees);
+        let doubles = vec![Vec::new(), vec![f64::MAX, 1_700_000_050.5]];
+        let bounds = Bounds::new(doubles, &trees);
         let mut moved = Moved::default();
         let rows = [
             [0.1, 1_700_000_000.0],

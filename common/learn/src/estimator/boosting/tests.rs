@@ -192,6 +192,67 @@ fn what_is_written_for_xgboost_reads_back() {
 }
 
 #[test]
+fn nodes_in_another_order_are_read_level_by_level() {
+    for case in cases() {
+        let mut file = case.model.clone();
+        let trees = "/learner/gradient_booster/model/trees";
+        for tree in file.pointer_mut(trees).unwrap().as_array_mut().unwrap() {
+            let nodes = tree["left_children"].as_array().unwrap().len();
+            // The root, and the others from the last one on.
+            let place = |node: usize| if node == 0 { 0 } else { nodes - node };
+            let columns = tree.as_object_mut().unwrap().iter_mut();
+            for (name, column) in columns {
+                let Some(old) = column.as_array().filter(|of| of.len() == nodes) else {
+                    continue;
+                };
+                let moved = (0..nodes).map(|node| old[place(node)].clone());
+                let moved = moved.map(|value| match value.as_u64() {
+                    Some(child) if name.ends_with("_children") => place(child as usize).into(),
+                    _ => value,
+                });
+                *column = moved.collect::<Vec<Value>>().into();
+            }
+        }
+        let bytes = serde_json::to_vec(&file).unwrap();
+        let read = GradientBoosting::from_xgboost(&bytes).unwrap();
+        assert_eq!(read, case.model(), "{}", case.name);
+    }
+}
+
+#[test]
+fn what_no_model_here_can_be_is_refused_by_its_reason() {
+    let of_xgboost = &cases()[0].model;
+    for (pointer, value, reason) in [
+        (
+            "/learner/gradient_booster/name",
+            "dart",
+            "only gbtree is read",
+        ),
+        (
+            "/learner/objective/name",
+            "reg:gamma",
+            "those that are: reg:squarederror",
+        ),
+        (
+            "/learner/learner_model_param/num_target",
+            "2",
+            "predicts 2 targets",
+        ),
+        (
+            "/learner/gradient_booster/model/trees/0/tree_param/size_leaf_vector",
+            "3",
+            "a number for each class",
+        ),
+    ] {
+        let mut file = of_xgboost.clone();
+        *file.pointer_mut(pointer).expect(pointer) = value.into();
+        let bytes = serde_json::to_vec(&file).expect("JSON");
+        let error = GradientBoosting::from_xgboost(&bytes).expect_err("refused");
+        assert!(error.to_string().contains(reason), "{error}");
+    }
+}
+
+#[test]
 fn the_input_of_a_leaf_is_not_looked_at() {
     let mut trees = of_classes(0).expect("trees");
     let mut tree = serde_json::to_value(&trees.trees[0]).expect("JSON");

@@ -290,48 +290,50 @@ impl Columns {
         }
     }
 
-    /// Without the nodes that no split leads to, which XGBoost leaves in the file where it pruned.
-    /// Columns that are no tree stay as they are, for [`Tree::new`] to refuse.
-    pub(super) fn without_pruned(mut self) -> Self {
+    /// Level by level from the root, children side by side, as XGBoost expects them: the files of
+    /// other programs have another order. Nodes that no split leads to are left out: XGBoost leaves
+    /// them where it pruned. Columns that are no tree stay as they are, for [`Tree::new`] to refuse.
+    pub(super) fn in_levels(self) -> Self {
         let nodes = self.left_children.len();
-        let mut reached = vec![false; nodes];
-        let mut open = vec![0];
-        while let Some(at) = open.pop() {
-            match reached.get_mut(at) {
-                Some(reached) if !*reached => *reached = true,
-                _ => continue,
-            }
+        let mut order = vec![0];
+        let mut at = 0;
+        while let Some(&node) = order.get(at) {
             let children = [&self.left_children, &self.right_children];
-            let children = children.map(|of| of.get(at).map_or(0, |child| *child as usize));
-            open.extend(children.into_iter().filter(|child| *child > 0));
+            let children = children.map(|of| of.get(node).map_or(0, |child| *child as usize));
+            order.extend(children.into_iter().filter(|child| *child > 0));
+            at += 1;
+            if order.len() > nodes {
+                return self;
+            }
         }
-        if reached.iter().all(|reached| *reached) {
-            return self;
+        let mut places = vec![0; nodes];
+        for (place, node) in order.iter().enumerate() {
+            match places.get_mut(*node) {
+                Some(of) => *of = place as u32,
+                None => return self,
+            }
         }
-        let mut places = Vec::with_capacity(nodes);
-        let mut kept = 0;
-        for reached in &reached {
-            places.push(kept);
-            kept += u32::from(*reached);
+        fn sorted<T: Copy>(column: &[T], order: &[usize]) -> Vec<T> {
+            order
+                .iter()
+                .filter_map(|node| column.get(*node).copied())
+                .collect()
         }
-        let of_new = |child: &mut u32| {
-            // A child beyond the nodes stays beyond them.
-            *child = places.get(*child as usize).copied().unwrap_or(u32::MAX);
+        let children = |column: &[u32]| -> Vec<u32> {
+            let old = sorted(column, &order).into_iter();
+            old.map(|child| places.get(child as usize).copied().unwrap_or(child))
+                .collect()
         };
-        self.left_children.iter_mut().for_each(of_new);
-        self.right_children.iter_mut().for_each(of_new);
-        fn keep<T>(column: &mut Vec<T>, reached: &[bool]) {
-            let mut of_row = reached.iter();
-            column.retain(|_| of_row.next().copied().unwrap_or(true));
+        Self {
+            output: self.output,
+            left_children: children(&self.left_children),
+            right_children: children(&self.right_children),
+            split_indices: sorted(&self.split_indices, &order),
+            split_conditions: sorted(&self.split_conditions, &order),
+            default_left: sorted(&self.default_left, &order),
+            sum_hessian: sorted(&self.sum_hessian, &order),
+            loss_changes: sorted(&self.loss_changes, &order),
         }
-        keep(&mut self.left_children, &reached);
-        keep(&mut self.right_children, &reached);
-        keep(&mut self.split_indices, &reached);
-        keep(&mut self.split_conditions, &reached);
-        keep(&mut self.default_left, &reached);
-        keep(&mut self.sum_hessian, &reached);
-        keep(&mut self.loss_changes, &reached);
-        self
     }
 }
 

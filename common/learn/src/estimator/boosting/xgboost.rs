@@ -20,8 +20,14 @@ const FORBIDDEN: [char; 3] = ['[', ']', '<'];
 
 /// What is read of a file of XGBoost.
 #[derive(Deserialize)]
-struct File {
-    learner: Learner,
+struct File<L> {
+    learner: L,
+}
+
+/// What is read first: files of other boosters have other fields.
+#[derive(Deserialize)]
+struct Kind {
+    gradient_booster: Named,
 }
 
 #[derive(Deserialize)]
@@ -51,11 +57,12 @@ struct LearnerParam {
     base_score: String,
     num_class: String,
     num_feature: String,
+    #[serde(default)]
+    num_target: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct Booster {
-    name: String,
     model: BoosterModel,
 }
 
@@ -72,8 +79,15 @@ struct BoosterParam {
     num_parallel_tree: Option<String>,
 }
 
+#[derive(Default, Deserialize)]
+struct TreeParam {
+    size_leaf_vector: Option<String>,
+}
+
 #[derive(Deserialize)]
 struct FileTree {
+    #[serde(default)]
+    tree_param: TreeParam,
     left_children: Vec<i64>,
     right_children: Vec<i64>,
     split_indices: Vec<u32>,
@@ -207,17 +221,24 @@ impl GradientBoosting {
     }
 
     fn of_file(bytes: &[u8]) -> Result<(Self, Vec<String>), EstimatorError> {
-        let File { learner } = serde_json::from_slice(bytes)?;
+        let File::<Kind> { learner } = serde_json::from_slice(bytes)?;
+        let booster = learner.gradient_booster.name;
+        if booster != "gbtree" {
+            let reason = format!("booster {booster:?}: only gbtree is read");
+            return Err(EstimatorError::Invalid(reason));
+        }
+        let File::<Learner> { learner } = serde_json::from_slice(bytes)?;
         let number = |name: &str, text: &str| {
             let number = text.parse::<usize>().ok();
             number.ok_or_else(|| EstimatorError::Invalid(format!("{name} is {text:?}")))
         };
         let booster = learner.gradient_booster;
-        if booster.name != "gbtree" {
-            let reason = format!("booster {:?}: only gbtree is read", booster.name);
+        let param = learner.learner_model_param;
+        let targets = param.num_target.as_deref().unwrap_or("1");
+        if number("num_target", targets)? > 1 {
+            let reason = format!("it predicts {targets} targets, and a model here predicts one");
             return Err(EstimatorError::Invalid(reason));
         }
-        let param = learner.learner_model_param;
         let (inputs, classes) = (
             number("num_feature", &param.num_feature)?,
             number("num_class", &param.num_class)?,
@@ -234,7 +255,10 @@ impl GradientBoosting {
         };
         let loss = losses.into_iter().find(|loss| loss.objective() == name);
         let loss = loss.ok_or_else(|| {
-            EstimatorError::Invalid(format!("objective {name:?} is not known here"))
+            let known = losses.map(Loss::objective).join(", ");
+            EstimatorError::Invalid(format!(
+                "objective {name:?} is not known here; those that are: {known}"
+            ))
         })?;
         let BoosterModel {
             gbtree_model_param: of_model,
@@ -287,6 +311,13 @@ fn read_tree(tree: FileTree, output: usize) -> Result<Tree, EstimatorError> {
     if tree.split_type.iter().any(|kind| *kind != 0) {
         return Err(EstimatorError::invalid("a tree splits by categories"));
     }
+    let numbers = tree.tree_param.size_leaf_vector.as_deref();
+    if numbers.is_some_and(|numbers| !["0", "1"].contains(&numbers)) {
+        return Err(EstimatorError::invalid(
+            "a leaf has a number for each class (multi_strategy \"multi_output_tree\"): train with \
+             \"one_output_per_tree\"",
+        ));
+    }
     // A leaf's children are -1 there, and 0 here.
     let children = |of: Vec<i64>| {
         let child = |child| u32::try_from(child).unwrap_or(0);
@@ -302,7 +333,7 @@ fn read_tree(tree: FileTree, output: usize) -> Result<Tree, EstimatorError> {
         sum_hessian: tree.sum_hessian,
         loss_changes: tree.loss_changes,
     };
-    Tree::try_from(columns.without_pruned())
+    Tree::try_from(columns.in_levels())
 }
 
 /// A tree as XGBoost keeps it.
