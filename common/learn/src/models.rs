@@ -166,6 +166,14 @@ pub enum ModelsError {
     /// Not JSON, or not of the file's shape.
     #[error("{0}")]
     Json(#[from] serde_json::Error),
+    /// A key of the wrong type, which serde does not name.
+    #[error("`{key}`: {reason}")]
+    Wrong {
+        /// The key.
+        key: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// No candidate.
     #[error("`candidates` has 0 entries: give one")]
     NoCandidate,
@@ -242,13 +250,34 @@ pub enum ModelsError {
     },
 }
 
+/// The key that is wrong where it is one alone, of an object; everything else serde says best itself.
+fn wrong_key(bytes: &[u8]) -> Option<ModelsError> {
+    let file: Map<String, Value> = serde_json::from_slice(bytes).ok()?;
+    file.iter().find_map(|(key, value)| {
+        let mut alone = serde_json::json!({"candidates": "auto"});
+        alone[key] = value.clone();
+        let error = Models::deserialize(alone).err()?;
+        let reason = error.to_string();
+        let unknown = reason.starts_with("unknown field");
+        (!unknown).then(|| ModelsError::Wrong {
+            key: key.clone(),
+            reason,
+        })
+    })
+}
+
 impl Models {
     /// Reads the file.
     ///
     /// # Errors
     /// What is wrong with it.
     pub fn parse(bytes: &[u8]) -> Result<Self, ModelsError> {
-        let models: Self = serde_json::from_slice(bytes)?;
+        // Some editors begin a text with a mark of its encoding.
+        let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+        let models: Self = match serde_json::from_slice(bytes) {
+            Ok(models) => models,
+            Err(error) => return Err(wrong_key(bytes).unwrap_or(ModelsError::Json(error))),
+        };
         let fraction = models.validation.map(|of| of.fraction);
         if let Some(fraction) = fraction.filter(|of| !(*of > 0.0 && *of < 1.0)) {
             return Err(ModelsError::Fraction(fraction));

@@ -1,6 +1,7 @@
 //! The data contract and the features of ConfigMaps, as data-prep reads them.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use argo::config_maps::ConfigMaps;
 use argo::finding::{Finding, Severity};
@@ -67,6 +68,21 @@ pub(super) fn check(maps: &ConfigMaps, in_use: &dyn Fn(&str) -> bool, findings: 
                 continue;
             }
         };
+        if let Some(models) = keys.get(models::FILE) {
+            let goal = config.dataset.goal().map_err(anyhow::Error::msg);
+            let read = goal.and_then(|goal| models::parse(models.as_bytes(), &goal).map(drop));
+            if let Err(error) = read {
+                find("data", models::FILE, Severity::Error, format!("{error:#}"));
+            }
+        }
+        let (file, _) = maps.place(map, DATASET_FILE);
+        for beside in left_out(Path::new(file), keys) {
+            let text = format!(
+                "{beside} is beside it and not in the ConfigMap {map}: add it to the files of \
+                 kustomization.yaml, or move it away"
+            );
+            find("data", DATASET_FILE, Severity::Error, text);
+        }
         if let Some(text) = holdout(keys.get("HOLDOUT"), &config) {
             find("data", DATASET_FILE, Severity::Error, text);
         }
@@ -103,6 +119,21 @@ pub(super) fn check(maps: &ConfigMaps, in_use: &dyn Fn(&str) -> bool, findings: 
             },
         }
     }
+}
+
+/// Files of a model that lie in the folder of its data contract, and that its ConfigMap lacks.
+fn left_out(dataset: &Path, keys: &BTreeMap<String, String>) -> Vec<String> {
+    let is_file = dataset.file_name().is_some_and(|name| name == DATASET_FILE);
+    let files = dataset.parent().filter(|_| is_file).map(std::fs::read_dir);
+    // A folder that can't be read has no files to tell of: the contract itself was read elsewhere.
+    let files = files.into_iter().flatten().flatten().flatten();
+    let names = files.filter_map(|file| file.file_name().into_string().ok());
+    let of_model = |name: &String| name == models::FILE || matches!(name_of(name), Ok(Some(_)));
+    let mut names: Vec<String> = names
+        .filter(|name| of_model(name) && !keys.contains_key(name))
+        .collect();
+    names.sort();
+    names
 }
 
 /// The SQL of aggregates, by name.

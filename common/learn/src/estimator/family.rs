@@ -277,8 +277,20 @@ pub(super) fn is_number(task: &dyn Task, target: &Target) -> bool {
 pub(super) fn options<T: Serialize + DeserializeOwned>(
     given: &Map<String, Value>,
 ) -> Result<(T, Map<String, Value>), EstimatorError> {
-    let options: T = serde_json::from_value(Value::Object(given.clone()))
-        .map_err(|error| EstimatorError::Option(error.to_string()))?;
+    let read = |given: Map<String, Value>| serde_json::from_value::<T>(Value::Object(given));
+    let options = read(given.clone()).map_err(|error| {
+        let text = error.to_string();
+        // serde does not say which of them has the wrong type.
+        let mut each = given.iter();
+        let wrong = each.find(|(key, value)| {
+            let alone = Map::from_iter([((*key).clone(), (*value).clone())]);
+            read(alone).is_err_and(|error| error.to_string() == text)
+        });
+        EstimatorError::Option(match wrong {
+            Some((key, _)) if !text.contains('`') => format!("`{key}`: {text}"),
+            _ => text,
+        })
+    })?;
     match serde_json::to_value(&options)? {
         Value::Object(whole) => Ok((options, whole)),
         _ => Err(EstimatorError::Option("they are no object".to_owned())),
