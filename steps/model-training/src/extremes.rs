@@ -19,6 +19,10 @@ use crate::training_rows::{Sums, TrainingRows};
 /// their largest value has others near it.
 const RUINOUS: f64 = 1e6;
 
+/// Halves of the largest distance from the middle: so much nearer may other values lie that are as
+/// absurd as the farthest. With more, a long tail of very many rows would look absurd.
+const NEAR: f64 = 16.0;
+
 /// A standard deviation that is so small a part of the mean comes from rounding.
 const ROUNDING: f64 = 64.0 * f64::EPSILON;
 
@@ -33,7 +37,7 @@ pub(crate) struct Extremes {
 #[derive(Clone)]
 struct Column {
     middle: f64,
-    /// Half of the largest distance from the middle: values beyond are extreme.
+    /// A part of the largest distance from the middle: values beyond are extreme.
     far: f64,
     extreme: Option<Extreme>,
     others: Spread,
@@ -78,7 +82,7 @@ impl Extremes {
             let halves = [input.min, input.max].map(|end| (0.5 * end - 0.5 * middle).abs());
             Column {
                 middle,
-                far: halves[0].max(halves[1]),
+                far: halves[0].max(halves[1]) / NEAR,
                 extreme: None,
                 others: Spread::default(),
             }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use anyhow::Result;
 use catalog::manifest::{DatasetManifest, Part};
 use catalog::model_files::FitMetrics;
-use learn::estimator::{self, AnyError, CoMoments, Descent, FittedEstimator, Request, Seen};
+use learn::estimator::{
+    self, AnyError, CoMoments, Descent, EstimatorError, FittedEstimator, Request, Seen,
+};
 use learn::explanation::Explanation;
 use learn::fitted_model::{FittedModel, Training};
 use learn::frame::{FramePasses, FrameSums};
@@ -341,9 +343,13 @@ fn meaning(error: AnyError, job: &Job) -> anyhow::Error {
     match error.downcast_ref::<estimator::FitError>() {
         Some(estimator::FitError::Fit(error)) => of_fit(error),
         Some(error) => of_data(error.to_string()),
-        None => match error.downcast_ref::<RowError>() {
-            Some(error) => of_data(error.to_string()),
-            None => anyhow::Error::from_boxed(error),
+        None => match (
+            error.downcast_ref::<RowError>(),
+            error.downcast_ref::<EstimatorError>(),
+        ) {
+            (Some(error), _) => of_data(error.to_string()),
+            (_, Some(EstimatorError::Features(text))) => Failure::usage(text.clone()),
+            _ => anyhow::Error::from_boxed(error),
         },
     }
 }
@@ -408,8 +414,8 @@ pub(crate) fn warnings(fit: &Fit, job: &Job, ruinous: Vec<String>) -> Vec<String
     warnings.extend(ruinous);
     for input in fit.seen.inputs.iter().filter(|input| input.std == 0.0) {
         warnings.push(format!(
-            "feature {:?} is {} in all training rows: nothing can be learned from it",
-            input.name, input.mean
+            "feature {:?} has one value in all training rows: nothing can be learned from it",
+            input.name
         ));
     }
     warnings
