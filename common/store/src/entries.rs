@@ -20,6 +20,8 @@ pub enum Kind {
     Folder,
     /// A link whose target does not exist.
     DanglingLink,
+    /// A pipe, a socket or a device, which reading would wait for.
+    Special,
 }
 
 /// One thing in the place of a glob. Only a file has a size and a stamp.
@@ -166,6 +168,7 @@ fn look(path: &Path, key: String) -> Result<Option<Entry>> {
     let looking = || format!("looking up {}", path.display());
     match std::fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => Ok(Some(Entry::bare(&key, Kind::Folder))),
+        Ok(metadata) if !metadata.is_file() => Ok(Some(Entry::bare(&key, Kind::Special))),
         Ok(metadata) => {
             let changed = metadata.modified().with_context(looking)?;
             Ok(Some(Entry {

@@ -118,7 +118,33 @@ pub(super) fn convert(found: &ArrayRef, notes: &mut Notes<'_>) -> Result<ArrayRe
     })
 }
 
-/// The column with null in the place of NaN, unless the contract keeps it.
+/// The column with one zero: SQL takes -0 for 0 where it compares, and not in `CASE` and `nullif`.
+fn of_one_zero(array: ArrayRef) -> ArrayRef {
+    fn cleared<T>(array: &ArrayRef) -> Option<ArrayRef>
+    where
+        T: ArrowPrimitiveType<Native: Into<f64> + Copy + Default>,
+    {
+        let floats: &PrimitiveArray<T> = array.as_primitive();
+        let is_negative_zero = |value: T::Native| {
+            let value: f64 = value.into();
+            value == 0.0 && value.is_sign_negative()
+        };
+        let any = floats.values().iter().any(|value| is_negative_zero(*value));
+        let zero = |value| match is_negative_zero(value) {
+            true => T::Native::default(),
+            false => value,
+        };
+        any.then(|| Arc::new(floats.unary::<_, T>(zero)) as ArrayRef)
+    }
+    let cleared = match array.data_type() {
+        DataType::Float64 => cleared::<Float64Type>(&array),
+        DataType::Float32 => cleared::<Float32Type>(&array),
+        _ => None,
+    };
+    cleared.unwrap_or(array)
+}
+
+/// The column with null in the place of NaN, unless the contract keeps it, and with one zero.
 pub(super) fn without_nan(array: ArrayRef, notes: &mut Notes<'_>) -> ArrayRef {
     fn cleared<T>(array: &ArrayRef, notes: &mut Notes<'_>) -> Option<ArrayRef>
     where
@@ -150,7 +176,7 @@ pub(super) fn without_nan(array: ArrayRef, notes: &mut Notes<'_>) -> ArrayRef {
         DataType::Float32 => cleared::<Float32Type>(&array, notes),
         _ => None,
     };
-    cleared.unwrap_or(array)
+    of_one_zero(cleared.unwrap_or(array))
 }
 
 /// Numbers and booleans as whole numbers.

@@ -34,6 +34,8 @@ pub enum Verdict {
 pub enum NearMiss {
     /// A link whose target does not exist, as of a cache that was emptied.
     DanglingLink,
+    /// Neither a file nor a folder.
+    Special,
     /// A folder with the name of a file, as Spark and Dask write data.
     Folder,
     /// A known ending in capital letters.
@@ -46,6 +48,7 @@ impl fmt::Display for NearMiss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::DanglingLink => "is a link to a file that does not exist",
+            Self::Special => "is a pipe, a socket or a device",
             Self::Folder => "is a folder, and a raw file is one file",
             Self::LetterCase => "has an extension in capital letters",
             Self::Ending => "has an extension that no raw file has",
@@ -59,6 +62,7 @@ impl NearMiss {
             Self::DanglingLink => {
                 "restore the files that the links point to, or remove the links".to_owned()
             }
+            Self::Special => "put regular files in their place".to_owned(),
             Self::Folder => format!(
                 "move the files out of the folders, or name them by {setting}, such as {}",
                 deeper(glob.unwrap_or("train/*.parquet"))
@@ -101,8 +105,9 @@ pub fn judge(glob: Option<&str>, key: &str, kind: Kind) -> Verdict {
         Kind::DanglingLink if glob.is_some() || named_as_file => {
             Verdict::NearMiss(NearMiss::DanglingLink)
         }
+        Kind::Special if glob.is_some() || named_as_file => Verdict::NearMiss(NearMiss::Special),
         Kind::Folder if exact || named_as_file => Verdict::NearMiss(NearMiss::Folder),
-        Kind::File | Kind::DanglingLink | Kind::Folder => Verdict::Other,
+        Kind::File | Kind::DanglingLink | Kind::Special | Kind::Folder => Verdict::Other,
     }
 }
 
@@ -354,6 +359,8 @@ mod tests {
             ("a.csv", Kind::Folder, Near(Folder)),
             ("a.csv", Kind::DanglingLink, Near(DanglingLink)),
             ("notes", Kind::DanglingLink, Other),
+            ("a.csv", Kind::Special, Near(NearMiss::Special)),
+            ("notes", Kind::Special, Other),
         ];
         for (key, kind, verdict) in without_glob {
             assert_eq!(judge(None, key, kind), verdict, "{key} {kind:?}");
