@@ -148,6 +148,19 @@ fn whole<N: FromStr>(text: &str, holds: impl Fn(&N) -> bool, advice: &str) -> Re
     number.ok_or_else(|| advice_for(text, advice))
 }
 
+/// A whole number, 0 or more.
+pub(super) fn whole<T: FromStr>(text: &str) -> Result<T, String> {
+    let number = text.parse::<T>().ok();
+    number.ok_or_else(|| "give a whole number of digits alone, 0 or more".to_owned())
+}
+
+/// Days of a few years at most.
+pub(super) fn days(text: &str) -> Result<u64, String> {
+    const MOST: u64 = 3650;
+    let days = text.parse().ok().filter(|days| *days <= MOST);
+    days.ok_or_else(|| format!("give a number of days from 0 to {MOST}, without a unit"))
+}
+
 /// A decimal comma is what people of many countries write.
 fn advice_for(text: &str, advice: &str) -> String {
     match text.replacen(',', ".", 1) {

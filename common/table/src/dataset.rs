@@ -347,6 +347,7 @@ impl Dataset {
             if name.is_empty() || !names.insert(name) {
                 return Err(format!("column {name:?} occurs twice, or has no name"));
             }
+            goal::check_positive(column)?;
             if column.nullable && matches!(column.role, Role::Id | Role::Time) {
                 return Err(format!(
                     "column {name:?} with the role {} is nullable, but it identifies rows",

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{ColumnContract, ColumnType};
+use catalog::manifest::Role;
 use learn::fitted_model::Reader;
 use learn::model::{ClassValue, Classes};
 use learn::task::{Binary, LabelKind, Target, Task};
@@ -88,6 +89,20 @@ fn check_number(column: &ColumnContract) -> Result<(), String> {
              them, or name the `task` binary or multiclass"
         )),
         false => Ok(()),
+    }
+}
+
+/// That no other column than the target names a class.
+///
+/// # Errors
+/// The column that does.
+pub(super) fn check_positive(column: &ColumnContract) -> Result<(), String> {
+    match (&column.positive, column.role) {
+        (None, _) | (Some(_), Role::Target) => Ok(()),
+        (Some(_), role) => Err(format!(
+            "column {:?} with the role {role} has `positive`, which names a class of the target",
+            column.name
+        )),
     }
 }
 

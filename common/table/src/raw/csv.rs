@@ -319,7 +319,10 @@ fn positions(raw: &RawFile, names: &[String]) -> Result<Vec<Option<usize>>> {
         && let Some(found) = [';', '\t', '|', ','].iter().find(|mark| other(mark))
     {
         let by = named(separator);
-        let takes = advice::takes(raw, &format!("\"csv\": {{\"separator\": {found:?}}}"));
+        let takes = advice::takes(
+            raw,
+            &format!("\"csv\": {{\"separator\": {:?}}}", found.to_string()),
+        );
         return Err(raw.broken(&[format!(
             "its header is {one:?}: fields of a CSV file are separated by {by} ({takes} it)"
         )]));

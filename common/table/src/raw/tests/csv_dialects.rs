@@ -225,7 +225,7 @@ fn a_file_of_another_dialect_names_the_line_that_reads_it() {
         (
             json!({}),
             tabs.into(),
-            r#""csv": {"separator": '\t'} in dataset.json accepts it"#,
+            r#""csv": {"separator": "\t"} in dataset.json accepts it"#,
         ),
         (
             json!({"separator": ";"}),
