@@ -44,7 +44,7 @@ pub struct GateArgs {
     #[arg(long, env = "GATE_SEGMENT_MARGIN", value_parser = not_negative)]
     pub gate_segment_margin: Option<f64>,
     /// Minimum number of rows of a segment of the holdout; smaller segments are not judged
-    #[arg(long, env = "GATE_SEGMENT_ROWS", default_value_t = 200, value_parser = parsers::count_u64)]
+    #[arg(long, env = "GATE_SEGMENT_ROWS", default_value_t = 200, value_parser = parsers::count::<u64>)]
     pub gate_segment_rows: u64,
 }
 

@@ -85,7 +85,7 @@ pub struct PreparationArgs {
     pub holdout: HoldoutSetting,
 
     /// Days between the scoring of rows and their labels, for training on scored rows
-    #[arg(long, env = "LABEL_DELAY", default_value = "0", value_parser = parsers::days)]
+    #[arg(long, env = "LABEL_DELAY", default_value = "0", value_parser = parsers::delay)]
     pub label_delay: u64,
 
     /// What to do with a raw file that breaks the data contract
@@ -93,7 +93,7 @@ pub struct PreparationArgs {
     pub on_bad_shard: OnBadShard,
 
     /// Maximum number of raw files that quarantine may leave out
-    #[arg(long, env = "MAX_BAD_SHARDS", default_value = "0", value_parser = parsers::count)]
+    #[arg(long, env = "MAX_BAD_SHARDS", default_value = "0", value_parser = parsers::count::<usize>)]
     pub max_bad_shards: usize,
 
     /// Maximum share of rows that may be quarantined, if the data contract quarantines rows
@@ -144,7 +144,7 @@ pub struct TrainingArgs {
 pub struct FanOutArgs {
     /// Maximum number of training rows with which one pod measures all candidates; with more rows,
     /// each candidate has its own pod
-    #[arg(long, env = "FAN_OUT_ROWS", default_value_t = 5_000_000, value_parser = parsers::whole::<u64>)]
+    #[arg(long, env = "FAN_OUT_ROWS", default_value_t = 5_000_000, value_parser = parsers::count::<u64>)]
     pub fan_out_rows: u64,
 }
 
@@ -232,7 +232,7 @@ pub struct RetentionArgs {
 pub struct CatchUpArgs {
     /// How many of the model's newest results are also published if the table lacks them, as after
     /// a failed run; 0: none
-    #[arg(long, env = "PUBLISH_CATCH_UP", default_value_t = 30, value_parser = parsers::whole::<u32>)]
+    #[arg(long, env = "PUBLISH_CATCH_UP", default_value_t = 30, value_parser = parsers::count::<u32>)]
     pub catch_up: u32,
 }
 
@@ -240,7 +240,7 @@ pub struct CatchUpArgs {
 #[derive(Clone, Debug, Args)]
 pub struct RenewArgs {
     /// How many of the model's newest results get a new report when late labels arrive; 0: none
-    #[arg(long, env = "RENEW_REPORTS", default_value_t = 30, value_parser = parsers::whole::<u32>)]
+    #[arg(long, env = "RENEW_REPORTS", default_value_t = 30, value_parser = parsers::count::<u32>)]
     pub renew_reports: u32,
 }
 

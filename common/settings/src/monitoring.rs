@@ -24,7 +24,7 @@ pub struct JudgeArgs {
         long,
         env = "MIN_ROWS",
         default_value_t = Thresholds::default().min_rows,
-        value_parser = parsers::count_u64
+        value_parser = parsers::count::<u64>
     )]
     pub min_rows: u64,
     /// Columns that affect the verdict: x1,x2 for only these, -x1,-x2 for all except these; the

@@ -78,12 +78,17 @@ pub(super) fn probability(text: &str) -> Result<f64, String> {
     float(text, holds, "give a number from 0 to 1")
 }
 
-pub(super) fn count(text: &str) -> Result<usize, String> {
+pub(super) fn count<N: FromStr>(text: &str) -> Result<N, String> {
     whole(text, |_| true, "give a whole number, 0 or more")
 }
 
-pub(super) fn count_u64(text: &str) -> Result<u64, String> {
-    whole(text, |_| true, "give a whole number, 0 or more")
+/// Days between rows and their labels.
+pub(super) fn delay(text: &str) -> Result<u64, String> {
+    whole(
+        text,
+        |days| *days <= 3650,
+        "give a number of days from 0 to 3650",
+    )
 }
 
 pub(super) fn days(text: &str) -> Result<u32, String> {
@@ -146,19 +151,6 @@ fn float(text: &str, holds: impl Fn(f64) -> bool, advice: &str) -> Result<f64, S
 fn whole<N: FromStr>(text: &str, holds: impl Fn(&N) -> bool, advice: &str) -> Result<N, String> {
     let number = text.parse().ok().filter(holds);
     number.ok_or_else(|| advice_for(text, advice))
-}
-
-/// A whole number, 0 or more.
-pub(super) fn whole<T: FromStr>(text: &str) -> Result<T, String> {
-    let number = text.parse::<T>().ok();
-    number.ok_or_else(|| "give a whole number of digits alone, 0 or more".to_owned())
-}
-
-/// Days of a few years at most.
-pub(super) fn days(text: &str) -> Result<u64, String> {
-    const MOST: u64 = 3650;
-    let days = text.parse().ok().filter(|days| *days <= MOST);
-    days.ok_or_else(|| format!("give a number of days from 0 to {MOST}, without a unit"))
 }
 
 /// A decimal comma is what people of many countries write.

@@ -137,7 +137,7 @@ class Model:
 def numbers(values, name):
     """A column as numbers, NaN where they are missing."""
     try:
-        return pd.to_numeric(values).astype("Float64").to_numpy(dtype="float64", na_value=np.nan)
+        return pd.to_numeric(values).astype("Float64").to_numpy(dtype="float64", na_value=np.nan, copy=True)
     except (TypeError, ValueError) as error:
         raise ModelError(f"column {name!r} takes numbers: {error}") from error
 
