@@ -179,6 +179,8 @@ impl Reader {
         let builder = |&(rows, bytes): &(usize, usize)| StringBuilder::with_capacity(rows, bytes);
         let mut texts: Vec<StringBuilder> = self.capacity.iter().map(builder).collect();
         let most_rows = self.raw.batch_rows();
+        // A dialect that was validated has bytes of ASCII.
+        let separator = u8::try_from(self.raw.dataset.csv.separator).unwrap_or_default();
         let (mut lines, mut bytes, mut scratch) = (Vec::new(), 0, String::new());
         let mut stray: Option<Stray> = None;
         while lines.len() < most_rows && bytes < BATCH_BYTES {
@@ -188,6 +190,9 @@ impl Reader {
             let (line, fields) = (row.line, row.fields);
             if fields != self.names.len() {
                 return Err(Fault::Fields { line, fields });
+            }
+            if let Some(rows) = row.swallowed(separator) {
+                return Err(Fault::Swallowed { line, rows });
             }
             for (texts, span) in texts.iter_mut().zip(row.spans()) {
                 let text = row.text(*span, &mut scratch);

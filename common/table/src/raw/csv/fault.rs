@@ -103,6 +103,15 @@ impl Fault {
                 ),
                 format!("{QUOTES}; if the file was cut, deliver it again"),
             ),
+            Self::Swallowed { line, rows } => (
+                Some(line),
+                format!(
+                    "a quoted field holds {rows} whole lines, each with the {} fields of a row: two quotes \
+                     that are parts of texts probably close each other",
+                    names.len()
+                ),
+                format!("{QUOTES}; if the lines are a text, replace its line breaks"),
+            ),
             Self::AfterQuote {
                 open,
                 close,

@@ -39,6 +39,8 @@ pub(super) enum Fault {
         field: usize,
         text: String,
     },
+    /// Quoted lines that look like rows.
+    Swallowed { line: u64, rows: usize },
     /// A quote in a field of the header that is not quoted.
     Stray {
         line: u64,
@@ -333,6 +335,28 @@ impl<'a> Row<'a> {
             scratch.push_str(piece);
         }
         scratch
+    }
+
+    /// Whole lines within a quoted field, where all of them have the separators of a row: two quotes
+    /// that belong to no field close each other, and the rows between them would be lost. Of a
+    /// single line, and of two columns, nothing is known.
+    pub(super) fn swallowed(&self, separator: u8) -> Option<usize> {
+        let bytes = self.text.as_bytes();
+        if self.fields < 3 || memchr(b'\n', bytes).is_none() {
+            return None;
+        }
+        let lines: Vec<&[u8]> = bytes
+            .trim_ascii_end()
+            .split(|byte| *byte == b'\n')
+            .collect();
+        let within = lines
+            .get(1..lines.len() - 1)
+            .filter(|lines| lines.len() > 1)?;
+        let is_row = |line: &&[u8]| {
+            let separators = line.iter().filter(|byte| **byte == separator);
+            separators.count() + 1 == self.fields
+        };
+        within.iter().all(is_row).then_some(within.len())
     }
 
     /// The first field that holds a quote without being quoted: its place and text.

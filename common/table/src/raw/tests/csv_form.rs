@@ -124,6 +124,11 @@ fn what_is_no_table_is_told_by_the_line_where_it_begins() {
             "the quote that opens column \"y\" is never closed",
         ),
         (
+            "5,\"24 inch,b,1\n6,a,b,1\n7,a,b,1\n8,19\",b,1\n",
+            9,
+            "a quoted field holds 2 whole lines, each with the 4 fields of a row",
+        ),
+        (
             "5,\"a\n\nb,\"24 inch,1\n",
             9,
             "column \"a\" is closed in line 11, and \"24 inch,1\" follows",
