@@ -158,7 +158,7 @@ mod tests {
                 r#""type": "float64""#,
                 &numbers[..1],
                 Some(r#"{"candidates": [{"family": "mean"}], "threshold": 0.5}"#),
-                "`threshold` is for the task binary, and the target is of task regression: take",
+                "`threshold` is for the task binary, and the target is of task regression: remove",
             ),
             (
                 two,
@@ -185,8 +185,8 @@ mod tests {
                     r#"{"candidates": [{"family": "mean"}], "interval": 0.9, "interval_by":
                     "quantiles"}"#,
                 ),
-                "candidate \"mean\" fits no quantiles, which `interval_by` asks for: name candidates \
-                 that do (gradient-boosting), or take it out",
+                "candidate \"mean\" can't fit quantiles, which `interval_by` needs: use candidates that \
+                 can (gradient-boosting), or remove `interval_by`",
             ),
             (
                 r#""type": "float64""#,
