@@ -196,7 +196,7 @@ mod tests {
         let thresholds: Vec<f64> = at.iter().map(|at| at.0).collect();
         let (points, counted) = curve(&mut scored, &thresholds);
         let positives = scored.iter().filter(|row| row.1).count() as u64;
-        let negatives = rows as u64 - positives;
+        let negatives = rows - positives;
         assert!(points.len() > 60, "{}", points.len());
         for point in &points {
             let find = |list: &[[f64; 3]]| {
