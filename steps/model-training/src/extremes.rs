@@ -21,7 +21,7 @@ const RUINOUS: f64 = 1e6;
 
 /// Halves of the largest distance from the middle: so much nearer may other values lie that are as
 /// absurd as the farthest. With more, a long tail of very many rows would look absurd.
-const NEAR: f64 = 16.0;
+const NEAR: f64 = 2.0;
 
 /// A standard deviation that is so small a part of the mean comes from rounding.
 const ROUNDING: f64 = 64.0 * f64::EPSILON;

@@ -290,9 +290,10 @@ impl Columns {
         }
     }
 
-    /// Level by level from the root, children side by side, as XGBoost expects them: the files of
-    /// other programs have another order. Nodes that no split leads to are left out: XGBoost leaves
-    /// them where it pruned. Columns that are no tree stay as they are, for [`Tree::new`] to refuse.
+    /// With children side by side, as XGBoost expects them, level by level where they are not: the
+    /// files of other programs have another order. Nodes that no split leads to are left out: XGBoost
+    /// leaves them where it pruned. Columns that are no tree stay as they are, for [`Tree::new`] to
+    /// refuse.
     pub(super) fn in_levels(self) -> Self {
         let nodes = self.left_children.len();
         let mut order = vec![0];
@@ -305,6 +306,10 @@ impl Columns {
             if order.len() > nodes {
                 return self;
             }
+        }
+        let mut splits = self.left_children.iter().zip(&self.right_children);
+        if order.len() == nodes && splits.all(|(left, right)| *left == 0 || *right == left + 1) {
+            return self;
         }
         let mut places = vec![0; nodes];
         for (place, node) in order.iter().enumerate() {
