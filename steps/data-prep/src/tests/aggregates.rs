@@ -360,7 +360,7 @@ async fn names_and_ids_that_do_not_do_are_refused() {
     bench.configure("features.sql", &sql);
     let text = failure(2, bench.plan(&[]).await);
     assert!(
-        text.contains("has columns of aggregates, so it must return"),
+        text.contains("\"customerId\" with the role id is computed by the query"),
         "{text}"
     );
 }

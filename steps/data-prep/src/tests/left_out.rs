@@ -337,7 +337,7 @@ async fn windows_are_refused_where_training_alone_leaves_rows_out_or_a_key_is_ma
         (
             &json!({"lookback": "7 days"}),
             &other,
-            "it must return \"customerId\" unchanged",
+            "\"customerId\" with the role id is computed by the query",
         ),
     ] {
         let bench = gaps();
