@@ -207,14 +207,14 @@ impl Preparation {
     }
 
     /// Whether the check of a raw file knows the keys of prepared rows, the columns `names`: it
-    /// looks for keys that repeat, and the query takes these columns as they are.
+    /// looks for keys that repeat, and every query takes these columns as they are.
     pub fn gives_keys(&self, names: &[String]) -> bool {
         let checked = self.dataset.columns.iter();
         let mut checked = checked.filter(|column| matches!(column.role, Role::Id | Role::Time));
         self.dataset.repeated_keys.is_refuse()
             && names.iter().all(|name| {
                 let next = checked.next();
-                next.is_some_and(|column| column.name == *name) && self.features.passes_on(name)
+                next.is_some_and(|column| column.name == *name)
             })
             && checked.next().is_none()
     }

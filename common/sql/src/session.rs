@@ -50,11 +50,8 @@ use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::SortExpr;
-use datafusion::physical_expr::expressions::Column as PhysicalColumn;
 use datafusion::physical_plan::execution_plan::reset_plan_states;
-use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::streaming::StreamingTableExec;
-use datafusion::physical_plan::windows::BoundedWindowAggExec;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::SessionConfig;
 use futures::StreamExt;
@@ -87,8 +84,9 @@ pub struct Features {
     filter: Option<Condition>,
     train_filter: Option<Condition>,
     plan: Arc<dyn ExecutionPlan>,
-    /// The plan as it is run.
-    run: Arc<dyn ExecutionPlan>,
+    /// With DataFusion's own windows, which tests compare.
+    #[cfg(test)]
+    unslid: Arc<dyn ExecutionPlan>,
     raw: SchemaRef,
     schema: SchemaRef,
     columns: Vec<Column>,
@@ -148,7 +146,6 @@ impl Features {
             Ok(plan)
         });
         let plan = plan.map_err(|error| query.failure(&error))?;
-        let run = sliding::in_place(plan.clone()).map_err(|error| query.failure(&error))?;
         let mut reads = reads(&plan, [&filter, &train_filter], raw.fields().len());
         reads.truncate(of_files.fields().len());
         aggregates.keys().for_each(|key| reads[key] = true);
@@ -159,8 +156,9 @@ impl Features {
             state,
             filter,
             train_filter,
-            plan,
-            run,
+            plan: sliding::in_place(plan.clone()).map_err(|error| query.failure(&error))?,
+            #[cfg(test)]
+            unslid: plan,
             raw,
             schema,
             columns,
@@ -229,13 +227,6 @@ impl Features {
         let arguments = self.aggregates.arguments();
         arguments.for_each(|argument| reads[argument] = true);
         reads
-    }
-
-    /// Whether the column `name` of the result is the raw column of that name, as it is.
-    pub fn passes_on(&self, name: &str) -> bool {
-        let place = self.schema.index_of(name).ok();
-        let source = place.and_then(|place| raw_column(&self.plan, place));
-        source.is_some_and(|source| self.raw.field(source).name() == name)
     }
 
     /// Columns of the result, in order.
@@ -329,7 +320,7 @@ impl Features {
         let config = self.state.config().clone().with_extension(source.clone());
         let task = Arc::new(TaskContext::from(&self.state).with_session_config(config));
         // A plan that ran keeps its metrics; a fresh one for every file keeps them from adding up.
-        let plan = reset_plan_states(self.run.clone())?;
+        let plan = reset_plan_states(self.plan.clone())?;
         let mut stream = execute_stream(plan, task)?;
         let schema = self.schema.clone();
         Ok(std::iter::from_fn(move || {
@@ -377,29 +368,6 @@ fn state(table: &str, raw: &SchemaRef, order: Vec<SortExpr>, memory: u64) -> Res
         .with_sort_order(order);
     context.register_table(table, Arc::new(rows))?;
     Ok(context.state())
-}
-
-/// The place of the raw column that a column of the plan's result is, unless it is computed.
-fn raw_column(plan: &Arc<dyn ExecutionPlan>, column: usize) -> Option<usize> {
-    if let Some(table) = plan.downcast_ref::<StreamingTableExec>() {
-        return match table.projection() {
-            Some(read) => read.get(column).copied(),
-            None => Some(column),
-        };
-    }
-    if let Some(window) = plan.downcast_ref::<BoundedWindowAggExec>() {
-        // What windows give comes after the columns that they are computed from.
-        let input = window.input();
-        let is_of_input = column < input.schema().fields().len();
-        return is_of_input.then(|| raw_column(input, column)).flatten();
-    }
-    let projection = plan.downcast_ref::<ProjectionExec>()?;
-    let column = projection
-        .expr()
-        .get(column)?
-        .expr
-        .downcast_ref::<PhysicalColumn>()?;
-    raw_column(projection.input(), column.index())
 }
 
 /// For each of the raw columns, whether it is read: what the plan takes of the table, and what the

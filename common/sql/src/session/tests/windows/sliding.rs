@@ -33,13 +33,13 @@ fn computed(features: &Features, rows: &RecordBatch, size: usize) -> RecordBatch
 fn both(select: &str) -> [Features; 2] {
     let features = [(); 2].map(|()| windowed(select).unwrap());
     let [ours, mut theirs] = features;
-    theirs.run = theirs.plan.clone();
-    let shown = displayable(ours.run.as_ref()).indent(true).to_string();
+    theirs.plan = theirs.unslid.clone();
+    let shown = displayable(ours.plan.as_ref()).indent(true).to_string();
     assert!(
         shown.contains("Sliding") && !shown.contains("Bounded"),
         "{shown}"
     );
-    let shown = displayable(theirs.run.as_ref()).indent(true).to_string();
+    let shown = displayable(theirs.plan.as_ref()).indent(true).to_string();
     assert!(shown.contains("BoundedWindowAggExec"), "{shown}");
     [ours, theirs]
 }
