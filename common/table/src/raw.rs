@@ -136,7 +136,7 @@ impl Wanted {
             examples: 0,
         };
         let array = values::parse(texts, notes);
-        convert::without_nan(array, notes)
+        convert::normalized(array, notes)
     }
 
     /// An array of a type that [`convert::takes`] as values of the column's type.
@@ -147,7 +147,7 @@ impl Wanted {
             examples: 0,
         };
         let array = convert::convert(found, notes)?;
-        Ok(convert::without_nan(array, notes))
+        Ok(convert::normalized(array, notes))
     }
 
     /// A column that need not be there.

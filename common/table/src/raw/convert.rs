@@ -118,49 +118,28 @@ pub(super) fn convert(found: &ArrayRef, notes: &mut Notes<'_>) -> Result<ArrayRe
     })
 }
 
-/// The column with one zero: SQL takes -0 for 0 where it compares, and not in `CASE` and `nullif`.
-fn of_one_zero(array: ArrayRef) -> ArrayRef {
-    fn cleared<T>(array: &ArrayRef) -> Option<ArrayRef>
+/// Floats with null in the place of NaN, unless the contract keeps it, and with one zero: SQL takes
+/// -0 for 0 where it compares, and not in `CASE` and `nullif`.
+pub(super) fn normalized(array: ArrayRef, notes: &mut Notes<'_>) -> ArrayRef {
+    fn floats<T>(array: &ArrayRef, notes: &mut Notes<'_>) -> Option<ArrayRef>
     where
         T: ArrowPrimitiveType<Native: Into<f64> + Copy + Default>,
     {
         let floats: &PrimitiveArray<T> = array.as_primitive();
+        let keep_nan = notes.wanted.keep_nan;
+        let is_nan = |value: T::Native| !keep_nan && Into::<f64>::into(value).is_nan();
         let is_negative_zero = |value: T::Native| {
             let value: f64 = value.into();
             value == 0.0 && value.is_sign_negative()
         };
-        let any = floats.values().iter().any(|value| is_negative_zero(*value));
-        let zero = |value| match is_negative_zero(value) {
-            true => T::Native::default(),
-            false => value,
-        };
-        any.then(|| Arc::new(floats.unary::<_, T>(zero)) as ArrayRef)
-    }
-    let cleared = match array.data_type() {
-        DataType::Float64 => cleared::<Float64Type>(&array),
-        DataType::Float32 => cleared::<Float32Type>(&array),
-        _ => None,
-    };
-    cleared.unwrap_or(array)
-}
-
-/// The column with null in the place of NaN, unless the contract keeps it, and with one zero.
-pub(super) fn without_nan(array: ArrayRef, notes: &mut Notes<'_>) -> ArrayRef {
-    fn cleared<T>(array: &ArrayRef, notes: &mut Notes<'_>) -> Option<ArrayRef>
-    where
-        T: ArrowPrimitiveType<Native: Into<f64> + Copy>,
-    {
-        let floats: &PrimitiveArray<T> = array.as_primitive();
-        let is_nan = |value: T::Native| Into::<f64>::into(value).is_nan();
-        if !floats.values().iter().any(|&value| is_nan(value)) {
+        let mut values = floats.values().iter();
+        if !values.any(|&value| is_nan(value) || is_negative_zero(value)) {
             return None;
         }
-        let fit = |value| {
-            if is_nan(value) {
-                Err(Breach::NanAsNull)
-            } else {
-                Ok(value)
-            }
+        let fit = |value| match value {
+            value if is_nan(value) => Err(Breach::NanAsNull),
+            value if is_negative_zero(value) => Ok(T::Native::default()),
+            value => Ok(value),
         };
         let shown = |_| "NaN".to_owned();
         Some(Arc::new(values::each::<T, _>(
@@ -170,13 +149,12 @@ pub(super) fn without_nan(array: ArrayRef, notes: &mut Notes<'_>) -> ArrayRef {
             shown,
         )))
     }
-    let cleared = match array.data_type() {
-        _ if notes.wanted.keep_nan => None,
-        DataType::Float64 => cleared::<Float64Type>(&array, notes),
-        DataType::Float32 => cleared::<Float32Type>(&array, notes),
+    let normal = match array.data_type() {
+        DataType::Float64 => floats::<Float64Type>(&array, notes),
+        DataType::Float32 => floats::<Float32Type>(&array, notes),
         _ => None,
     };
-    of_one_zero(cleared.unwrap_or(array))
+    normal.unwrap_or(array)
 }
 
 /// Numbers and booleans as whole numbers.
