@@ -272,8 +272,6 @@ impl Models {
     /// # Errors
     /// What is wrong with it.
     pub fn parse(bytes: &[u8]) -> Result<Self, ModelsError> {
-        // Some editors begin a text with a mark of its encoding.
-        let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
         let models: Self = match serde_json::from_slice(bytes) {
             Ok(models) => models,
             Err(error) => return Err(wrong_key(bytes).unwrap_or(ModelsError::Json(error))),

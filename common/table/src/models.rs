@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use crate::config::Config;
-use crate::dataset::Goal;
+use crate::dataset::{Goal, MARK};
 use crate::features;
 use catalog::manifest::Column;
 use learn::explanation::TOP_REASONS;
@@ -40,7 +40,8 @@ pub fn text(folder: &Path) -> Result<Option<Vec<u8>>> {
 /// Exit 2, with what is wrong in the file.
 pub fn parse(text: &[u8], goal: &Goal) -> Result<(Models, Vec<Chosen>)> {
     let wrong = |error| Failure::usage(format!("{FILE}: {error}"));
-    let models = Models::parse(text).map_err(wrong)?;
+    let unmarked = text.strip_prefix(MARK.to_string().as_bytes());
+    let models = Models::parse(unmarked.unwrap_or(text)).map_err(wrong)?;
     let families = &Reader::known().families;
     let chosen = models.candidates.chosen(families, goal.task, &goal.target);
     let chosen = chosen.map_err(wrong)?;
