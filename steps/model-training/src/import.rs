@@ -72,7 +72,7 @@ pub(crate) async fn import(
         ))
     };
     let places = trees.places(&names, &inputs).map_err(of_features)?;
-    let trees = trees.named(&names, &inputs).map_err(of_features)?;
+    let trees = trees.moved(&places).map_err(of_features)?;
     let bounds = match doubles.is_empty() {
         true => Bounds::default(),
         false => {

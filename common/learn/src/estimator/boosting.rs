@@ -258,7 +258,10 @@ impl GradientBoosting {
     }
 
     /// With input `i` at `places[i]`.
-    fn moved(mut self, places: &[usize]) -> Result<Self, EstimatorError> {
+    ///
+    /// # Errors
+    /// Places that are not of its inputs.
+    pub fn moved(mut self, places: &[usize]) -> Result<Self, EstimatorError> {
         self.trees
             .iter_mut()
             .for_each(|tree| tree.move_inputs(places));

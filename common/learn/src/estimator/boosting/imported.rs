@@ -25,7 +25,7 @@ pub struct Imported {
 }
 
 impl Imported {
-    /// Trees whose inputs are those of the rows, in their order: see [`GradientBoosting::named`].
+    /// Trees whose inputs are those of the rows, in their order: see [`GradientBoosting::places`].
     /// With `bounds`, of the same inputs, where another program compares doubles.
     pub fn new(trees: GradientBoosting, bounds: Bounds) -> Self {
         Self {
@@ -159,15 +159,6 @@ impl Sums for Sampled {
 }
 
 impl GradientBoosting {
-    /// The same trees with their inputs in this order: see [`GradientBoosting::places`].
-    ///
-    /// # Errors
-    /// Those of [`GradientBoosting::places`].
-    pub fn named(self, names: &[String], inputs: &[String]) -> Result<Self, EstimatorError> {
-        let places = self.places(names, inputs)?;
-        self.moved(&places)
-    }
-
     /// Where each input of the trees is among `inputs`. `names` are those that the file has; without
     /// any, or where they only count, inputs keep their order.
     ///
@@ -217,22 +208,17 @@ impl GradientBoosting {
 mod tests {
     use super::*;
     use crate::estimator::Estimator;
-    use crate::estimator::boosting::{Node, Tree};
+    use crate::estimator::boosting::tests::stump;
     use crate::rows::InMemory;
     use crate::task::{Binary, Regression};
 
-    /// 1 where the second input is from 2 on.
     fn trees() -> GradientBoosting {
-        let split = Node {
-            input: 1,
-            value: 2.0,
-            left: 1,
-            right: 2,
-            ..Node::leaf(0.0, 4.0)
-        };
-        let nodes = vec![split, Node::leaf(0.0, 2.0), Node::leaf(1.0, 2.0)];
-        let tree = Tree::new(0, nodes).expect("a tree");
-        GradientBoosting::new(2, Loss::Squared, vec![tree], vec![0.0; 2]).expect("trees")
+        stump(2.0)
+    }
+
+    fn named(names: &[String], inputs: &[String]) -> Result<GradientBoosting, EstimatorError> {
+        let places = trees().places(names, inputs)?;
+        trees().moved(&places)
     }
 
     fn names(of: &str) -> Vec<String> {
@@ -241,14 +227,12 @@ mod tests {
 
     #[test]
     fn inputs_are_found_by_their_names() {
-        let ordered = trees().named(&names("a b"), &names("b a")).expect("trees");
+        let ordered = named(&names("a b"), &names("b a")).expect("trees");
         let mut scores = Vec::new();
         ordered.predict(&[2.5, 0.0, 0.0, 2.5], &mut scores);
         assert_eq!(scores, [1.0, 0.0]);
         for unnamed in ["", "f0 f1", "Column_0 Column_1"] {
-            let same = trees()
-                .named(&names(unnamed), &names("b a"))
-                .expect("trees");
+            let same = named(&names(unnamed), &names("b a")).expect("trees");
             assert_eq!(same, trees(), "{unnamed}");
         }
     }
@@ -260,7 +244,7 @@ mod tests {
             ("a b", "a", "needs a feature \"b\""),
             ("", "a b c", "takes 2 features"),
         ] {
-            let refused = trees().named(&names(of_file), &names(inputs));
+            let refused = named(&names(of_file), &names(inputs));
             let text = refused.expect_err("refused").to_string();
             assert!(text.contains(lacks), "{text}");
         }

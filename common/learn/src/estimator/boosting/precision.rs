@@ -97,21 +97,11 @@ impl Moved {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::estimator::boosting::{Loss, Node, Tree};
+    use crate::estimator::boosting::tests::stump;
 
     #[test]
     fn rows_that_single_precision_moves_are_counted() {
-        let split = Node {
-            input: 1,
-            value: 1_700_000_128.0,
-            left: 1,
-            right: 2,
-            ..Node::leaf(0.0, 4.0)
-        };
-        let nodes = vec![split, Node::leaf(0.0, 2.0), Node::leaf(1.0, 2.0)];
-        let tree = Tree::new(0, nodes).expect("a tree");
-        let trees = GradientBoosting::new(2, Loss::Squared, vec![tree], vec![0.0; 2]);
-        let trees = trees.expect("trees");
+        let trees = stump(1_700_000_128.0);
         let doubles = vec![Vec::new(), vec![f64::MAX, 1_700_000_050.5]];
         let bounds = Bounds::new(doubles, &trees);
         let mut moved = Moved::default();

@@ -46,6 +46,20 @@ pub(in crate::estimator) fn of_classes(classes: usize) -> Option<GradientBoostin
     case.map(|case| case.model())
 }
 
+/// One tree of two inputs: 1 where the second is from the bound on, else 0.
+pub(super) fn stump(bound: f32) -> GradientBoosting {
+    let split = Node {
+        input: 1,
+        value: bound,
+        left: 1,
+        right: 2,
+        ..Node::leaf(0.0, 4.0)
+    };
+    let nodes = vec![split, Node::leaf(0.0, 2.0), Node::leaf(1.0, 2.0)];
+    let tree = Tree::new(0, nodes).expect("a tree");
+    GradientBoosting::new(2, Loss::Squared, vec![tree], vec![0.0; 2]).expect("trees")
+}
+
 /// A forest of two trees for each raw score, of three inputs.
 pub(in crate::estimator) fn forest_of_classes(classes: usize) -> Option<GradientBoosting> {
     let loss = match classes {
