@@ -358,14 +358,12 @@ impl FittedModel {
                 self.rule.threshold
             ));
         }
+        // Ends that are added to quantiles may both make the interval narrower.
+        let in_order = |low, high| low <= high || self.rule.quantiles;
         match self.rule.interval {
-            Some([low, high]) if !(high - low).is_finite() => invalid(format!(
-                "interval is {low} to {high}: it must be two numbers"
-            )),
-            // Ends that are added to quantiles may both make the interval narrower.
-            Some([low, high]) if low > high && !self.rule.quantiles => invalid(format!(
-                "interval is {low} to {high}: it must be two numbers in order"
-            )),
+            Some([low, high]) if !(in_order(low, high) && (high - low).is_finite()) => invalid(
+                format!("interval is {low} to {high}: it must be two numbers in order"),
+            ),
             _ => Ok(()),
         }
     }

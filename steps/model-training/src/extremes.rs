@@ -19,10 +19,6 @@ use crate::training_rows::{Sums, TrainingRows};
 /// their largest value has others near it.
 const RUINOUS: f64 = 1e6;
 
-/// Halves of the largest distance from the middle: so much nearer may other values lie that are as
-/// absurd as the farthest. With more, a long tail of very many rows would look absurd.
-const NEAR: f64 = 2.0;
-
 /// A standard deviation that is so small a part of the mean comes from rounding.
 const ROUNDING: f64 = 64.0 * f64::EPSILON;
 
@@ -37,7 +33,7 @@ pub(crate) struct Extremes {
 #[derive(Clone)]
 struct Column {
     middle: f64,
-    /// A part of the largest distance from the middle: values beyond are extreme.
+    /// A quarter of the largest distance from the middle: values beyond are extreme.
     far: f64,
     extreme: Option<Extreme>,
     others: Spread,
@@ -79,10 +75,10 @@ impl Extremes {
         let column = |input: &learn::estimator::InputSeen| {
             let middle = Some(input.mean).filter(|mean| mean.is_finite());
             let middle = middle.unwrap_or(0.0);
-            let halves = [input.min, input.max].map(|end| (0.5 * end - 0.5 * middle).abs());
+            let quarters = [input.min, input.max].map(|end| (0.25 * end - 0.25 * middle).abs());
             Column {
                 middle,
-                far: halves[0].max(halves[1]) / NEAR,
+                far: quarters[0].max(quarters[1]),
                 extreme: None,
                 others: Spread::default(),
             }

@@ -43,8 +43,7 @@ impl Step {
         T: Send + 'static,
         R: Send + 'static,
     {
-        self.fold_ahead(AHEAD * self.threads, items, work, take)
-            .await
+        self.fold_sized(0, items, work, take).await
     }
 
     /// [`Step::fold`] of results that hold so many bytes each: no more of them wait than half of the
