@@ -9,6 +9,7 @@ use clap::{Arg, ArgAction, Command};
 
 use super::{CONFIG_DIR, DATABASE_VARIABLES, SECRETS, all, contradiction};
 use runtime::failure::shortened;
+use runtime::spelling;
 use runtime::step::{Findings, Problem};
 use store::Environment;
 
@@ -148,41 +149,13 @@ fn nearest(normal: &str, known: &BTreeSet<String>) -> Option<String> {
     if normal.starts_with("AWS_") || normal.starts_with("PG") {
         return None;
     }
-    // `DATE` is not a slip in `GATE`.
-    let allowed = match normal.len() {
-        0..=4 => 0,
-        5..=7 => 1,
-        _ => 2,
-    };
-    let close = known
-        .iter()
-        .map(|known| (distance(normal, known), known))
-        .filter(|(distance, _)| *distance <= allowed);
-    close.min().map(|(_, known)| known.clone())
+    let known = known.iter().map(String::as_str);
+    spelling::nearest(normal, known).map(str::to_owned)
 }
 
 /// As variables are written.
 fn normal(name: &str) -> String {
     name.to_ascii_uppercase().replace('-', "_")
-}
-
-/// Letters to insert, remove, replace or swap.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut before = vec![0; b.len() + 1];
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for i in 1..=a.len() {
-        let mut next = vec![i; b.len() + 1];
-        for j in 1..=b.len() {
-            let replaced = row[j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            next[j] = replaced.min(row[j] + 1).min(next[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                next[j] = next[j].min(before[j - 2] + 1);
-            }
-        }
-        before = std::mem::replace(&mut row, next);
-    }
-    row[b.len()]
 }
 
 /// `a, b or c`
