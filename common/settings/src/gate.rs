@@ -69,6 +69,8 @@ impl<T> Auto<T> {
 
 /// How the floor of a gate is called.
 const FLOOR_SETTING: &str = "GATE_FLOOR (--gate-floor)";
+/// How the limit of each segment is called.
+const SEGMENT_FLOOR_SETTING: &str = "GATE_SEGMENT_FLOOR (--gate-segment-floor)";
 
 /// The floor of a gate on two classes, where more is better.
 const FLOOR: f64 = 0.6;
@@ -122,16 +124,35 @@ impl GateArgs {
         self.segment_floor(metric).map(|_| ())
     }
 
+    /// Whether the holdout is judged by segments.
+    pub fn judges_segments(&self) -> bool {
+        self.gate_segment_floor.is_some() || self.gate_segment_margin.is_some()
+    }
+
     /// The limit of each segment, where there is one.
     ///
     /// # Errors
     /// One that the metric can't reach: exit 2.
     pub fn segment_floor(&self, metric: Metric) -> Result<Option<f64>> {
         if let Some(floor) = self.gate_segment_floor {
-            reachable("GATE_SEGMENT_FLOOR (--gate-segment-floor)", metric, floor)?;
+            reachable(SEGMENT_FLOOR_SETTING, metric, floor)?;
         }
         Ok(self.gate_segment_floor)
     }
+}
+
+/// What a gate says that judges segments, where no column divides the rows; `floor` is its limit
+/// of each segment, if it has one.
+pub fn without_segments(floor: Option<f64>) -> anyhow::Error {
+    let setting = match floor {
+        Some(_) => SEGMENT_FLOOR_SETTING,
+        None => "GATE_SEGMENT_MARGIN (--gate-segment-margin)",
+    };
+    Failure::usage(format!(
+        "{setting} is set, and the holdout has no segment column: name one in SEGMENT_COLUMNS \
+         (--segment-columns) that has the role ignored and is in the result of features.sql, or \
+         remove GATE_SEGMENT_FLOOR and GATE_SEGMENT_MARGIN"
+    ))
 }
 
 fn reachable(setting: &str, metric: Metric, floor: f64) -> Result<()> {

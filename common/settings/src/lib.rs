@@ -10,6 +10,7 @@
 mod gate;
 pub mod monitored;
 mod monitoring;
+pub mod of_data;
 mod parsers;
 mod program;
 pub mod published;
@@ -31,7 +32,7 @@ use store::RawArgs;
 use table::categories::SegmentColumns;
 use table::dataset::HoldoutSetting;
 
-pub use gate::{Auto, GateArgs, GateCompare, GateMode};
+pub use gate::{Auto, GateArgs, GateCompare, GateMode, without_segments};
 pub use monitoring::{
     DashboardArgs, FailOn, JudgeArgs, NotifyArgs, NotifyFormat, NotifyOn, ReportArgs,
 };

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use anyhow::Result;
 use runtime::failure::Failure;
+use runtime::spelling;
 
 /// What the score is called among the columns.
 pub const SCORE: &str = "score";
@@ -76,12 +77,15 @@ impl MonitorColumns {
         let (Self::Only(names) | Self::AllBut(names)) = self else {
             return Ok(());
         };
-        match names.iter().find(|name| !columns.contains(name)) {
+        let unknown = names.iter().find(|name| !columns.contains(name));
+        let names = || columns.iter().map(String::as_str);
+        match unknown {
             None => Ok(()),
             Some(unknown) => Err(Failure::usage(format!(
-                "--monitor-columns (MONITOR_COLUMNS) names {unknown:?}, which is not a column of \
-                 this model; its columns are {}",
-                columns.join(", ")
+                "MONITOR_COLUMNS (--monitor-columns) names {unknown:?}, which is none of the columns \
+                 that a report judges{}: name features, segment columns or {SCORE}; there are {}",
+                spelling::meant(unknown, names()),
+                spelling::listed(names())
             ))),
         }
     }

@@ -69,9 +69,7 @@ pub fn wrong(variable: impl Fn(&str) -> Option<OsString>, keys: &ConfigMapKeys) 
     if problems.is_empty()
         && let Err(error) = contradiction(&variable)
     {
-        let text = error.to_string();
-        let name = text.split(' ').next().unwrap_or_default().to_owned();
-        problems.push(Problem { name, text });
+        problems.push(problem_of(&error));
     }
     let known = known();
     for name in keys.0.iter().filter(|name| !name.contains('.')) {
@@ -116,6 +114,13 @@ pub fn refusal(flag: &Arg, value: &str) -> Option<String> {
     }
     let cause = std::error::Error::source(&error).map(ToString::to_string);
     Some(cause.unwrap_or_else(|| "give another value".to_owned()))
+}
+
+/// A refusal that begins with the name of the setting.
+pub(crate) fn problem_of(error: &anyhow::Error) -> Problem {
+    let text = error.to_string();
+    let name = text.split(' ').next().unwrap_or_default().to_owned();
+    Problem { name, text }
 }
 
 /// Whether a step reads a variable of that name.

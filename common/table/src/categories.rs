@@ -15,6 +15,7 @@ use catalog::manifest::Column;
 use catalog::manifest::Role;
 use profile::reference::CategoryProfile;
 use runtime::failure::Failure;
+use runtime::spelling;
 
 /// Columns that scored rows carry at most.
 pub const MOST_COLUMNS: usize = 4;
@@ -141,8 +142,12 @@ impl SegmentColumns {
             if let Some(column) = possible.iter().find(|column| column.name == *name) {
                 return Ok(*column);
             }
+            let there = || possible.iter().map(|of| of.name.as_str());
             let why = match prepared.iter().find(|column| column.name == *name) {
-                None => "is not a column of the result of features.sql".to_owned(),
+                None => format!(
+                    "is not a column of the result of features.sql{}",
+                    spelling::meant(name, there())
+                ),
                 Some(column) if column.role != Role::Ignored => format!(
                     "has the role {} in dataset.json, and must have the role ignored",
                     column.role
@@ -152,13 +157,12 @@ impl SegmentColumns {
                     column.data_type
                 ),
             };
-            let there: Vec<&str> = possible.iter().map(|of| of.name.as_str()).collect();
-            let there = match there[..] {
-                [] => "there is no column that it could name".to_owned(),
-                _ => format!("it can name {}", there.join(", ")),
+            let there = match possible.is_empty() {
+                true => "there is no column that it could name".to_owned(),
+                false => format!("it can name {}", spelling::listed(there())),
             };
             Err(Failure::usage(format!(
-                "--segment-columns (SEGMENT_COLUMNS): column {name:?} {why}; {there}"
+                "SEGMENT_COLUMNS (--segment-columns): column {name:?} {why}; {there}"
             )))
         };
         names.iter().map(find).collect()

@@ -11,7 +11,7 @@ use runtime::failure::Failure;
 use runtime::step::{Cache, Outputs, Step};
 use runtime::threads::wait;
 use settings::OnBadShard;
-use settings::published;
+use settings::{of_data, published};
 use sql::prepare::{Preparation, Purpose};
 use store::{Object, Store, digest};
 use table::config::Config;
@@ -96,6 +96,9 @@ pub(crate) async fn of_rows(
     if holdout.is_some() {
         let folder = &args.configuration.config_dir;
         models::check(folder, &config, preparation.columns())?;
+        of_data::check_trained(preparation.columns(), &config.dataset)?;
+    } else {
+        of_data::check_scored(preparation.columns())?;
     }
     let (mut looks_back, mut scored) = (None, None);
     let mut files = match holdout {

@@ -4,7 +4,6 @@ use anyhow::Result;
 use catalog::manifest::DatasetManifest;
 use learn::metrics::Interval;
 use learn::task::Metric;
-use runtime::failure::Failure;
 use settings::GateArgs;
 use store::Store;
 use table::categories::SegmentColumns;
@@ -24,8 +23,7 @@ const NAMED: usize = 3;
 pub(crate) fn rules(flags: &GateArgs, metric: Metric) -> Result<Option<SegmentRules>> {
     let (floor, margin) = (flags.segment_floor(metric)?, flags.gate_segment_margin);
     let rows = flags.gate_segment_rows;
-    let asked = floor.is_some() || margin.is_some();
-    Ok(asked.then_some(SegmentRules {
+    Ok(flags.judges_segments().then_some(SegmentRules {
         floor,
         margin,
         rows,
@@ -44,20 +42,16 @@ pub(crate) async fn columns(
     candidate: &Contender,
     holdout: &DatasetManifest,
 ) -> Result<Vec<String>> {
-    if gate.segments.is_none() {
+    let Some(rules) = gate.segments else {
         return Ok(Vec::new());
-    }
+    };
     let trained = match setting {
         SegmentColumns::Automatic => candidate.manifest.load_reference(store).await?.categories,
         _ => Vec::new(),
     };
     let columns = setting.carried(&holdout.columns, &trained)?;
     if columns.is_empty() {
-        return Err(Failure::usage(
-            "GATE_SEGMENT_FLOOR or GATE_SEGMENT_MARGIN is set, and the holdout has no segment \
-             column: name one in SEGMENT_COLUMNS (--segment-columns) that has the role ignored \
-             and is in the result of features.sql, or remove both settings",
-        ));
+        return Err(settings::without_segments(rules.floor));
     }
     Ok(columns.iter().map(|column| column.name.clone()).collect())
 }

@@ -7,7 +7,7 @@ use argo::config_maps::ConfigMaps;
 use argo::finding::{Finding, Severity};
 use catalog::manifest::Column;
 use runtime::step;
-use settings::published;
+use settings::{of_data, published};
 use sql::session::{Features, PLANNING_MEMORY};
 use table::config::aggregates::{file_of, name_of};
 use table::config::{Config, DATASET_FILE, FEATURES_FILE};
@@ -15,6 +15,7 @@ use table::dataset::{Holdout, HoldoutRule};
 use table::models;
 
 use crate::rules::finding;
+use crate::settings::value_of;
 
 /// What the first step of a training would refuse, and what publishing would.
 #[expect(clippy::disallowed_methods, reason = "what a run would find")]
@@ -114,6 +115,10 @@ pub(super) fn check(maps: &ConfigMaps, in_use: &dyn Fn(&str) -> bool, findings: 
                     }
                     if let Err(error) = published::check_time(&config.dataset, of_map) {
                         find("publishing", DATASET_FILE, publishing, format!("{error:#}"));
+                    }
+                    let columns = features.columns();
+                    for problem in of_data::wrong(columns, &config.dataset, of_map) {
+                        findings.push(value_of(maps, map, problem));
                     }
                 }
             },

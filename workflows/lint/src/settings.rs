@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use argo::config_maps::ConfigMaps;
 use argo::finding::{Finding, Severity};
+use runtime::step::Problem;
 use settings::{self, ConfigMapKeys};
 
 use super::parameters::secret;
@@ -44,5 +45,15 @@ pub(super) fn check(maps: &ConfigMaps, in_use: &dyn Fn(&str) -> bool, findings: 
             };
             find(rule, &problem.name, Severity::Error, problem.text);
         }
+    }
+}
+
+/// A value that a step would refuse, at its place in a ConfigMap.
+pub(super) fn value_of(maps: &ConfigMaps, map: &str, problem: Problem) -> Finding {
+    let (file, line) = maps.place(map, &problem.name);
+    let path = format!("{map}.data.{}", problem.name);
+    Finding {
+        line,
+        ..finding("setting-value", file, path, problem.text)
     }
 }

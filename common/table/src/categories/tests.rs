@@ -67,7 +67,11 @@ fn what_is_carried_follows_the_setting_and_what_training_held() {
         assert_eq!(setting.to_string().parse(), Ok(setting));
     }
     for (setting, why) in [
-        ("town", "is not a column of the result of features.sql"),
+        ("town", "is not a column of the result of features.sql; it"),
+        (
+            "regoin",
+            "is not a column of the result of features.sql (did you mean \"region\"?); it",
+        ),
         ("x", "has the role feature"),
         ("seen", "is of type Date32"),
     ] {

@@ -153,6 +153,36 @@ fn the_first_step_refuses_each_setting_of_every_step() {
 }
 
 #[test]
+fn settings_that_do_not_fit_the_data_are_refused_by_lint_and_by_the_first_step() {
+    let home = Home::new();
+    fs::create_dir_all(home.path("home/raw/train")).unwrap();
+    for (name, value, advice) in [
+        (
+            "MONITOR_COLUMNS",
+            "-feature_1",
+            "did you mean \"feature1\"?",
+        ),
+        ("SEGMENT_COLUMNS", "region", "the result of features.sql"),
+        ("GATE_METRIC", "rmse", "the metrics of task binary are"),
+        ("GATE_FLOOR", "60", "for 60 % give 0.6"),
+        ("GATE_SEGMENT_MARGIN", "0.1", "has no segment column"),
+    ] {
+        home.set(&[(name, value)]);
+        let lint = home.alameda(&["lint"]).expect(1);
+        for part in [name, advice, "[setting-value]"] {
+            assert!(lint.stdout.contains(part), "{part}: {}", lint.stdout);
+        }
+        home.submit(PIPELINE.0, PIPELINE.1).expect(1);
+        let (shown, workflow) = home.last();
+        for part in ["Error (exit code 2)", name, advice] {
+            assert!(shown.contains(part), "{part}: {shown}");
+        }
+        let first = ["data-prep-plan", "model-monitoring-notify"];
+        assert_eq!(ran(&workflow), first, "{name}");
+    }
+}
+
+#[test]
 fn every_workflow_begins_with_a_step_that_refuses_the_settings_of_the_last() {
     let home = Home::new();
     home.set(&[("PSI_WARN", "0,1"), ("MODEL_CC", "2")]);

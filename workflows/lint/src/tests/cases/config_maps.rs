@@ -87,4 +87,49 @@ pub(super) const CASES: &[Case] = &[
         "dataset.json",
         "RETENTION_DAYS needs a column with the role time",
     ),
+    case(
+        "setting-value",
+        &[(
+            "HOLDOUT:",
+            "dataset.json: '{\"columns\": [{\"name\": \"id\", \"type\": \"int64\", \"role\": \"id\"}, {\"name\": \"x\", \"type\": \"float64\", \"role\": \"feature\"}, {\"name\": \"y\", \"type\": \"int64\", \"role\": \"target\"}]}'\n  features.sql: SELECT * FROM raw\n  MONITOR_COLUMNS: '-X'\n  HOLDOUT:",
+        )],
+        "MONITOR_COLUMNS",
+        "names \"X\", which is none of the columns that a report judges (did you mean \"x\"?)",
+    ),
+    case(
+        "setting-value",
+        &[(
+            "HOLDOUT:",
+            "dataset.json: '{\"columns\": [{\"name\": \"id\", \"type\": \"int64\", \"role\": \"id\"}, {\"name\": \"x\", \"type\": \"float64\", \"role\": \"feature\"}, {\"name\": \"y\", \"type\": \"int64\", \"role\": \"target\"}]}'\n  features.sql: SELECT * FROM raw\n  SEGMENT_COLUMNS: region\n  HOLDOUT:",
+        )],
+        "SEGMENT_COLUMNS",
+        "column \"region\" is not a column of the result of features.sql",
+    ),
+    case(
+        "setting-value",
+        &[(
+            "HOLDOUT:",
+            "dataset.json: '{\"columns\": [{\"name\": \"id\", \"type\": \"int64\", \"role\": \"id\"}, {\"name\": \"x\", \"type\": \"float64\", \"role\": \"feature\"}, {\"name\": \"y\", \"type\": \"int64\", \"role\": \"target\"}]}'\n  features.sql: SELECT * FROM raw\n  GATE_METRIC: rmse\n  HOLDOUT:",
+        )],
+        "GATE_METRIC",
+        "is rmse, but the metrics of task binary are ",
+    ),
+    case(
+        "setting-value",
+        &[(
+            "HOLDOUT:",
+            "dataset.json: '{\"columns\": [{\"name\": \"id\", \"type\": \"int64\", \"role\": \"id\"}, {\"name\": \"x\", \"type\": \"float64\", \"role\": \"feature\"}, {\"name\": \"y\", \"type\": \"int64\", \"role\": \"target\"}]}'\n  features.sql: SELECT * FROM raw\n  GATE_FLOOR: '60'\n  HOLDOUT:",
+        )],
+        "GATE_FLOOR",
+        "is 60, and roc_auc (GATE_METRIC, --gate-metric) is never above 1",
+    ),
+    case(
+        "setting-value",
+        &[(
+            "HOLDOUT:",
+            "dataset.json: '{\"columns\": [{\"name\": \"id\", \"type\": \"int64\", \"role\": \"id\"}, {\"name\": \"x\", \"type\": \"float64\", \"role\": \"feature\"}, {\"name\": \"y\", \"type\": \"int64\", \"role\": \"target\"}]}'\n  features.sql: SELECT * FROM raw\n  GATE_SEGMENT_MARGIN: '0.1'\n  HOLDOUT:",
+        )],
+        "GATE_SEGMENT_MARGIN",
+        "has no segment column: name one in SEGMENT_COLUMNS",
+    ),
 ];
