@@ -24,10 +24,9 @@ pub use holdout::{Holdout, HoldoutRule, HoldoutSetting};
 pub use lookback::{Lookback, WarmUp};
 pub(crate) use parse::MARK;
 
-use rule::Rule;
-
 use catalog::manifest::Role;
 use learn::model::ClassValue;
+use rule::Rule;
 
 /// A data contract.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -138,6 +137,7 @@ pub struct ColumnContract {
     pub max: Option<serde_json::Value>,
     /// The values that may occur; empty when any may.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "parse::some")]
     pub allowed: Vec<ClassValue>,
     /// Of the target: the value of the positive class.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,6 +1,7 @@
 //! Reading `dataset.json`, with errors that name the key and what it may be.
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
 use super::{ColumnContract, Dataset};
@@ -27,6 +28,24 @@ impl Dataset {
             .map_err(|text| Failure::usage(format!("dataset.json: {text}")))?;
         Ok(dataset)
     }
+}
+
+/// The values of a list. An empty one would read as if nothing may occur, and means that all may.
+///
+/// # Errors
+/// No value.
+pub(super) fn some<'de, T, D>(list: D) -> Result<Vec<T>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    let values = Vec::deserialize(list)?;
+    if values.is_empty() {
+        return Err(D::Error::custom(
+            "the list is empty: name the values that may occur, or leave the key out if any may",
+        ));
+    }
+    Ok(values)
 }
 
 /// Which key of a contract is wrong, where it is one alone. Everything else serde says best itself.

@@ -176,6 +176,13 @@ fn a_wrong_key_is_named_with_what_it_may_be() {
             "column \"f\": `allowed` is [0.5]: expected texts, whole numbers, true or false",
         ),
         (
+            contract(
+                "",
+                r#"{"name": "f", "type": "int32", "role": "feature", "allowed": []}"#,
+            ),
+            "column \"f\": `allowed` is []: the list is empty: name the values that may occur",
+        ),
+        (
             contract("\"unlabelled\": \"ignore\",", good),
             "`unlabelled` is \"ignore\": unknown variant `ignore`, expected `fail` or `drop`",
         ),
