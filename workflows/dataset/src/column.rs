@@ -223,6 +223,11 @@ impl Column {
         matches!(self.column_type, Date | Timestamp | TimestampTz)
     }
 
+    /// Whether it may say when a row came to be.
+    pub(crate) fn can_be_time(&self) -> bool {
+        self.is_moment() && !self.has_nulls && self.distinct.len() > 1
+    }
+
     /// Whether every value is there, and none occurs twice.
     pub(crate) fn is_unique(&self) -> bool {
         !self.has_nulls && self.rows() > 0 && self.distinct.len() as u64 == self.rows()

@@ -200,6 +200,18 @@ fn of_roles(columns: &[Column], roles: &Roles, named: &Named) -> Vec<Question> {
     if let (None, Some(time)) = (&named.time, roles.time) {
         ask("time", "--time NAME (or none)", &[time], &roles.times);
     }
+    let moments = columns.iter().filter(|column| column.can_be_time());
+    let moments: Vec<&str> = moments.map(|column| column.name.as_str()).collect();
+    if named.time.is_none() && roles.time.is_none() && !moments.is_empty() {
+        questions.push(Question::new(
+            "time",
+            format!(
+                "no column is clearly the time of a row: {}",
+                moments.join(", ")
+            ),
+            "--time NAME takes one of them; --time none says that none is",
+        ));
+    }
     let key: Vec<&Column> = roles
         .ids
         .iter()

@@ -369,7 +369,7 @@ pub(crate) fn are_unique_together(columns: &[&Column]) -> bool {
 fn times(columns: &[Column]) -> Vec<Candidate> {
     let moments = columns.iter().filter(|column| column.is_moment()).count();
     let of = |(at, column): (usize, &Column)| {
-        if !column.is_moment() || column.has_nulls || column.distinct.len() < 2 {
+        if !column.can_be_time() {
             return None;
         }
         let (mut points, mut reasons) = (0, Vec::new());

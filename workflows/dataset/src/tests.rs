@@ -324,6 +324,39 @@ fn the_last_rows_are_held_out_where_there_is_a_time() {
 }
 
 #[test]
+fn which_of_several_moments_is_the_time_is_said_or_asked() {
+    let question = |found: &Inferred| {
+        let mut questions = found.questions.iter();
+        let of_time = questions.find(|question| question.about == "time");
+        of_time.map(|question| format!("{}; {}", question.seen, question.advice))
+    };
+    let desk = Desk::new();
+    let days = |row: usize, _| {
+        let day = row % 25 + 1;
+        format!(",2024-01-{day:02},2024-03-{day:02}")
+    };
+    desk.csv("a.csv", &customers(",opened,closed", days));
+    let text = question(&desk.infer(&[])).unwrap();
+    for part in [
+        "no column is clearly the time",
+        "opened, closed",
+        "--time NAME",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    for (time, role) in [("opened", "time"), ("none", "ignored")] {
+        let found = desk.infer(&["--time", time]);
+        assert_eq!(question(&found), None);
+        assert_eq!(column(&found, "opened")["role"], role);
+    }
+    desk.csv("a.csv", &customers(",seen_at,closed", days));
+    let text = question(&desk.infer(&[])).unwrap();
+    for part in ["seen_at, for a date", "--time NAME (or none) names another"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+#[test]
 fn the_task_follows_the_target() {
     let desk = Desk::new();
     let more = |row: usize, _| format!(",{},{}", ["x", "y", "z"][row % 3], row * 7 % 97);
