@@ -1,5 +1,6 @@
 //! `dataset`: looks at raw files on this machine.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
@@ -205,7 +206,7 @@ fn checked(report: &Report) -> String {
         }
         if !file.extra.is_empty() {
             let more = file.extra.len().saturating_sub(NAMED);
-            let names = file.extra.iter().take(NAMED).cloned();
+            let names = file.extra.iter().take(NAMED).map(|name| visible(name));
             let names = names.collect::<Vec<_>>().join(", ");
             let end = if more > 0 {
                 format!(" and {more} more")
@@ -224,6 +225,14 @@ fn checked(report: &Report) -> String {
     let doubles = report.doubles.iter().chain(&report.copies);
     let doubles = doubles.map(|double| format!("\n{double}\n"));
     format!("{}{said}{}", ui::table(&rows), doubles.collect::<String>())
+}
+
+/// A name of a column, in quotes where one would not see it: a header may have an empty one.
+fn visible(name: &str) -> Cow<'_, str> {
+    match name.trim() == name && !name.is_empty() {
+        true => name.into(),
+        false => format!("{name:?}").into(),
+    }
 }
 
 fn count(files: usize) -> String {
@@ -250,7 +259,7 @@ fn questions(questions: &[Question]) -> String {
         let before = alike.entry(advice).or_default();
         before.push(about);
         if before.len() <= ALIKE {
-            text += &format!("  {about}: {seen}\n      {advice}\n");
+            text += &format!("  {}: {seen}\n      {advice}\n", visible(about));
         }
     }
     for (advice, about) in alike.iter().filter(|(_, about)| about.len() > ALIKE) {
@@ -258,7 +267,7 @@ fn questions(questions: &[Question]) -> String {
         let names = about[ALIKE..]
             .iter()
             .take(NAMED)
-            .copied()
+            .map(|about| visible(about))
             .collect::<Vec<_>>()
             .join(", ");
         let end = if more > NAMED { ", ..." } else { "" };

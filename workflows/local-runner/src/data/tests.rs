@@ -59,6 +59,12 @@ fn many_questions_of_one_kind_and_wide_tables_are_cut() {
         text.ends_with("  3 more with the same question: x5, x6, x7\n      it is no feature\n"),
         "{text}"
     );
+    let nameless = Question {
+        about: String::new(),
+        ..alike(0)
+    };
+    let text = questions(&[nameless]);
+    assert!(text.contains("\n  \"\": every value is 1\n"), "{text}");
     let rows: Vec<Vec<String>> = (0..100).map(|row| vec![format!("x{row}")]).collect();
     assert!(columns(&rows).ends_with("x60\nand 39 more columns: dataset.json holds all\n"));
 }
@@ -87,7 +93,7 @@ fn a_check_is_a_line_for_each_file_and_then_what_is_wrong() {
                     unlabelled: 4,
                     ..LeftOut::default()
                 },
-                extra: vec!["note".to_owned()],
+                extra: ["", "note", " x"].map(str::to_owned).to_vec(),
                 ..file("train/a.csv", Some(1200))
             },
             Checked {
