@@ -15,20 +15,16 @@ use profile::profiles::FeatureBaseline;
 use runtime::failure::Failure;
 
 /// The features among prepared columns. `natural` says that texts and booleans are categories;
-/// without it every feature is read as a number, and booleans are 0 and 1.
+/// without it every feature is a number, and booleans are 0 and 1.
 ///
 /// # Errors
 /// No feature, or one of a type that no model takes: exit 2, with the SQL that helps.
 pub fn signature(columns: &[manifest::Column], natural: bool) -> Result<Signature> {
     let features = columns.iter().filter(|column| column.role == Role::Feature);
     let features = features.map(|column| {
-        let kind = match natural {
-            true => kind(column)?,
-            false => Kind::Numeric,
-        };
         Ok(Feature {
             name: column.name.clone(),
-            kind,
+            kind: kind(column, natural)?,
             nullable: true,
         })
     });
@@ -40,17 +36,23 @@ pub fn signature(columns: &[manifest::Column], natural: bool) -> Result<Signatur
     })
 }
 
-/// What a feature of a type is, where texts and booleans are categories.
+/// What a feature of a type is. `natural` says that texts and booleans are categories, as with
+/// `models.json`.
 ///
 /// # Errors
 /// A type that no model takes: exit 2, with the SQL that helps.
-pub fn kind(column: &manifest::Column) -> Result<Kind> {
+pub fn kind(column: &manifest::Column, natural: bool) -> Result<Kind> {
     let (name, of) = (&column.name, column.data_type.as_str());
     let is = |kinds: &[&str]| kinds.iter().any(|kind| of.starts_with(kind));
-    if categories::holds_texts(of) || of == "Boolean" {
+    let (is_text, is_boolean) = (categories::holds_texts(of), of == "Boolean");
+    if natural && (is_text || is_boolean) {
         return Ok(Kind::Categorical);
     }
-    if is(&["Int", "UInt", "Float", "Decimal"]) {
+    // An `Interval` is none.
+    let numbers = [
+        "Int8", "Int16", "Int32", "Int64", "UInt", "Float", "Decimal",
+    ];
+    if is(&numbers) || is_boolean {
         return Ok(Kind::Numeric);
     }
     let advice = match is(&["Date", "Timestamp"]) {
@@ -59,10 +61,18 @@ pub fn kind(column: &manifest::Column) -> Result<Kind> {
         ),
         false => String::new(),
     };
-    Err(Failure::usage(format!(
-        "feature {name:?} is of type {of}: a feature is a number, a text or a boolean; take it \
-         apart in features.sql{advice}"
-    )))
+    Err(Failure::usage(match is_text {
+        true => format!(
+            "feature {name:?} is of type {of}: without models.json a feature is a number or a \
+             boolean; add a models.json beside dataset.json, such as {{\"candidates\": \"auto\"}}, \
+             whose models encode texts, encode it in features.sql, such as CASE WHEN ... THEN 1 \
+             ELSE 0 END, or leave it out"
+        ),
+        false => format!(
+            "feature {name:?} is of type {of}: a feature is a number, a text or a boolean; take it \
+             apart in features.sql{advice}, or leave it out"
+        ),
+    }))
 }
 
 /// The values of a feature as rows are counted by them: numbers, or the codes of categories. Null

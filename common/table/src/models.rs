@@ -203,6 +203,19 @@ mod tests {
             ),
             (
                 two,
+                &[column("gap", "Interval(MonthDayNano)")],
+                Some(mean),
+                "feature \"gap\" is of type Interval(MonthDayNano)",
+            ),
+            (two, &texts, None, "add a models.json beside dataset.json"),
+            (
+                two,
+                &[column("day", "Date32")],
+                None,
+                "date_part('month', \"day\")",
+            ),
+            (
+                two,
                 &numbers[..1],
                 Some("true"),
                 "models.json: invalid type",

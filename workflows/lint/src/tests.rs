@@ -57,10 +57,11 @@ fn a_text_is_a_feature_where_models_json_says_how_it_becomes_numbers() {
     for (more, refused) in [("", true), (models, false)] {
         let map = MAP.replacen("HOLDOUT:", &format!("{data}{more}HOLDOUT:"), 1);
         let found = findings(&format!("{GOOD}---\n{CRON}"), &map);
-        let text = "feature \"city\" is of type Utf8: a feature is a number or a boolean";
+        let text = "feature \"city\" is of type Utf8: without models.json a feature is";
+        let end = "or leave it out, or give it the role ignored in dataset.json";
         let is_refused = found
             .iter()
-            .any(|of| of.rule == "features" && of.text.contains(text));
+            .any(|of| of.rule == "features" && of.text.contains(text) && of.text.contains(end));
         assert_eq!(is_refused, refused, "{found:#?}");
         assert_eq!(found.is_empty(), !refused, "{found:#?}");
     }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use anyhow::Result;
-use arrow::datatypes::{DataType, Field};
+use arrow::datatypes::Field;
 use datafusion::logical_expr::LogicalPlan;
 
 use catalog::manifest::{Column, Role};
@@ -98,19 +98,16 @@ fn why_unfit(
             "feature {name:?} is computed from the target {:?}, which it should predict",
             config.dataset.target().name
         )),
-        Role::Feature if config.categories => features::kind(&Column {
-            name: name.clone(),
-            data_type: data_type.to_string(),
-            role,
-        })
-        .err()
-        .map(|error| error.to_string()),
-        Role::Feature if !data_type.is_numeric() && *data_type != DataType::Boolean => {
-            Some(format!(
-                "feature {name:?} is of type {data_type}: a feature is a number or a boolean; \
-                 encode it here, such as CASE WHEN ... THEN 1 ELSE 0 END, leave it out, or give it the \
-                 role ignored in dataset.json"
-            ))
+        Role::Feature => {
+            let column = Column {
+                name: name.clone(),
+                data_type: data_type.to_string(),
+                role,
+            };
+            let error = features::kind(&column, config.categories).err()?;
+            // A column that the query computes is not in the contract.
+            let more = known.map_or("", |_| ", or give it the role ignored in dataset.json");
+            Some(format!("{error}{more}"))
         }
         _ => None,
     }
