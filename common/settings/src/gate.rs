@@ -110,16 +110,24 @@ impl GateArgs {
         Ok((metric, Some(floor)))
     }
 
-    /// Whether the metric can reach the floor, where both are said.
+    /// Whether the metric can reach the floor and has the interval that is compared, where they are
+    /// said.
     ///
     /// # Errors
-    /// A floor that it can't have: exit 2.
+    /// A floor or an interval that it can't have: exit 2.
     pub fn check(&self) -> Result<()> {
         let Auto::Said(metric) = self.gate_metric else {
             return Ok(());
         };
         if let Auto::Said(floor) = self.gate_floor {
             reachable(FLOOR_SETTING, metric, floor)?;
+        }
+        if self.gate_compare == GateCompare::Interval && !metric.is_smooth() {
+            return Err(Failure::usage(format!(
+                "GATE_COMPARE (--gate-compare) is interval, and {} (GATE_METRIC, --gate-metric) has \
+                 none, because one row decides it: give estimate, or another metric",
+                metric.name
+            )));
         }
         self.segment_floor(metric).map(|_| ())
     }

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 
 use crate::monitored::MonitorColumns;
-use crate::parsers::{self, connections, from_zero};
+use crate::parsers::{self, connections, from_zero, name_in_postgres};
 use profile::drift::Thresholds;
 use runtime::failure::Failure;
 
@@ -126,6 +126,11 @@ pub struct DashboardArgs {
     #[arg(long, env = "DASHBOARD_USER")]
     pub user: Option<String>,
     /// Tables to show, separated by commas [default: that of --predictions-table]
-    #[arg(long, env = "PREDICTIONS_TABLES", value_delimiter = ',')]
+    #[arg(
+        long,
+        env = "PREDICTIONS_TABLES",
+        value_delimiter = ',',
+        value_parser = name_in_postgres
+    )]
     pub predictions_tables: Vec<String>,
 }

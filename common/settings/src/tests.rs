@@ -64,6 +64,7 @@ fn a_value_that_a_step_would_refuse_is_named_with_what_it_may_be() {
         ("PREDICT_SHARDS", "some", "give all or new"),
         ("PREDICTIONS_PARTITION", "day", "give none or month"),
         ("PREDICTIONS_TABLE", &"t".repeat(64), "63"),
+        ("PREDICTIONS_TABLES", "a,,b", "the name is empty"),
         ("RETENTION_DAYS", "2y", "give a whole number, 1 or more"),
         ("PSI_WARN", "0,1", "with a decimal point: 0.1"),
         ("PSI_ALERT", "high", "give a number, 0 or more"),
@@ -160,6 +161,21 @@ fn a_floor_that_its_metric_cannot_reach_is_refused() {
     for (metric, floor) in [("log_loss", "-1"), ("accuracy", "1.5")] {
         assert_eq!(of(metric, floor).len(), 1, "{metric} {floor}");
     }
+}
+
+#[test]
+fn an_interval_that_its_metric_does_not_have_is_refused() {
+    let of = |metric, compare| problems(&[("GATE_METRIC", metric), ("GATE_COMPARE", compare)], &[]);
+    for (metric, compare) in [("max_error", "estimate"), ("rmse", "interval")] {
+        assert_eq!(of(metric, compare), [""; 0], "{metric} {compare}");
+    }
+    assert_eq!(
+        of("max_error", "interval"),
+        [
+            "GATE_COMPARE (--gate-compare) is interval, and max_error (GATE_METRIC, --gate-metric) \
+             has none, because one row decides it: give estimate, or another metric"
+        ]
+    );
 }
 
 #[test]
