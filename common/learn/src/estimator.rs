@@ -227,6 +227,8 @@ pub enum Formula<'a> {
         base_score: &'a [f32],
         /// In the order in which they are added.
         trees: &'a [boosting::Tree],
+        /// Those of the sum, which is turned into the target's own in double precision.
+        units: Option<boosting::Units>,
     },
 }
 
@@ -379,6 +381,18 @@ pub enum FitError {
     MissingClass {
         /// Its value.
         class: String,
+    },
+    /// A target that is a number, and has no spread in double precision.
+    #[error(
+        "target {target:?} is from {:e} to {:e}: squares of such numbers are beyond double precision; \
+         write it in other units into the raw files",
+        .range[0], .range[1]
+    )]
+    Squares {
+        /// Its name.
+        target: String,
+        /// Its least and its greatest value.
+        range: [f64; 2],
     },
     /// The Hessian would be too large.
     #[error(

@@ -249,7 +249,9 @@ def trees(of, matrix):
     scores = np.tile(np.array(of["base_score"], dtype="float32"), (len(rows), 1))
     for tree in of["trees"]:
         scores[:, tree.get("output", 0)] += tree_values(tree, rows)
-    return scores.astype("float64")
+    scores = scores.astype("float64")
+    units = of.get("units")
+    return units["offset"] + units["scale"] * scores if units else scores
 
 
 def trees_link(of):

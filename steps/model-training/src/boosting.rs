@@ -13,7 +13,7 @@ use hessboost::data::{BinnedMatrix, DMatrix};
 use hessboost::metric::{EvalMetric, Metric};
 use hessboost::objective::{GradPair, Loss as Objective, Quantiles};
 use hessboost::tree::RegTree;
-use learn::estimator::boosting::{Grower, Grown, Growth, Loss, Node, Options, Tree};
+use learn::estimator::boosting::{Grower, Grown, Growth, Loss, Node, Options, Tree, Units};
 use learn::estimator::{AnyError, forest};
 use rayon::prelude::*;
 use runtime::threads::wait;
@@ -27,13 +27,27 @@ const BLOCK: usize = 4096;
 
 impl Grower for TrainingRows {
     fn grow(&mut self, growth: &Growth<'_>) -> Result<Grown, AnyError> {
-        let cells = wait(Cells::of(self, growth)).map_err(kept)?;
-        let mut base_score = growth.base_score(&cells.look)?;
-        let beside = match (growth.options.early_stopping_rounds, &self.validation) {
+        let (options, threads) = (growth.options, self.step.threads());
+        let rows = wait(cells::table_of(
+            self,
+            growth,
+            options.max_rows,
+            options.seed,
+        ));
+        let (look, table) = rows.map_err(kept)?;
+        let (units, mut base_score) = growth.start(&look)?;
+        let cells = Cells::of(table, units, growth, threads).map_err(kept)?;
+        let beside = match (options.early_stopping_rounds, &self.validation) {
             (0, _) | (_, None) => None,
-            (_, Some(rows)) => Some(wait(cells::rows_beside(rows, growth)).map_err(kept)?),
+            (_, Some(rows)) => Some(wait(cells::rows_beside(rows, growth, units)).map_err(kept)?),
         };
-        let on = (&*self, growth.options, &cells.binned, beside.as_ref());
+        let on = On {
+            rows: self,
+            options,
+            units,
+            binned: &cells.binned,
+            beside: beside.as_ref(),
+        };
         let objective = Derivatives {
             loss: growth.loss,
             base_score: base_score.clone(),
@@ -56,7 +70,8 @@ impl Grower for TrainingRows {
         Ok(Grown {
             trees,
             base_score,
-            seen: cells.look.seen(),
+            units,
+            seen: look.seen(),
             sample: cells.sample,
         })
     }
@@ -67,12 +82,15 @@ impl Grower for TrainingRows {
 }
 
 /// What trees are grown on: the rows in cells, and those by which growth stops.
-type On<'a> = (
-    &'a TrainingRows,
-    &'a Options,
-    &'a BinnedMatrix,
-    Option<&'a DMatrix>,
-);
+#[derive(Clone, Copy)]
+struct On<'a> {
+    rows: &'a TrainingRows,
+    options: &'a Options,
+    /// Of the labels.
+    units: Units,
+    binned: &'a BinnedMatrix,
+    beside: Option<&'a DMatrix>,
+}
 
 /// Trees, and what their sums begin with.
 struct Sums {
@@ -82,20 +100,27 @@ struct Sums {
 
 /// Grows the trees of a quantile. Splits are found by a smooth loss, which is XGBoost's; a leaf is
 /// then the quantile of what its rows leave over, as in LightGBM.
-fn grow_quantile((rows, options, binned, beside): On<'_>, level: f64) -> Result<Sums> {
+fn grow_quantile(on: On<'_>, level: f64) -> Result<Sums> {
     let levels = Quantiles::new([level]).context("level of a quantile")?;
     let objective = hessboost::objective::Objective::Quantile(levels);
-    grow((rows, options, binned, beside), objective, None)
+    grow(on, objective, None)
 }
 
 /// Grows the trees; where there are rows beside, until these lose no less any more: by a loss, or
 /// by what the objective has.
 fn grow(
-    (rows, options, binned, beside): On<'_>,
+    on: On<'_>,
     objective: hessboost::objective::Objective,
     loss: Option<Loss>,
 ) -> Result<Sums> {
-    let params = params(options, rows.step.threads(), objective)?;
+    let On {
+        rows,
+        options,
+        binned,
+        beside,
+        ..
+    } = on;
+    let params = params(options, on.units, rows.step.threads(), objective)?;
     let rounds = options.n_estimators as usize;
     let shown = (rounds / 10).max(1);
     let hook = |round: hessboost::training::RoundEval<'_>| {
@@ -155,6 +180,7 @@ fn read(tree: &RegTree, output: usize) -> Result<Tree> {
 
 fn params(
     options: &Options,
+    units: Units,
     threads: usize,
     objective: hessboost::objective::Objective,
 ) -> Result<TrainingParams> {
@@ -166,7 +192,8 @@ fn params(
     }
     params.objective = objective;
     params.eta = options.learning_rate;
-    params.gamma = options.gamma;
+    // Of the loss, which is the square of a number.
+    params.gamma = (options.gamma / units.scale() / units.scale()).min(f32::MAX.into());
     params.max_depth = NonZeroUsize::new(options.max_depth as usize);
     params.max_leaves = NonZeroUsize::new(options.max_leaves as usize);
     params.grow_policy = match options.max_leaves {
@@ -178,7 +205,7 @@ fn params(
     params.colsample_bytree = options.colsample_bytree;
     params.colsample_bynode = options.colsample_bynode;
     params.lambda = options.reg_lambda;
-    params.alpha = options.reg_alpha;
+    params.alpha = (options.reg_alpha / units.scale()).min(f32::MAX.into());
     params.tree_method = TreeMethod::Hist;
     params.max_bin = options.max_bin as usize;
     params.num_parallel_tree = options.num_parallel_tree as usize;

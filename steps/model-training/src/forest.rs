@@ -24,12 +24,12 @@ pub(crate) fn grow(rows: &TrainingRows, growth: &Growth<'_, Options>) -> Result<
     let options = growth.options;
     let kept_rows = wait(table_of(rows, growth, options.max_rows, options.seed)).map_err(kept)?;
     let (look, table) = kept_rows;
-    let base_score = growth.base_score(&look)?;
+    let (units, base_score) = growth.start(&look)?;
     let threads = rayon::ThreadPoolBuilder::new().num_threads(rows.step.threads());
     let threads = threads.build().context("starting threads").map_err(kept)?;
     let trees = threads.install(|| -> Result<Vec<_>> {
         let binned = Binned::of(&table, options.seed)?;
-        let (labels, weights) = (table.labels()?, table.weights()?);
+        let (labels, weights) = (table.labels(units)?, table.weights()?);
         let of_trees = Rows {
             cells: &binned,
             labels: &labels,
@@ -64,6 +64,7 @@ pub(crate) fn grow(rows: &TrainingRows, growth: &Growth<'_, Options>) -> Result<
     Ok(Grown {
         trees: trees.map_err(kept)?,
         base_score,
+        units,
         seen: look.seen(),
         sample: Vec::new(),
     })

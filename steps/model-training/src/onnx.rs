@@ -183,7 +183,11 @@ impl Builder<'_> {
                 let values = self.doubles(values.iter().copied());
                 self.apply("Add", &[&nothing, &values])
             }
-            Formula::Trees { base_score, trees } => {
+            Formula::Trees {
+                base_score,
+                trees,
+                units,
+            } => {
                 // Single precision decides which way a row goes; the operator adds doubles, and
                 // gives their sum in single precision.
                 let single = self.cast(&inputs.numbers, Element::Float);
@@ -191,7 +195,13 @@ impl Builder<'_> {
                 let attributes = ensemble(base_score, trees);
                 let operator = "TreeEnsembleRegressor";
                 let sums = self.graph.operator(operator, &[&rows], &attributes);
-                self.cast(&sums, Element::Double)
+                let sums = self.cast(&sums, Element::Double);
+                let Some(units) = units else {
+                    return sums;
+                };
+                let [offset, scale] = [units.offset(), units.scale()].map(|of| self.scalar(of));
+                let scaled = self.apply("Mul", &[&sums, &scale]);
+                self.apply("Add", &[&scaled, &offset])
             }
         }
     }

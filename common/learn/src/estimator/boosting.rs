@@ -2,7 +2,8 @@
 //!
 //! This crate scores and explains them; what grows them comes with a program that trains, by
 //! [`Passes::grower`](crate::rows::Passes::grower). Scores are sums of single precision in the
-//! order of the trees, the same bits as XGBoost's margins of the same model.
+//! order of the trees, the same bits as XGBoost's margins of the same model, but for a target that
+//! these do not hold: see [`Units`].
 //!
 //! ```
 //! use learn::estimator::boosting::{GradientBoosting, Loss, Node, Tree};
@@ -30,6 +31,7 @@ mod shap;
 #[cfg(test)]
 pub(super) mod tests;
 mod tree;
+mod units;
 mod xgboost;
 
 use serde::{Deserialize, Serialize};
@@ -52,6 +54,7 @@ pub use options::Options;
 pub use precision::{Bounds, Moved};
 pub use seen::Look;
 pub use tree::{Node, Tree};
+pub use units::Units;
 
 /// Its name in a model file, and in `models.json`.
 pub const KIND: &str = "gradient-boosting";
@@ -76,6 +79,9 @@ pub struct GradientBoosting {
     importance: Vec<f64>,
     /// In the order in which they are added.
     trees: Vec<Tree>,
+    /// Of the sums, where single precision does not hold the target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    units: Option<Units>,
     /// Whether each was grown beside the others, and not on what these left over.
     #[serde(skip)]
     forest: bool,
@@ -181,7 +187,7 @@ impl Family for Boosting {
             None => loss,
         };
         let boosting = GradientBoosting::new(inputs, loss, grown.trees, vec![0.0; inputs])?;
-        let mut boosting = boosting.from(&grown.base_score)?;
+        let mut boosting = boosting.from(&grown.base_score)?.in_units(grown.units);
         boosting.importance = boosting.mean_contributions(&grown.sample);
         Ok(boosting.fitted(grown.seen))
     }
@@ -204,6 +210,7 @@ impl GradientBoosting {
             base_score: vec![0.0; loss.outputs()],
             importance,
             trees,
+            units: None,
             forest: false,
         };
         boosting.validate()?;
@@ -227,6 +234,7 @@ impl GradientBoosting {
             base_score: vec![0.0; loss.outputs()],
             importance,
             trees,
+            units: None,
             forest: true,
         };
         forest = forest.from(base_score)?;
@@ -316,6 +324,8 @@ impl GradientBoosting {
             let of_output = &mut parts[tree.output() * width..][..width];
             shap::contributions(tree, row, of_output);
         }
+        let of_outputs = parts.chunks_exact_mut(width);
+        of_outputs.for_each(|of_output| self.own_units(of_output));
         parts
     }
 
@@ -390,6 +400,7 @@ impl Estimator for GradientBoosting {
         Some(Formula::Trees {
             base_score: &self.base_score,
             trees: &self.trees,
+            units: self.units,
         })
     }
 
@@ -408,7 +419,7 @@ impl Estimator for GradientBoosting {
             for tree in &self.trees {
                 tree.add(&row_of, self.inputs, &mut scores, outputs);
             }
-            out.extend(scores.iter().map(|score| f64::from(*score)));
+            out.extend(scores.iter().map(|score| self.number(*score)));
         }
     }
 
@@ -431,6 +442,9 @@ impl Estimator for GradientBoosting {
     }
 
     fn exports(&self, names: &[String]) -> Result<Vec<Export>, EstimatorError> {
+        if self.units.is_some() {
+            return Ok(Vec::new());
+        }
         Ok(vec![Export {
             name: xgboost::FILE,
             bytes: self.to_xgboost(names)?,
@@ -453,6 +467,7 @@ impl Estimator for GradientBoosting {
         EstimatorError::finite("importance", &self.importance)?;
         let base: Vec<f64> = self.base_score.iter().map(|base| (*base).into()).collect();
         EstimatorError::finite("base_score", &base)?;
+        self.check_units()?;
         for tree in &self.trees {
             let inputs = tree.last_input().map_or(0, |last| last as usize + 1);
             if inputs > self.inputs || tree.output() >= outputs {

@@ -188,7 +188,7 @@ impl Family for Forest {
         let importance = impurity_taken(splits, inputs);
         let base_score = &grown.base_score;
         let forest = GradientBoosting::forest(inputs, loss, grown.trees, importance, base_score)?;
-        Ok(forest.fitted(grown.seen))
+        Ok(forest.in_units(grown.units).fitted(grown.seen))
     }
 }
 

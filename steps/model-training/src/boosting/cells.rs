@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use hessboost::data::{BinnedMatrix, DMatrix};
 use learn::estimator::AnyError;
-use learn::estimator::boosting::{Growth, Look};
+use learn::estimator::boosting::{Growth, Look, Units};
 use learn::rows::{Rows, Sums as _};
 
 use super::sample::Sample;
@@ -19,26 +19,24 @@ const SAMPLE: usize = 512;
 /// Rows in cells.
 pub(super) struct Cells {
     pub(super) binned: BinnedMatrix,
-    pub(super) look: Look,
     /// Some of the rows, as they were before.
     pub(super) sample: Vec<f64>,
 }
 
 impl Cells {
-    /// Of all training rows, or a sample of them: one pass writes them into a file, and the cells
-    /// are made of that.
+    /// Of the rows of a table, which is given back to the disk, and labels in these units.
     ///
     /// # Errors
-    /// Values that nothing can be fitted on, and a scratch folder without room.
-    pub(super) async fn of(rows: &TrainingRows, growth: &Growth<'_>) -> Result<Self> {
-        let options = growth.options;
-        let (look, table) = table_of(rows, growth, options.max_rows, options.seed).await?;
-        let (binned, sample) = binned(&table, options.max_bin as usize, rows.step.threads())?;
-        Ok(Self {
-            binned,
-            look,
-            sample,
-        })
+    /// Values that nothing can be fitted on.
+    pub(super) fn of(
+        table: Arc<Table>,
+        units: Units,
+        growth: &Growth<'_>,
+        threads: usize,
+    ) -> Result<Self> {
+        let most = growth.options.max_bin as usize;
+        let (binned, sample) = binned(&table, units, most, threads)?;
+        Ok(Self { binned, sample })
     }
 }
 
@@ -65,11 +63,15 @@ pub(crate) async fn table_of<O>(
     Ok((look, table))
 }
 
-/// Rows that are not trained on, with their labels.
-pub(super) async fn rows_beside(rows: &TrainingRows, growth: &Growth<'_>) -> Result<DMatrix> {
+/// Rows that are not trained on, with their labels in the units of those that are.
+pub(super) async fn rows_beside(
+    rows: &TrainingRows,
+    growth: &Growth<'_>,
+    units: Units,
+) -> Result<DMatrix> {
     let all = Sample::new(rows.count(), None, growth.options.seed);
     let Keep { table, .. } = kept(rows, growth, all).await?;
-    matrix(&table, table.values()?)
+    matrix(&table, table.values()?, units)
 }
 
 /// Writes a sample of the rows into a table, in one pass.
@@ -83,14 +85,19 @@ async fn kept<O>(rows: &TrainingRows, growth: &Growth<'_, O>, sample: Sample) ->
 }
 
 /// Makes the cells, and hands back some of the rows.
-fn binned(table: &Table, cells: usize, threads: usize) -> Result<(BinnedMatrix, Vec<f64>)> {
+fn binned(
+    table: &Table,
+    units: Units,
+    cells: usize,
+    threads: usize,
+) -> Result<(BinnedMatrix, Vec<f64>)> {
     let (rows, width) = (table.rows(), table.width());
     let values = table.values()?;
     let places = (0..rows.min(SAMPLE)).map(|i| i * rows / rows.min(SAMPLE));
     let of_row = |row: usize| &values.as_ref()[row * width..][..width];
     let sample = places.flat_map(of_row).map(|value| f64::from(*value));
     let sample = sample.collect();
-    let matrix = matrix(table, values)?;
+    let matrix = matrix(table, values, units)?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
     let pool = pool.build().context("starting threads")?;
     let binned = pool.install(|| BinnedMatrix::new(&matrix, cells));
@@ -98,10 +105,10 @@ fn binned(table: &Table, cells: usize, threads: usize) -> Result<(BinnedMatrix, 
 }
 
 /// The rows of a table that weigh anything.
-fn matrix(table: &Table, values: Values) -> Result<DMatrix> {
+fn matrix(table: &Table, values: Values, units: Units) -> Result<DMatrix> {
     let rows = table.rows();
     let matrix = DMatrix::from_dense_shared(Arc::new(values), rows, table.width(), f32::NAN)?;
-    let matrix = matrix.with_labels(&table.labels()?)?;
+    let matrix = matrix.with_labels(&table.labels(units)?)?;
     let Some(weights) = table.weights()? else {
         return Ok(matrix);
     };

@@ -1,4 +1,5 @@
-//! Rows of single precision in an unnamed file, which is mapped into memory to be read.
+//! Rows of single precision and their labels in an unnamed file, which is mapped into memory to be
+//! read.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -7,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context, Result};
 use arrow::buffer::{Buffer, MutableBuffer};
 use arrow::datatypes::ToByteSlice;
-use learn::estimator::boosting::single;
+use learn::estimator::boosting::{Units, single};
 use learn::rows::Rows;
 use runtime::work::{Space, Work};
 
@@ -15,6 +16,8 @@ use super::sample::Sample;
 
 /// Bytes of a number.
 const NUMBER: u64 = size_of::<f32>() as u64;
+/// Bytes of a label, of double precision: what units it gets is known after the pass.
+const LABEL: u64 = size_of::<f64>() as u64;
 /// What an error of the file names.
 const FOLDER: &str = "the scratch folder (--work)";
 
@@ -44,7 +47,7 @@ impl Table {
     /// No room in the budget of disk: exit 2.
     pub(super) fn new(work: &Work, sample: Sample, width: usize) -> Result<Self> {
         let mut space = work.disk().space();
-        let bytes = sample.rows() * (width as u64 + 2) * NUMBER;
+        let bytes = sample.rows() * ((width as u64 + 1) * NUMBER + LABEL);
         space.grow(bytes, || {
             "keeping the rows that trees are grown on".to_owned()
         })?;
@@ -80,7 +83,7 @@ impl Table {
             };
             start.get_or_insert(place);
             x.extend(values.iter().copied().map(single));
-            y.push(single(rows.y[at]));
+            y.push(rows.y[at]);
             weights.push(single(rows.weight(at)));
         }
         let Some(start) = start else {
@@ -90,38 +93,44 @@ impl Table {
             self.weighted.store(true, Ordering::Relaxed);
         }
         let writes = [
-            (&x, start * self.width as u64),
-            (&y, self.begin(0) + start),
-            (&weights, self.begin(1) + start),
+            (x.to_byte_slice(), start * self.width as u64 * NUMBER),
+            (y.to_byte_slice(), self.labels_at() + start * LABEL),
+            (weights.to_byte_slice(), self.weights_at() + start * NUMBER),
         ];
-        for (values, at) in writes {
-            let bytes = values.as_slice().to_byte_slice();
-            self.file.write_all_at(bytes, at * NUMBER).context(FOLDER)?;
+        for (bytes, at) in writes {
+            self.file.write_all_at(bytes, at).context(FOLDER)?;
         }
         Ok(())
     }
 
-    /// Where the labels begin, 0, or the weights, 1.
-    fn begin(&self, column: u64) -> u64 {
-        self.sample.rows() * (self.width as u64 + column)
+    fn labels_at(&self) -> u64 {
+        self.sample.rows() * self.width as u64 * NUMBER
     }
 
-    pub(crate) fn labels(&self) -> Result<Vec<f32>> {
-        self.column(0)
+    fn weights_at(&self) -> u64 {
+        self.labels_at() + self.sample.rows() * LABEL
+    }
+
+    pub(crate) fn labels(&self, units: Units) -> Result<Vec<f32>> {
+        let labels = self.column(self.labels_at(), LABEL)?;
+        let labels = labels.typed_data::<f64>().iter();
+        Ok(labels.map(|label| units.label(*label)).collect())
     }
 
     /// The weights, where rows have any.
     pub(crate) fn weights(&self) -> Result<Option<Vec<f32>>> {
         let weighted = self.weighted.load(Ordering::Relaxed);
-        weighted.then(|| self.column(1)).transpose()
+        let read = || self.column(self.weights_at(), NUMBER);
+        let weights = weighted.then(read).transpose()?;
+        Ok(weights.map(|weights| weights.typed_data::<f32>().to_vec()))
     }
 
-    fn column(&self, column: u64) -> Result<Vec<f32>> {
-        let mut buffer = MutableBuffer::from_len_zeroed(self.rows() * NUMBER as usize);
-        let at = self.begin(column) * NUMBER;
+    /// A number of so many bytes for each row.
+    fn column(&self, at: u64, bytes: u64) -> Result<Buffer> {
+        let mut buffer = MutableBuffer::from_len_zeroed(self.rows() * bytes as usize);
         let read = self.file.read_exact_at(buffer.as_slice_mut(), at);
         read.context(FOLDER)?;
-        Ok(buffer.typed_data::<f32>().to_vec())
+        Ok(buffer.into())
     }
 
     /// The numbers.

@@ -7,7 +7,7 @@ use crate::estimator::family::{self, Request, Seen};
 use crate::estimator::{AnyError, AnyPasses, EstimatorError, FitError, forest};
 use crate::task::Target;
 
-use super::{Look, Loss, Options, Tree};
+use super::{Look, Loss, Options, Tree, Units};
 
 /// What grows trees on rows that it holds.
 pub trait Grower {
@@ -48,6 +48,8 @@ pub struct Grown {
     pub trees: Vec<Tree>,
     /// What the raw scores began with.
     pub base_score: Vec<f32>,
+    /// Those of the trees and of what they began with.
+    pub units: Units,
     /// What the training rows held.
     pub seen: Seen,
     /// Some of the training rows, row-major, that the importance of inputs is taken from.
@@ -76,12 +78,15 @@ pub(in crate::estimator) fn grow_for<O: Serialize + DeserializeOwned>(
 }
 
 impl<O> Growth<'_, O> {
-    /// The raw scores that trees begin with: those that minimise the loss without trees.
+    /// The units that trees are grown in, and the raw scores that they begin with: those that
+    /// minimise the loss without trees.
     ///
     /// # Errors
-    /// Those of [`Look::labels`].
-    pub fn base_score(&self, look: &Look) -> Result<Vec<f32>, FitError> {
+    /// Those of [`Look::labels`] and [`Look::units`].
+    pub fn start(&self, look: &Look) -> Result<(Units, Vec<f32>), FitError> {
         let (mean, shares) = look.labels(self.target)?;
-        Ok(self.loss.scores_of(mean, &shares))
+        let units = look.units(self.target)?;
+        let mean = units.label(mean).into();
+        Ok((units, self.loss.scores_of(mean, &shares)))
     }
 }

@@ -1,10 +1,14 @@
 //! What one pass sees of rows whose numbers may be missing.
 
+use super::Units;
 use crate::estimator::FitError;
 use crate::estimator::family::{InputSeen, Seen};
 use crate::model;
 use crate::rows::{RowError, Rows, Sums, check_weights, class_of};
 use crate::task::Target;
+
+/// Numbers that differ by less have squares that are 0.
+const LEAST: f64 = 1e-150;
 
 /// Means and spreads of inputs, of those of their numbers that are there, and what the labels are.
 #[derive(Clone, Debug)]
@@ -127,6 +131,25 @@ impl Look {
         }
         let shares = self.classes.iter().map(|(_, of)| of / weight);
         Ok((self.label.mean, shares.collect()))
+    }
+
+    /// The units to grow trees in.
+    ///
+    /// # Errors
+    /// A target that is a number, and whose squares are not of double precision.
+    pub fn units(&self, target: &Target) -> Result<Units, FitError> {
+        if !self.classes.is_empty() {
+            return Ok(Units::default());
+        }
+        let label = &self.label;
+        let vanish = label.squares == 0.0 && label.min < label.max && label.max - label.min < LEAST;
+        if vanish || !label.mean.is_finite() || !label.squares.is_finite() {
+            return Err(FitError::Squares {
+                target: target.name.clone(),
+                range: [label.min, label.max],
+            });
+        }
+        Ok(Units::of(label.mean, label.std()))
     }
 }
 

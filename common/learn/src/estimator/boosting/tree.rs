@@ -145,6 +145,13 @@ impl Tree {
         self.set_steps();
     }
 
+    /// Multiplies every leaf.
+    pub(super) fn scale(&mut self, by: f64) {
+        let leaves = self.nodes.iter_mut().filter(|node| node.is_leaf());
+        leaves.for_each(|leaf| leaf.value = (f64::from(leaf.value) * by) as f32);
+        self.set_steps();
+    }
+
     /// Looks at input `places[i]` in place of input `i`.
     pub(super) fn move_inputs(&mut self, places: &[usize]) {
         let splits = self.nodes.iter_mut().filter(|node| !node.is_leaf());

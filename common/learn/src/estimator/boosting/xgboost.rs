@@ -103,8 +103,13 @@ impl GradientBoosting {
     /// The model in XGBoost's JSON, with names of its inputs where XGBoost takes them.
     ///
     /// # Errors
-    /// What JSON cannot hold.
+    /// Numbers beyond single precision, and what JSON cannot hold.
     pub fn to_xgboost(&self, names: &[String]) -> Result<Vec<u8>, EstimatorError> {
+        if self.units.is_some() {
+            return Err(EstimatorError::invalid(
+                "XGBoost adds up numbers of single precision, which do not hold its target",
+            ));
+        }
         let outputs = self.base_score.len();
         let all = self.by_rounds()?;
         let trees = all.iter().enumerate();
