@@ -7,7 +7,7 @@ use anyhow::Result;
 use catalog::manifest::{DatasetManifest, Part};
 use catalog::model_files::FitMetrics;
 use learn::estimator::{
-    self, AnyError, CoMoments, Descent, EstimatorError, FittedEstimator, Request, Seen,
+    self, AnyError, CoMoments, Descent, EstimatorError, FittedEstimator, Formula, Request, Seen,
 };
 use learn::explanation::Explanation;
 use learn::fitted_model::{FittedModel, Training};
@@ -30,6 +30,9 @@ use crate::memory;
 use crate::passes::{Kept, TrainingPasses};
 use crate::training_rows::{Sums, TrainingRows};
 
+/// Standard deviations that the mean of a trees' input may be from 0: at more, single precision
+/// knows fewer than 8 numbers within one.
+const DIGITS: f64 = 1_048_576.0;
 /// Until a rule finds another threshold.
 const DEFAULT: f64 = 0.5;
 
@@ -384,6 +387,38 @@ async fn blaming(
     })
 }
 
+/// What the single precision of trees does not hold: the target, and what an input differs by.
+fn beyond_single_precision(fit: &Fit, target: &str) -> Vec<String> {
+    let Some(Formula::Trees { units, .. }) = fit.model.estimator.formula() else {
+        return Vec::new();
+    };
+    let of_target = units.map(|units| {
+        let (is, write) = match units.offset() {
+            0.0 => (format!("differs by about {:.0e}", units.scale()), "in other units"),
+            mean => (
+                format!("differs by little beside its mean, {mean:.3e}"),
+                "less a constant",
+            ),
+        };
+        format!(
+            "target {target:?} {is}, which sums of single precision (7 digits), as XGBoost makes them, do not \
+             hold: the model adds the rest in double precision and has no xgboost.json; to get one, \
+             write the target {write} into the raw files"
+        )
+    });
+    let inputs = fit.seen.inputs.iter();
+    let close = inputs.filter(|of| of.std > 0.0 && of.mean.abs() > DIGITS * of.std);
+    let of_inputs = close.map(|input| {
+        format!(
+            "feature {:?} differs by little beside its mean, {:.3e}, and trees compare numbers in single precision \
+             (7 digits): subtract a constant in features.sql, or from the target in the raw files \
+             where `encode: target` makes the feature",
+            input.name, input.mean
+        )
+    });
+    of_target.into_iter().chain(of_inputs).collect()
+}
+
 /// What a person should know of the fit.
 pub(crate) fn warnings(fit: &Fit, job: &Job, ruinous: Vec<String>) -> Vec<String> {
     let mut warnings = Vec::new();
@@ -412,6 +447,7 @@ pub(crate) fn warnings(fit: &Fit, job: &Job, ruinous: Vec<String>) -> Vec<String
         ));
     }
     warnings.extend(ruinous);
+    warnings.extend(beyond_single_precision(fit, &job.goal.target.name));
     for input in fit.seen.inputs.iter().filter(|input| input.std == 0.0) {
         warnings.push(format!(
             "feature {:?} has one value in all training rows: nothing can be learned from it",

@@ -46,6 +46,7 @@ def write(raw):
             "binary": pa.array((score > 0).astype(np.int64)),
             "multiclass": pa.array(np.array(["low", "middle", "high"])[np.digitize(score, [-0.5, 1.0])]),
             "regression": pa.array(score),
+            "far": pa.array((1e5 + score) * 1e-3),
         }
         file = os.path.join(raw, f"{name}.parquet")
         os.makedirs(os.path.dirname(file), exist_ok=True)

@@ -158,6 +158,9 @@ fn mlflow_loads_models_of_a_number_and_predicts_what_was_scored() {
         let columns = ["prediction"];
         must_agree("regression", &contract, &candidate, &columns);
     }
+    // Far from 0 beside what it varies by: trees are grown in other units.
+    let trees = json!({"family": "gradient-boosting", "n_estimators": 30});
+    must_agree("far", &contract, &trees, &["prediction"]);
     let with_intervals = json!({"candidates": [{"family": "linear-regression"}], "interval": 0.9});
     let columns = ["lower", "prediction", "upper"];
     must_agree("regression", &contract, &with_intervals, &columns);
@@ -200,6 +203,8 @@ fn onnxruntime_predicts_what_was_scored_of_numbers() {
         ("regression", &number, &interval, 1e-12),
         ("regression", &number, &trees, 1e-6),
         ("regression", &number, &of_quantiles(), 1e-6),
+        ("far", &number, &trees, 1e-9),
+        ("far", &number, &of_quantiles(), 1e-9),
     ] {
         let features = ["visits", "amount", "wild"];
         let Trained { bench, paths } = trained(target, contract, &features, models);

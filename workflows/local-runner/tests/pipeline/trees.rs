@@ -115,6 +115,97 @@ fn rows_weigh_in_trees_and_those_of_no_weight_are_not_there() {
     assert!(predicted.iter().all(near), "{predicted:?}");
 }
 
+/// A project of one feature, and a target that is a step of it in units of this scale, from this
+/// offset on.
+fn a_step(bench: &Bench, family: &str, offset: f64, scale: f64) -> PathBuf {
+    let config = configure(
+        bench,
+        r#"{"columns": [
+            {"name": "id", "type": "utf8", "role": "id"},
+            {"name": "x", "type": "float64", "role": "feature"},
+            {"name": "y", "type": "float64", "role": "target"}
+        ]}"#,
+        "SELECT * FROM raw",
+        &[
+            ("TRAIN_GLOB", "train/*.csv"),
+            ("PREDICT_GLOB", "predict/*.csv"),
+        ],
+    );
+    write_models(
+        &config,
+        &format!(r#"{{"candidates": [{{"family": "{family}"}}]}}"#),
+    );
+    for folder in ["train", "predict"] {
+        fs::create_dir_all(bench.raw(folder)).unwrap();
+    }
+    for file in 0..3 {
+        let mut text = "id,x,y\n".to_owned();
+        for row in 0..200 {
+            let x = f64::from((row * 37 + file * 11) % 200) / 200.0;
+            let y = offset + scale * (10.0 + 5.0 * f64::from(u8::from(x > 0.5)));
+            writeln!(text, "{file}-{row},{x},{y:e}").unwrap();
+        }
+        fs::write(bench.raw(&format!("train/{file}.csv")), &text).unwrap();
+        fs::write(bench.raw("predict/0.csv"), text).unwrap();
+    }
+    config
+}
+
+#[test]
+fn a_target_is_learnt_in_any_units_and_a_missing_file_of_xgboost_is_said() {
+    for (family, offset, scale, exported) in [
+        ("gradient-boosting", 0.0, 1e-5, true),
+        ("gradient-boosting", 0.0, 1e-30, true),
+        ("gradient-boosting", 0.0, 1e30, true),
+        ("gradient-boosting", 0.0, 1e60, false),
+        ("gradient-boosting", 1e7, 1.0, false),
+        ("gradient-boosting", 1.7e18, 1e9, false),
+        ("random-forest", 0.0, 1e-30, true),
+        ("random-forest", 1.7e18, 1e9, false),
+    ] {
+        let bench = Bench::empty();
+        run(&bench, &a_step(&bench, family, offset, scale), "m");
+        let model = bench.output("model-training-train", "model");
+        let scored = scored(&bench);
+        let predicted = numbers(&scored, "prediction").values().iter();
+        let steps: Vec<f64> = predicted.map(|of| (of - offset) / scale).collect();
+        let apart = |of: &f64| (of - 10.0).abs().min((of - 15.0).abs());
+        let mean = steps.iter().map(apart).sum::<f64>() / 200.0;
+        assert!(mean < 0.2, "{family} {offset} {scale}: {mean}");
+        let high = steps.iter().filter(|of| **of > 12.5).count();
+        assert!(
+            (90..110).contains(&high),
+            "{family} {offset} {scale}: {high}"
+        );
+
+        let file = bench.store(&model.replace("_manifest", "xgboost"));
+        assert_eq!(file.exists(), exported, "{family} {offset} {scale}");
+        let warnings = bench.json(&model)["warnings"].to_string();
+        let warned = warnings.contains("has no xgboost.json") && warnings.contains("\\\"y\\\"");
+        assert_eq!(warned, !exported, "{warnings}");
+    }
+}
+
+#[test]
+fn a_target_whose_squares_overflow_is_refused_by_its_name() {
+    let bench = Bench::empty();
+    let config = a_step(&bench, "gradient-boosting", 0.0, 1e160);
+    let config = format!("--config-maps={}", config.display());
+    let ran = bench.alameda(&[
+        "submit",
+        &config,
+        "--from=workflowtemplate/alameda-pipeline",
+        "-p",
+        "data-version=2026-11",
+        "-p",
+        "model-name=m",
+    ]);
+    let text = ran.expect(1).shown();
+    for said in ["exit code 10", "target \"y\" is from 1"] {
+        assert!(text.contains(said), "{text}");
+    }
+}
+
 /// Runs the pipeline on the churn data set, of which some numbers are missing: its file.
 pub(crate) fn churn(bench: &Bench, models: &str) -> PathBuf {
     run_on(bench, SCRIPT, models)
