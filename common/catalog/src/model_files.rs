@@ -124,10 +124,32 @@ pub struct ValidationRows {
     pub fraction: f64,
     /// What decided which ones: `id` or `time`.
     pub by: String,
-    /// Rows that candidates were fitted on.
+    /// Rows that candidates were fitted on; with several folds, in the first.
     pub fit_rows: u64,
-    /// Rows that they were measured on.
+    /// Rows that they were measured on; with several folds, in the first.
     pub rows: u64,
+    /// How many times candidates were fitted and measured, each time on other rows; their metrics
+    /// are means.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub folds: u64,
+}
+
+fn one() -> u64 {
+    1
+}
+
+fn is_one(folds: &u64) -> bool {
+    *folds == 1
+}
+
+/// Such as `1234 validation rows`, or `5 folds of about 1234 validation rows`.
+impl std::fmt::Display for ValidationRows {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.folds {
+            1 => write!(f, "{} validation rows", self.rows),
+            folds => write!(f, "{folds} folds of about {} validation rows", self.rows),
+        }
+    }
 }
 
 /// A candidate, as it was measured on validation rows.

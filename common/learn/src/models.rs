@@ -29,6 +29,8 @@ use crate::threshold::Threshold;
 pub use candidates::{Candidate, Candidates, MOST};
 
 mod candidates;
+#[cfg(test)]
+mod tests;
 
 /// Name of the file.
 pub const FILE: &str = "models.json";
@@ -98,6 +100,18 @@ pub struct Validation {
     /// ids else.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<By>,
+    /// How many times candidates are compared, each time on other rows. Without it, several times
+    /// where there are few rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folds: Option<u64>,
+}
+
+impl Validation {
+    /// The most folds that share no row.
+    pub fn most_folds(&self) -> u64 {
+        // A fifth is a little more than a fifth in binary.
+        (1.0 / self.fraction + 1e-9) as u64
+    }
 }
 
 /// What decides which training rows are kept from the fit.
@@ -115,6 +129,7 @@ impl Default for Validation {
         Self {
             fraction: 0.2,
             by: None,
+            folds: None,
         }
     }
 }
@@ -216,6 +231,18 @@ pub enum ModelsError {
     /// A fraction of rows that leaves none, or all.
     #[error("`fraction` of `validation` is {0}: it must be between 0 and 1")]
     Fraction(f64),
+    /// No fold, or more than there are rows for.
+    #[error(
+        "`folds` of `validation` is {folds}: with the fraction {fraction} it must be from 1 to {most}"
+    )]
+    Folds {
+        /// What the file says.
+        folds: u64,
+        /// The share of the rows that each fold has.
+        fraction: f64,
+        /// The most that share no row.
+        most: u64,
+    },
     /// A candidate that cannot be fitted.
     #[error("candidate {family:?}: {error}")]
     Candidate {
@@ -279,6 +306,15 @@ impl Models {
         let fraction = models.validation.map(|of| of.fraction);
         if let Some(fraction) = fraction.filter(|of| !(*of > 0.0 && *of < 1.0)) {
             return Err(ModelsError::Fraction(fraction));
+        }
+        if let Some((of, folds)) = models.validation.and_then(|of| Some((of, of.folds?)))
+            && !(1..=of.most_folds()).contains(&folds)
+        {
+            return Err(ModelsError::Folds {
+                folds,
+                fraction: of.fraction,
+                most: of.most_folds(),
+            });
         }
         if let Some(explain) = models.explain.filter(|of| !(1..=MOST_REASONS).contains(of)) {
             return Err(ModelsError::Explain(explain));
@@ -365,107 +401,5 @@ impl Models {
                 .collect::<Vec<_>>()
                 .join(", "),
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-    use crate::estimator::Families;
-
-    #[derive(serde::Deserialize)]
-    struct Schema {
-        properties: Map<String, Value>,
-        #[serde(rename = "$defs")]
-        defs: Map<String, Value>,
-    }
-
-    fn keys(object: &Value) -> BTreeSet<String> {
-        let keys = object.as_object().expect("an object").keys();
-        keys.cloned().collect()
-    }
-
-    /// Whether a key is taken, whatever its value.
-    fn takes(file: &str, key: &str) -> bool {
-        match Models::parse(file.as_bytes()) {
-            Ok(_) => true,
-            Err(error) => !error
-                .to_string()
-                .contains(&format!("unknown field `{key}`")),
-        }
-    }
-
-    #[test]
-    fn the_schema_names_what_is_read_and_nothing_else() {
-        let schema = include_str!("../../../config-maps/models.schema.json");
-        let schema: Schema = serde_json::from_str(schema).expect("a schema");
-        let whole = Models {
-            schema: Some(String::new()),
-            candidates: Candidates::Auto,
-            metric: Some(String::new()),
-            preprocessing: Settings::default(),
-            calibration: Some(Method::Sigmoid),
-            threshold: Some(Threshold::At(0.5)),
-            validation: Some(Validation {
-                by: Some(By::Id),
-                ..Validation::default()
-            }),
-            refit: Some(true),
-            explain: Some(3),
-            interval: Some(0.9),
-            interval_by: Some(IntervalBy::Quantiles),
-            register: Some(false),
-        };
-        let whole = serde_json::to_value(whole).expect("JSON");
-        assert_eq!(
-            keys(&Value::Object(schema.properties.clone())),
-            keys(&whole)
-        );
-        let candidate = r#""candidates": [{"family": "mean"}]"#;
-        for key in keys(&schema.defs["column"]["properties"]) {
-            let file =
-                format!(r#"{{{candidate}, "preprocessing": {{"numeric": {{"{key}": {{}}}}}}}}"#);
-            assert!(takes(&file, &key), "{key}");
-        }
-        assert!(!takes(r#"{"candidates": [], "depth": 3}"#, "depth"));
-
-        let families = Families::standard();
-        let offered = schema.defs["candidate"]["oneOf"].as_array();
-        let offered = offered.expect("families");
-        assert_eq!(offered.len(), families.all().len());
-        for family in families.all() {
-            let is_it = |of: &&Value| of["properties"]["family"]["const"] == family.name();
-            let offered = offered.iter().find(is_it).expect("the family");
-            let needed = offered["required"].as_array().expect("required").iter();
-            let needed = needed
-                .filter_map(Value::as_str)
-                .filter(|of| *of != "family");
-            let given = needed.map(|name| (name.to_owned(), Value::from(7.0)));
-            let given: Map<String, Value> = given.collect();
-            let options = family.options(&given).expect("options");
-            let mut named: BTreeSet<String> = options.keys().cloned().collect();
-            named.insert("family".to_owned());
-            // What is left out of the options at its default is taken all the same.
-            let taken = |key: &String| {
-                let default = offered["properties"][key]["default"].clone();
-                let given = given.clone().into_iter().chain([(key.clone(), default)]);
-                named.contains(key) || family.options(&given.collect()).is_ok()
-            };
-            let keys = keys(&offered["properties"]);
-            assert!(named.is_subset(&keys), "{named:?} {keys:?}");
-            assert!(keys.iter().all(taken), "{keys:?}");
-            for (name, default) in options
-                .iter()
-                .filter(|(name, _)| !given.contains_key(*name))
-            {
-                assert_eq!(
-                    offered["properties"][name]["default"].as_f64(),
-                    default.as_f64(),
-                    "{name}"
-                );
-            }
-        }
     }
 }

@@ -1,7 +1,7 @@
 //! The verb `train` for one candidate, in a pod of its own: a marker keeps what it measures, and `train`
 //! without a candidate takes it from there.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use catalog::fanout;
 use runtime::failure::Failure;
 use runtime::step::{Outputs, Step};
@@ -39,12 +39,10 @@ pub(crate) async fn candidate(
     let measured = match done {
         Some(measured) => measured,
         None => {
-            let split = select::split(step, store, &job).await?;
-            let split = split.context("several candidates are compared on validation rows")?;
-            let passes = job.choice.candidates[at].family.passes();
+            let splits = select::splits(step, store, &job).await?;
+            let passes = job.choice.candidates[at].family.passes() * splits.len() as u64;
             let progress = step.progress(passes * job.train.rows, "rows").clone();
-            let fitted = select::fitted_candidate(step, store, &job, at, &split, &progress).await?;
-            let of = select::measure(step, store, &job, at, &fitted, &split, &progress).await?;
+            let (of, _) = select::tried(step, store, &job, at, &splits, &progress).await?;
             fanout::finish(step, store, &key, of).await?
         }
     };

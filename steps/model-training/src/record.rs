@@ -338,8 +338,8 @@ fn note(
     );
     if let Some(selection) = &metrics.selection {
         note += &format!(
-            "\nChosen on {} validation rows: {}.\n",
-            selection.validation.rows,
+            "\nChosen on {}: {}.\n",
+            selection.validation,
             chosen(selection)
         );
     }
@@ -366,11 +366,11 @@ pub(crate) fn chosen(selection: &Selection) -> String {
         several => format!(", of {several}"),
     };
     format!(
-        "{}, by {} {} on {} validation rows{of_several}{}{}{}",
+        "{}, by {} {} on {}{of_several}{}{}{}",
         winner.name(),
         selection.metric.as_deref().unwrap_or_default(),
         with_interval(winner),
-        selection.validation.rows,
+        selection.validation,
         calibrated.unwrap_or_default(),
         threshold.unwrap_or_default(),
         interval.unwrap_or_default()

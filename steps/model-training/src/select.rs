@@ -1,57 +1,60 @@
 //! Which of several candidates is the model: each is fitted on the rows to fit on, and measured on
 //! the validation rows.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use catalog::fanout::{self, Finished};
 use catalog::model_files::{CandidateMetrics, Selection, ValidationRows};
+use learn::estimator::Estimator;
 use learn::metrics::bootstrap;
 use learn::models::{Chosen, shown};
 use runtime::failure::Failure;
 use runtime::step::{Progress, Step};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use store::Store;
 use table::labelled::{LabelledRows, Side, Split, by};
-use table::scoring;
+use table::scoring::{self, Resampled};
 
 use crate::fitted::{Fitted, fitted};
 use crate::job::Job;
 use crate::record::four;
 use crate::tune;
 
-/// The split of the training rows, where something is chosen on validation rows.
-pub(crate) async fn split(step: &Step, store: &Store, job: &Job) -> Result<Option<Arc<Split>>> {
+/// The splits of the training rows that candidates are compared on; what belongs to one fit is found
+/// on the first. None where nothing is chosen on validation rows.
+pub(crate) async fn splits(step: &Step, store: &Store, job: &Job) -> Result<Vec<Arc<Split>>> {
     if !job.needs_validation() {
-        return Ok(None);
+        return Ok(Vec::new());
     }
-    let split = Split::of(step, store, &job.train, &job.choice.validation).await?;
+    let validation = &job.choice.validation;
+    let splits = match job.choice.candidates.len() {
+        // Chance can't choose where there is no choice.
+        1 if validation.folds.is_none() => {
+            vec![Arc::new(
+                Split::of(step, store, &job.train, validation).await?,
+            )]
+        }
+        _ => Split::folds(step, store, &job.train, validation).await?,
+    };
     tracing::info!(
-        by = %by(&job.train, &job.choice.validation),
+        by = %by(&job.train, validation),
+        folds = splits.len(),
         "{} rows to fit on and {} to validate on",
-        split.rows(Side::Fit),
-        split.rows(Side::Validation)
+        splits[0].rows(Side::Fit),
+        splits[0].rows(Side::Validation)
     );
-    Ok(Some(Arc::new(split)))
+    Ok(splits)
 }
 
-/// What was chosen, and its fit on the rows to fit on.
+/// What was chosen, and its fit on the rows to fit on of the first split.
 pub(crate) struct Selected {
-    pub(crate) winner: Chosen,
+    /// With options of a fit that ends where its fits on fewer rows did.
+    pub(crate) settled: Chosen,
     pub(crate) fitted: Fitted,
     pub(crate) selection: Selection,
-}
-
-impl Selected {
-    /// The winner with options of a fit that ends where its fit on fewer rows did.
-    pub(crate) fn settled(&self) -> Chosen {
-        let Chosen { family, options } = &self.winner;
-        let estimator = &*self.fitted.fit.model.estimator;
-        Chosen {
-            family: *family,
-            options: family.settled(options, estimator),
-        }
-    }
 }
 
 /// A candidate that was measured.
@@ -59,6 +62,7 @@ impl Selected {
 pub(crate) struct Measured {
     metrics: CandidateMetrics,
     replicates: Vec<Option<f64>>,
+    settled: Map<String, Value>,
 }
 
 impl Finished for Measured {
@@ -75,7 +79,7 @@ pub(crate) async fn select(
     step: &Step,
     store: &Store,
     job: &Job,
-    split: &Arc<Split>,
+    splits: &[Arc<Split>],
     progress: &Progress,
 ) -> Result<Selected> {
     let mut measured: Vec<Measured> = Vec::new();
@@ -90,8 +94,7 @@ pub(crate) async fn select(
         let (of, fitted) = match done {
             Some(of) => (of, None),
             None => {
-                let fitted = fitted_candidate(step, store, job, at, split, progress).await?;
-                let of = measure(step, store, job, at, &fitted, split, progress).await?;
+                let (of, fitted) = tried(step, store, job, at, splits, progress).await?;
                 (of, Some(fitted))
             }
         };
@@ -115,17 +118,17 @@ pub(crate) async fn select(
             "the metric {} is undefined for every candidate on the {} validation rows of {}: set \
              another `metric`, or more rows by `fraction` of `validation`, in models.json",
             job.choice.metric.name,
-            split.rows(Side::Validation),
+            splits[0].rows(Side::Validation),
             job.train_key
         ))
     })?;
     let fitted = match fitted {
         Some(fitted) => fitted,
-        None => fitted_candidate(step, store, job, winner, split, progress).await?,
+        None => fitted_candidate(step, store, job, winner, &splits[0], progress).await?,
     };
     let candidates = compared(&measured, winner);
     let selection = Selection {
-        validation: validation(job, split),
+        validation: validation(job, splits),
         metric: Some(job.choice.metric.name.to_owned()),
         candidates,
         calibration: None,
@@ -136,19 +139,23 @@ pub(crate) async fn select(
     };
     tracing::info!("{}", table(&selection));
     Ok(Selected {
-        winner: job.choice.candidates[winner].clone(),
+        settled: Chosen {
+            options: measured.swap_remove(winner).settled,
+            ..job.choice.candidates[winner].clone()
+        },
         fitted,
         selection,
     })
 }
 
 /// The rows that chose.
-pub(crate) fn validation(job: &Job, split: &Split) -> ValidationRows {
+fn validation(job: &Job, splits: &[Arc<Split>]) -> ValidationRows {
     ValidationRows {
         fraction: job.choice.validation.fraction,
         by: by(&job.train, &job.choice.validation).to_string(),
-        fit_rows: split.rows(Side::Fit),
-        rows: split.rows(Side::Validation),
+        fit_rows: splits[0].rows(Side::Fit),
+        rows: splits[0].rows(Side::Validation),
+        folds: splits.len() as u64,
     }
 }
 
@@ -163,6 +170,33 @@ pub(crate) fn validation_rows(
     let on = (step, store, &job.config);
     let rows = scoring::rows_of(on, &fitted.fit.model, &job.train, None)?;
     Ok(rows.on_side(split, Side::Validation))
+}
+
+/// A candidate, by its place, fitted and measured on each split, and its fit on the first.
+///
+/// # Errors
+/// As [`fitted`].
+pub(crate) async fn tried(
+    step: &Step,
+    store: &Store,
+    job: &Job,
+    at: usize,
+    splits: &[Arc<Split>],
+    progress: &Progress,
+) -> Result<(Measured, Fitted)> {
+    let (mut first, mut models, mut resampled) = (None, Vec::new(), Vec::new());
+    for (fold, split) in splits.iter().enumerate() {
+        let fitted = fitted_candidate(step, store, job, at, split, progress).await;
+        let fitted = fitted.with_context(|| format!("fold {} of {}", fold + 1, splits.len()))?;
+        resampled.push(resample(step, store, job, &fitted, split, progress).await?);
+        models.push(fitted.fit.model.clone());
+        first.get_or_insert(fitted);
+    }
+    let candidate = &job.choice.candidates[at];
+    let fits: Vec<&dyn Estimator> = models.iter().map(|of| &*of.estimator).collect();
+    let settled = candidate.family.settled(&candidate.options, &fits);
+    let measured = measured(job, candidate, &resampled, settled);
+    Ok((measured, first.context("no split to fit on")?))
 }
 
 /// A candidate, by its place, fitted on the rows to fit on, with the threshold that it is measured at.
@@ -185,36 +219,66 @@ pub(crate) async fn fitted_candidate(
     Ok(fitted)
 }
 
-/// Measures it on the validation rows.
-pub(crate) async fn measure(
+/// The metrics of a fit on the validation rows.
+async fn resample(
     step: &Step,
     store: &Store,
     job: &Job,
-    at: usize,
     fitted: &Fitted,
     split: &Arc<Split>,
     progress: &Progress,
-) -> Result<Measured> {
-    let candidate = &job.choice.candidates[at];
+) -> Result<Resampled> {
     let rows = validation_rows(step, store, job, fitted, split)?;
     let (model, metric) = (&fitted.fit.model, job.choice.metric.name);
-    let resampled = scoring::resample(step, &rows, model, &job.train, metric, progress).await?;
-    let value = resampled.report.number(metric);
-    let interval = value.and_then(|value| bootstrap::interval(value, &resampled.replicates));
+    scoring::resample(step, &rows, model, &job.train, metric, progress).await
+}
+
+/// The means over the folds.
+fn measured(
+    job: &Job,
+    candidate: &Chosen,
+    folds: &[Resampled],
+    settled: Map<String, Value>,
+) -> Measured {
+    let value = mean(
+        folds
+            .iter()
+            .map(|of| of.report.number(job.choice.metric.name)),
+    );
+    let replicates = 0..folds.first().map_or(0, |of| of.replicates.len());
+    let replicates: Vec<Option<f64>> = replicates
+        .map(|at| mean(folds.iter().map(|of| of.replicates[at])))
+        .collect();
+    let reports: Vec<BTreeMap<String, f64>> = folds
+        .iter()
+        .map(|of| of.report.numbers().into_iter().collect())
+        .collect();
+    let names: BTreeSet<&String> = reports.iter().flat_map(BTreeMap::keys).collect();
+    let metrics = names.into_iter().filter_map(|name| {
+        let mean = mean(reports.iter().map(|of| of.get(name).copied()))?;
+        Some((name.clone(), mean))
+    });
     let options = candidate.options.iter();
     let options = options.map(|(name, value)| (name.clone(), shown(value)));
-    Ok(Measured {
+    Measured {
         metrics: CandidateMetrics {
             family: candidate.family.name().to_owned(),
             options: options.collect(),
             value,
-            interval,
+            interval: value.and_then(|value| bootstrap::interval(value, &replicates)),
             behind: None,
             chosen: false,
-            metrics: resampled.report.numbers().into_iter().collect(),
+            metrics: metrics.collect(),
         },
-        replicates: resampled.replicates,
-    })
+        replicates,
+        settled,
+    }
+}
+
+/// The mean of those that are defined.
+fn mean(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
+    let values: Vec<f64> = values.flatten().collect();
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
 /// Says what was measured.
@@ -251,8 +315,8 @@ fn compared(measured: &[Measured], winner: usize) -> Vec<CandidateMetrics> {
 fn table(selection: &Selection) -> String {
     let metric = selection.metric.as_deref().unwrap_or_default();
     let mut text = format!(
-        "candidates by {metric} on {} validation rows, with 95 % intervals:",
-        selection.validation.rows
+        "candidates by {metric} on {}, with 95 % intervals:",
+        selection.validation
     );
     for candidate in &selection.candidates {
         let mark = if candidate.chosen { "*" } else { " " };

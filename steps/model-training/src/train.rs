@@ -96,30 +96,21 @@ async fn make(
     run_id: &str,
     replaces: bool,
 ) -> Result<(ModelManifest, ModelMetrics)> {
-    let passes = job.passes() + PROFILE_PASSES;
+    let mut clock = Clock(Instant::now());
+    let splits = select::splits(step, store, job).await?;
+    let passes = job.passes() * splits.len().max(1) as u64 + PROFILE_PASSES;
     let progress = step
         .progress(passes * job.train.rows + job.holdout.rows, "rows")
         .clone();
-    let mut clock = Clock(Instant::now());
-    let split = select::split(step, store, job).await?;
-    let selected = match &split {
-        None => None,
+    let (fitted, selection) = match splits.first() {
         Some(split) => {
-            let selected = select::select(step, store, job, split, &progress).await?;
+            let mut of = select::select(step, store, job, &splits, &progress).await?;
             clock.lap("compared the candidates");
-            Some(selected)
-        }
-    };
-    let (fitted, selection) = match selected.zip(split.as_ref()) {
-        Some((mut of, split)) => {
             let tuned = tune::tune(step, store, job, &mut of, split, &progress).await?;
             clock.lap("tuned the model");
             let mut fitted = match job.refits() {
                 false => of.fitted,
-                true => {
-                    let winner = of.settled();
-                    fitted(step, store, job, &winner, None, &progress).await?
-                }
+                true => fitted(step, store, job, &of.settled, None, &progress).await?,
             };
             tuned.apply(&mut fitted.fit);
             (fitted, Some(of.selection))

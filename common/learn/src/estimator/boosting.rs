@@ -151,16 +151,26 @@ impl Family for Boosting {
         rounds.is_some_and(|rounds| rounds > 0)
     }
 
-    fn settled(&self, options: &Map<String, Value>, fitted: &dyn Estimator) -> Map<String, Value> {
+    fn settled(&self, options: &Map<String, Value>, fits: &[&dyn Estimator]) -> Map<String, Value> {
         let mut settled = options.clone();
+        if !self.stops_early(options) {
+            return settled;
+        }
         let parallel = options.get("num_parallel_tree").and_then(Value::as_u64);
-        if let Some(Formula::Trees { trees, .. }) =
-            fitted.formula().filter(|_| self.stops_early(options))
-        {
+        let parallel = parallel.unwrap_or(1).max(1);
+        let rounds = fits.iter().filter_map(|fit| match fit.formula() {
             // Each round has as many of every raw score; those of quantiles have rounds of their own.
-            let of_first = trees.iter().filter(|tree| tree.output() == 0).count() as u64;
-            let rounds = of_first / parallel.unwrap_or(1).max(1);
-            settled.insert("n_estimators".to_owned(), rounds.into());
+            Some(Formula::Trees { trees, .. }) => {
+                let of_first = trees.iter().filter(|tree| tree.output() == 0).count() as u64;
+                Some(of_first / parallel)
+            }
+            _ => None,
+        });
+        let rounds: Vec<u64> = rounds.collect();
+        let fits = rounds.len() as u64;
+        let nearest = rounds.iter().sum::<u64>() + fits / 2;
+        if let Some(mean) = nearest.checked_div(fits) {
+            settled.insert("n_estimators".to_owned(), mean.into());
             settled.insert("early_stopping_rounds".to_owned(), 0.into());
         }
         settled

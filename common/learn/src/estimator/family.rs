@@ -90,8 +90,12 @@ pub trait Family: Debug + Send + Sync {
         false
     }
 
-    /// The options of a fit that ends where this one ended, without validation rows.
-    fn settled(&self, options: &Map<String, Value>, _fitted: &dyn Estimator) -> Map<String, Value> {
+    /// The options of a fit that ends where these ended on average, without validation rows.
+    fn settled(
+        &self,
+        options: &Map<String, Value>,
+        _fits: &[&dyn Estimator],
+    ) -> Map<String, Value> {
         options.clone()
     }
 

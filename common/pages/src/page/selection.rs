@@ -15,12 +15,20 @@ pub(super) fn of(selection: &Selection) -> Markup {
         true => "Then the model was fitted again on all training rows.",
         false => "The model is the fit on the other rows.",
     };
-    let lead = note(format!(
-        "On {} of training that the fit on {} others did not see, split by {}. {refit}",
-        rows(of.rows),
-        count(of.fit_rows),
-        of.by
-    ));
+    let lead = note(match of.folds {
+        1 => format!(
+            "On {} of training that the fit on {} others did not see, split by {}. {refit}",
+            rows(of.rows),
+            count(of.fit_rows),
+            of.by
+        ),
+        folds => format!(
+            "Candidates were compared in {folds} folds of about {} of training, split by {}, each \
+             with fits on the other rows. {refit}",
+            rows(of.rows),
+            of.by
+        ),
+    });
     let entry = |name: &str, value: &str| tag("div", [tagged("dt", name), tagged("dd", value)]);
     let calibrated = selection
         .calibration

@@ -11,6 +11,8 @@
 //! - by time, which is the default where the holdout is `after` a date: the latest rows validate,
 //!   at least `fraction` of all. Rows of one time are on one side.
 //!
+//! By id there may be several splits, the folds, each of which validates other ids.
+//!
 //! ```no_run
 //! # use std::sync::Arc;
 //! # use catalog::manifest::DatasetManifest;
@@ -40,6 +42,8 @@
 //! ```
 
 use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
@@ -54,6 +58,11 @@ use learn::models::{By, Validation};
 use runtime::failure::Failure;
 use runtime::step::Step;
 use store::Store;
+
+/// Training rows for which candidates are compared on several folds, unless it is said: by a fifth
+/// of so few, chance chooses; with fewer still, a fold may have no row or one class.
+const FEW_ROWS: Range<u64> = 200..5_000;
+const MOST_FOLDS: u64 = 5;
 
 /// One of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,8 +86,8 @@ pub struct Split {
 /// Which rows validate.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Rule {
-    /// Those whose ids have a hash below this.
-    Below(u64),
+    /// Those whose ids have a hash from the first to below the second.
+    Within(u64, u64),
     /// Those of this time or later: days, or microseconds.
     From(f64),
 }
@@ -95,6 +104,54 @@ impl Split {
         store: &Store,
         train: &DatasetManifest,
         validation: &Validation,
+    ) -> Result<Self> {
+        let split = Self::fold(step, store, train, validation, 0).await?;
+        split.check(train, validation)?;
+        Ok(split)
+    }
+
+    /// The splits that candidates are compared on, one or more: as many as `folds` says, or, where
+    /// it says nothing, several of few rows.
+    ///
+    /// # Errors
+    /// As [`Split::of`], and several folds by time: exit 2.
+    pub async fn folds(
+        step: &Step,
+        store: &Store,
+        train: &DatasetManifest,
+        validation: &Validation,
+    ) -> Result<Vec<Arc<Self>>> {
+        let by = by(train, validation);
+        let few = by == By::Id && FEW_ROWS.contains(&train.rows);
+        let folds = match validation.folds {
+            Some(folds) if folds > 1 && by == By::Time => {
+                return Err(Failure::usage(format!(
+                    "models.json: `validation` is by time, which has one fold, the latest rows, and \
+                     `folds` is {folds}: remove it, or set \"by\" to \"id\""
+                )));
+            }
+            Some(folds) => folds,
+            None if few => validation.most_folds().min(MOST_FOLDS),
+            None => 1,
+        };
+        let mut splits = vec![Arc::new(Self::of(step, store, train, validation).await?)];
+        for fold in 1..folds {
+            let split = Self::fold(step, store, train, validation, fold).await?;
+            // A few ids may leave a fold without rows.
+            if validation.folds.is_some() || !split.has_empty_side() {
+                split.check(train, validation)?;
+                splits.push(Arc::new(split));
+            }
+        }
+        Ok(splits)
+    }
+
+    async fn fold(
+        step: &Step,
+        store: &Store,
+        train: &DatasetManifest,
+        validation: &Validation,
+        fold: u64,
     ) -> Result<Self> {
         let by = by(train, validation);
         let role = match by {
@@ -114,8 +171,12 @@ impl Split {
             )));
         }
         let rule = match by {
-            // 2^64 is the number of values that half of a hash has.
-            By::Id => Rule::Below((validation.fraction * 18_446_744_073_709_551_616.0) as u64),
+            By::Id => {
+                // 2^64 is the number of values that half of a hash has.
+                let share = validation.fraction * 18_446_744_073_709_551_616.0;
+                let [from, below] = [fold, fold + 1].map(|fold| (share * fold as f64) as u64);
+                Rule::Within(from, below)
+            }
             By::Time => Rule::From(cut(step, store, train, &columns, validation).await?),
         };
         let count = move |all: &mut Vec<(String, [u64; 2])>, part: &Part, batch: &RecordBatch| {
@@ -132,21 +193,32 @@ impl Split {
             parts.extend(of_part)
         })
         .await?;
-        let split = Self {
+        Ok(Self {
             rule,
             columns,
             parts: parts.into_iter().collect(),
-        };
-        let [fit, validate] = [split.rows(Side::Fit), split.rows(Side::Validation)];
-        if fit == 0 || validate == 0 {
-            return Err(Failure::usage(format!(
-                "models.json: `validation` by {by} with the fraction {} leaves {fit} of the {} \
-                 rows of the training data of {} to fit on and {validate} to validate on: set \
-                 another \"fraction\", or another \"by\"",
-                validation.fraction, train.rows, train.data_version
-            )));
+        })
+    }
+
+    fn has_empty_side(&self) -> bool {
+        self.rows(Side::Fit) == 0 || self.rows(Side::Validation) == 0
+    }
+
+    fn check(&self, train: &DatasetManifest, validation: &Validation) -> Result<()> {
+        if !self.has_empty_side() {
+            return Ok(());
         }
-        Ok(split)
+        Err(Failure::usage(format!(
+            "models.json: `validation` by {} with the fraction {} leaves {} of the {} rows of the \
+             training data of {} to fit on and {} to validate on: set another \"fraction\", or \
+             another \"by\"",
+            by(train, validation),
+            validation.fraction,
+            self.rows(Side::Fit),
+            train.rows,
+            train.data_version,
+            self.rows(Side::Validation),
+        )))
     }
 
     /// Rows of a side.
@@ -195,8 +267,8 @@ impl Rule {
     fn validation(self, columns: &[ArrayRef]) -> Result<BooleanArray> {
         Ok(match self {
             // The lower half: a holdout takes the upper one.
-            Self::Below(limit) => keys::hashes(columns)?
-                .map(|hash| Some((hash as u64) < limit))
+            Self::Within(from, below) => keys::hashes(columns)?
+                .map(|hash| Some((from..below).contains(&(hash as u64))))
                 .collect(),
             Self::From(cut) => times(columns)?.map(|time| Some(time >= cut)).collect(),
         })

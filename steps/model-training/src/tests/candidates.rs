@@ -27,8 +27,8 @@ const GRID: &str = r#"{
 /// The rows to fit on and those to validate on, by part: numbers and labels.
 pub(super) async fn sides(home: &Home, flags: &Training) -> [Vec<(Vec<f64>, Vec<u8>)>; 2] {
     let job = Job::read(&home.store, flags).await.unwrap();
-    let split = crate::select::split(&home.step, &home.store, &job).await;
-    let split = split.unwrap().unwrap();
+    let splits = crate::select::splits(&home.step, &home.store, &job).await;
+    let split = splits.unwrap().remove(0);
     let unchanged = learn::preprocessing::Preprocessing::unchanged(&job.signature.names()).unwrap();
     let work = home.step.work();
     let all = LabelledRows::new(&home.store, work, &job.config, &job.signature, &unchanged);

@@ -59,7 +59,7 @@ async fn made(home: &Home, flags: &Training) -> BTreeMap<String, Vec<u8>> {
 async fn candidates_of_pods_of_their_own_make_the_model_of_one_pod() {
     let holdout = rows().slice(5000, 6000);
     for more in [
-        r#""metric": "log_loss""#,
+        r#""metric": "log_loss", "validation": {"folds": 3}"#,
         r#""metric": "roc_auc", "refit": false"#,
         r#""calibration": "sigmoid", "threshold": {"maximize": "f1"}"#,
     ] {

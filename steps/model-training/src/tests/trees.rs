@@ -198,7 +198,7 @@ async fn no_more_trees_grow_than_the_rows_beside_gain_by() {
     assert!(candidate.family.stops_early(&candidate.options));
     let settled = candidate
         .family
-        .settled(&candidate.options, &*made[0].estimator);
+        .settled(&candidate.options, &[&*made[0].estimator]);
     assert_eq!(settled["n_estimators"], grown);
     assert!(!candidate.family.stops_early(&settled));
 

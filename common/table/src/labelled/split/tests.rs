@@ -160,6 +160,7 @@ fn by(by: By, fraction: f64) -> Validation {
     Validation {
         fraction,
         by: Some(by),
+        folds: None,
     }
 }
 
@@ -310,4 +311,78 @@ async fn a_row_without_label_is_named_by_its_place_in_the_part() {
             assert!(format!("{error:#}").contains(&place), "{error:#}");
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_row_validates_in_one_of_five_folds_of_few_rows() {
+    let data = Data::of(&[&many(900), &[]]).await;
+    let validation = by(By::Id, 0.2);
+    let splits = Split::folds(&data.step, &data.store, &data.train, &validation).await;
+    let splits = splits.unwrap();
+    assert_eq!(splits.len(), 5);
+    let mut validated = vec![0; 900];
+    for split in &splits {
+        let rows = data.rows().on_side(split, Side::Validation);
+        let parts = data.train.parts.clone();
+        let read = blocking(move || {
+            let mut read = Vec::new();
+            for part in &parts {
+                rows.each_chunk(part, |chunk| {
+                    read.extend_from_slice(chunk.x);
+                    Ok(())
+                })?;
+            }
+            Ok(read)
+        });
+        let read: Vec<f64> = read.await.unwrap();
+        assert_eq!(read.len() as u64, split.rows(Side::Validation));
+        assert_eq!(read.len() as u64 + split.rows(Side::Fit), 900);
+        read.iter().for_each(|i| validated[*i as usize] += 1);
+    }
+    assert!(validated.iter().all(|times| *times == 1), "{validated:?}");
+
+    let first = Split::of(&data.step, &data.store, &data.train, &validation).await;
+    let first = first.unwrap().rows(Side::Validation);
+    assert_eq!(splits[0].rows(Side::Validation), first);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn folds_are_one_unless_rows_are_few_or_it_is_said() {
+    let of = async |rows: usize, by: By, folds: Option<u64>| {
+        let data = Data::of(&[&many(rows)]).await;
+        let validation = Validation {
+            fraction: 0.25,
+            by: Some(by),
+            folds,
+        };
+        let splits = Split::folds(&data.step, &data.store, &data.train, &validation).await;
+        splits.unwrap().len()
+    };
+    assert_eq!(of(199, By::Id, None).await, 1);
+    assert_eq!(of(200, By::Id, None).await, 4);
+    assert_eq!(of(4_999, By::Id, None).await, 4);
+    assert_eq!(of(5_000, By::Id, None).await, 1);
+    assert_eq!(of(5_000, By::Id, Some(3)).await, 3);
+    assert_eq!(of(300, By::Id, Some(1)).await, 1);
+    assert_eq!(of(300, By::Time, None).await, 1);
+    assert_eq!(of(300, By::Time, Some(1)).await, 1);
+
+    // Three ids can't be in five folds.
+    let rows: Vec<Row> = (0..300).map(|i| (i % 3, 0, i as f64)).collect();
+    let data = Data::of(&[&rows]).await;
+    for fraction in [0.2, 0.21, 0.22, 0.23, 0.24] {
+        let validation = by(By::Id, fraction);
+        let splits = Split::folds(&data.step, &data.store, &data.train, &validation).await;
+        let splits = splits.unwrap_or_default();
+        assert!(splits.len() <= 3);
+        assert!(splits.iter().all(|split| split.rows(Side::Validation) > 0));
+    }
+    let several = Validation {
+        folds: Some(2),
+        ..by(By::Time, 0.2)
+    };
+    let error = Split::folds(&data.step, &data.store, &data.train, &several).await;
+    let error = error.unwrap_err();
+    assert_eq!(exit_code(&error), 2);
+    assert!(format!("{error:#}").contains("has one fold"), "{error:#}");
 }
