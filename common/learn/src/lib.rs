@@ -14,5 +14,6 @@ pub mod preprocessing;
 pub mod rows;
 pub mod signature;
 pub mod splitmix;
+pub mod squares;
 pub mod task;
 pub mod threshold;

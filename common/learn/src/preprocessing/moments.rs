@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::squares::Squares;
+
 /// Weight, mean, and weighted sum of squared differences from it.
 ///
 /// The mean is kept with what rounding took from it: numbers far from zero and close to each other
@@ -11,7 +13,7 @@ pub(super) struct Moments {
     pub(super) weight: f64,
     mean: f64,
     lost: f64,
-    squares: f64,
+    squares: Squares,
 }
 
 impl Moments {
@@ -21,7 +23,7 @@ impl Moments {
             weight,
             mean: value,
             lost: 0.0,
-            squares: 0.0,
+            squares: Squares::default(),
         }
     }
 
@@ -36,16 +38,21 @@ impl Moments {
             return Self::default();
         }
         let mean = sum / weight;
-        let (mut squares, mut rest) = (0.0, 0.0);
-        for (value, w) in values {
-            squares += w * (value - mean) * (value - mean);
-            rest += w * (value - mean);
-        }
+        let around = |unit: f64| {
+            let (mut squares, mut rest) = (0.0, 0.0);
+            for (value, w) in values.clone() {
+                let apart = (value - mean) * unit;
+                squares += w * apart * apart;
+                rest += w * apart;
+            }
+            (squares - rest * rest / weight, rest)
+        };
+        let (squares, rest) = around(1.0);
         Self {
             weight,
             mean,
             lost: rest / weight,
-            squares: squares - rest * rest / weight,
+            squares: Squares::of(squares, |unit| around(unit).0),
         }
     }
 
@@ -71,7 +78,10 @@ impl Moments {
         let added = mean - self.mean;
         self.lost = (self.mean - (mean - added)) + (step - added);
         self.mean = mean;
-        self.squares += other.squares + apart * apart * (self.weight * other.weight / weight);
+        let weights = self.weight * other.weight / weight;
+        let mut later = other.squares;
+        later.add(|unit| (apart * unit) * (apart * unit) * weights);
+        self.squares.merge(&later);
         self.weight = weight;
     }
 
@@ -82,20 +92,31 @@ impl Moments {
 
     /// Sum of squared differences from the mean, over the weight.
     pub(super) fn variance(&self) -> f64 {
+        let (variance, unit) = self.spread();
+        variance / unit / unit
+    }
+
+    /// The variance in some unit, and this unit.
+    fn spread(&self) -> (f64, f64) {
         if self.weight == 0.0 {
-            0.0
-        } else {
-            (self.squares / self.weight).max(0.0)
+            return (0.0, 1.0);
         }
+        let (variance, unit) = self.squares.variance(self.weight);
+        (variance.max(0.0), unit)
     }
 
     /// What standardises these rows; none where the sums overflowed.
     pub(super) fn scale(&self) -> Option<Scale> {
-        let (mean, variance) = (self.mean(), self.variance());
+        let mean = self.mean();
+        let (variance, unit) = self.spread();
         // As scikit-learn: what rounding alone may have made is a constant, and is not scaled.
-        let rounding = self.weight * mean * f64::EPSILON;
+        let rounding = self.weight * mean * f64::EPSILON * unit;
         let constant = variance <= self.weight * f64::EPSILON * variance + rounding * rounding;
-        let deviation = if constant { 1.0 } else { variance.sqrt() };
+        let deviation = if constant {
+            1.0
+        } else {
+            variance.sqrt() / unit
+        };
         let scale = Scale { mean, deviation };
         scale.is_valid().then_some(scale)
     }

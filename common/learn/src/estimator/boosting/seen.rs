@@ -5,6 +5,7 @@ use crate::estimator::FitError;
 use crate::estimator::family::{InputSeen, Seen};
 use crate::model;
 use crate::rows::{RowError, Rows, Sums, check_weights, class_of};
+use crate::squares::Squares;
 use crate::task::Target;
 
 /// Numbers that differ by less have squares that are 0.
@@ -27,7 +28,7 @@ pub struct Look {
 struct Spread {
     weight: f64,
     mean: f64,
-    squares: f64,
+    squares: Squares,
     min: f64,
     max: f64,
 }
@@ -36,7 +37,7 @@ impl Spread {
     const NONE: Self = Self {
         weight: 0.0,
         mean: 0.0,
-        squares: 0.0,
+        squares: Squares::NONE,
         min: f64::INFINITY,
         max: f64::NEG_INFINITY,
     };
@@ -48,7 +49,9 @@ impl Spread {
             self.weight += weight;
             let beside = value - self.mean;
             self.mean += beside * (weight / self.weight);
-            self.squares += weight * beside * (value - self.mean);
+            let after = value - self.mean;
+            self.squares
+                .add(|unit| weight * (beside * unit) * (after * unit));
         }
     }
 
@@ -59,14 +62,17 @@ impl Spread {
         if later.weight > 0.0 {
             let beside = later.mean - self.mean;
             self.mean += beside * (later.weight / weight);
-            self.squares += later.squares + beside * beside * (self.weight * later.weight / weight);
+            let weights = self.weight * later.weight / weight;
+            let mut squares = later.squares;
+            squares.add(|unit| (beside * unit) * (beside * unit) * weights);
+            self.squares.merge(&squares);
             self.weight = weight;
         }
     }
 
     fn std(&self) -> f64 {
         match self.weight > 0.0 {
-            true => (self.squares / self.weight).sqrt(),
+            true => self.squares.deviation(self.weight),
             false => 0.0,
         }
     }

@@ -466,6 +466,19 @@ fn a_pass_sees_what_is_there() {
     let weighted = pass(Some(&weights[..]), 1);
     assert_eq!(weighted.seen().inputs[0].mean, 5.0);
 
+    // Numbers whose squares are 0 are no constant.
+    let small = x.map(|value| value * 1e-200);
+    let rows = Rows {
+        x: &small,
+        y: &y,
+        weights: None,
+    };
+    let mut passes = InMemory::<super::super::FitError>::new(rows, 2);
+    let small = passes.pass(Look::new(&names, 3)).expect("a pass").seen();
+    let ratio = small.inputs[0].std / seen.inputs[0].std;
+    assert!((ratio / 1e-200 - 1.0).abs() < 1e-12, "{ratio:e}");
+    assert_eq!(small.inputs[1].std, 0.0);
+
     let class = |name: &str| ClassValue::Text(name.to_owned());
     let target = Target {
         name: "y".to_owned(),

@@ -59,6 +59,23 @@ fn medians_of_many_numbers_equal_sorting() {
 }
 
 #[test]
+fn numbers_whose_squares_are_0_are_standardised_and_are_no_constant() {
+    let standardised = |scale: f64, chunk: usize| {
+        let numbers = [1.0, 2.0, f64::NAN, 4.0, -8.0].map(|number| number * scale);
+        let columns = [("x", Values::Numbers(numbers.to_vec()))];
+        let mut training = Training::new(&columns);
+        training.chunk = chunk;
+        let fitted = training.fit("{}").unwrap().preprocessing;
+        transform(&fitted, &columns).unwrap()
+    };
+    for scale in [1e-200, 1e-162, 1e-140, 1e100] {
+        for chunk in [1, 100] {
+            close(&standardised(scale, chunk), &standardised(1.0, 100));
+        }
+    }
+}
+
+#[test]
 fn vocabularies_do_not_depend_on_chunks() {
     let many = (0..500).map(|i| Some(format!("v{}", (i * i) % 37)));
     let columns = [("c", Values::Texts(many.collect()))];
