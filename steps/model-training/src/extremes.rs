@@ -1,12 +1,15 @@
 //! Values so far from all others of their feature that they ruin a fit, such as the smallest
 //! integer in place of a missing one.
 
+mod apart;
+
 use anyhow::{Context, Result};
 use arrow::util::display::array_value_to_string;
 use catalog::manifest::Part;
 use catalog::manifest::Role;
 use learn::estimator::Seen;
 use learn::rows::Rows;
+use learn::squares::Squares;
 use runtime::threads::blocking;
 use store::Store;
 use table::labelled;
@@ -14,6 +17,7 @@ use table::parts;
 
 use crate::job::Job;
 use crate::training_rows::{Sums, TrainingRows};
+pub(crate) use apart::{Apart, Ends};
 
 /// In standard deviations of the other values. Samples of even the longest tails stay far below:
 /// their largest value has others near it.
@@ -53,7 +57,7 @@ struct Extreme {
 pub(crate) struct Spread {
     rows: f64,
     mean: f64,
-    squares: f64,
+    squares: Squares,
     /// The first value.
     first: f64,
     /// Whether another one is not the same.
@@ -65,8 +69,41 @@ pub(crate) struct Spread {
 pub(crate) struct Ruinous {
     feature: usize,
     extreme: Extreme,
-    /// Standard deviations of the other values between it and their mean.
-    distance: f64,
+    far: Far,
+}
+
+/// How far a value is from the others.
+#[derive(Clone, Copy, Debug)]
+enum Far {
+    /// From their mean, in their standard deviations.
+    Deviations(f64),
+    /// From the nearest of them, in their ranges.
+    Ranges(f64),
+}
+
+impl Ruinous {
+    /// A value that lies apart from all others of its feature.
+    pub(crate) fn apart(feature: usize, Apart { extreme, ranges }: Apart) -> Self {
+        Self {
+            feature,
+            extreme,
+            far: Far::Ranges(ranges),
+        }
+    }
+
+    /// The number of its feature.
+    pub(crate) fn feature(&self) -> usize {
+        self.feature
+    }
+}
+
+/// Values that ruin a fit.
+#[derive(Debug)]
+pub(crate) struct Absurd {
+    /// Of inputs of the estimator.
+    pub(crate) inputs: Vec<Ruinous>,
+    /// Of numeric features as they are read, other than those inputs.
+    pub(crate) features: Vec<Ruinous>,
 }
 
 impl Extremes {
@@ -95,14 +132,14 @@ impl Extremes {
         let of = |(feature, column): (usize, &Column)| {
             let extreme = column.extreme?;
             let others = &column.others;
-            let std = (others.squares / others.rows).sqrt();
+            let std = others.squares.deviation(others.rows);
             let distance = (extreme.value - others.mean).abs() / std;
             // Where the others are all alike, nothing says what a usual distance is.
             let spread = others.varies && std > ROUNDING * others.mean.abs();
             (spread && distance > RUINOUS).then_some(Ruinous {
                 feature,
                 extreme,
-                distance,
+                far: Far::Deviations(distance),
             })
         };
         self.columns.iter().enumerate().filter_map(of).collect()
@@ -169,7 +206,7 @@ impl Spread {
     /// Mean and population standard deviation; 0 of no values.
     pub(crate) fn mean_and_std(&self) -> (f64, f64) {
         match self.rows > 0.0 {
-            true => (self.mean, (self.squares / self.rows).sqrt()),
+            true => (self.mean, self.squares.deviation(self.rows)),
             false => (0.0, 0.0),
         }
     }
@@ -180,14 +217,14 @@ impl Spread {
             return Self::default();
         }
         let mean = values.iter().sum::<f64>() / rows;
-        let squares = values
-            .iter()
-            .map(|value| (value - mean) * (value - mean))
-            .sum();
+        let around = |unit: f64| -> f64 {
+            let apart = values.iter().map(|value| (value - mean) * unit);
+            apart.map(|apart| apart * apart).sum()
+        };
         Self {
             rows,
             mean,
-            squares,
+            squares: Squares::of(around(1.0), around),
             first: values[0],
             varies: values.iter().any(|value| *value != values[0]),
         }
@@ -203,7 +240,9 @@ impl Spread {
             false => (self.first, self.varies) = (later.first, later.varies),
         }
         let shift = later.mean - self.mean;
-        self.squares += later.squares + shift * shift * self.rows * (later.rows / rows);
+        let mut squares = later.squares;
+        squares.add(|unit| (shift * unit) * (shift * unit) * self.rows * (later.rows / rows));
+        self.squares.merge(&squares);
         self.mean += shift * (later.rows / rows);
         self.rows = rows;
     }
@@ -220,7 +259,7 @@ pub(crate) async fn describe(
     for Ruinous {
         feature,
         extreme,
-        distance,
+        far,
     } in ruinous
     {
         let (part, row) = rows
@@ -232,10 +271,19 @@ pub(crate) async fn describe(
             1 => String::new(),
             count => format!(", the first of {count} such values"),
         };
+        let far = match far {
+            Far::Deviations(distance) => format!(
+                "{distance:.1e} standard deviations of its other values away from them{others}: it \
+                 decides the whole fit; correct it, bound it or make it null"
+            ),
+            Far::Ranges(ranges) => format!(
+                "{ranges:.1e} times as far from all its other values as these lie apart{others}: if \
+                 it stands for a missing value, make it null; else correct or bound it"
+            ),
+        };
         sentences.push(format!(
-            "feature {:?} is {} in {}{key}, {distance:.1e} standard deviations of its other values \
-             away from them{others}: it decides the whole fit; correct it, bound it or make it null \
-             in features.sql, or leave its row out by the filter of dataset.json",
+            "feature {:?} is {} in {}{key}, {far} in features.sql, or leave its row out by the filter \
+             of dataset.json",
             input,
             value.unwrap_or_else(|| number(extreme.value)),
             labelled::origin(&job.train, &part.key, row),

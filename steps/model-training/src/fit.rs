@@ -33,6 +33,9 @@ use crate::training_rows::{Sums, TrainingRows};
 /// Standard deviations that the mean of a trees' input may be from 0: at more, single precision
 /// knows fewer than 8 numbers within one.
 const DIGITS: f64 = 1_048_576.0;
+/// Of numbers that are not so far apart the squares are 0.
+const SQUARED_TO_0: f64 = 1e-160;
+
 /// Until a rule finds another threshold.
 const DEFAULT: f64 = 0.5;
 
@@ -449,10 +452,19 @@ pub(crate) fn warnings(fit: &Fit, job: &Job, ruinous: Vec<String>) -> Vec<String
     warnings.extend(ruinous);
     warnings.extend(beyond_single_precision(fit, &job.goal.target.name));
     for input in fit.seen.inputs.iter().filter(|input| input.std == 0.0) {
-        warnings.push(format!(
-            "feature {:?} has one value in all training rows: nothing can be learned from it",
-            input.name
-        ));
+        let range = input.max - input.min;
+        warnings.push(match range > 0.0 && range < SQUARED_TO_0 {
+            true => format!(
+                "feature {:?} varies by {range:.1e}, whose square is 0 in double precision: nothing \
+                 is learned from it; multiply it by {:.0e} in features.sql",
+                input.name,
+                (1.0 / range).min(1e300)
+            ),
+            false => format!(
+                "feature {:?} has one value in all training rows: nothing can be learned from it",
+                input.name
+            ),
+        });
     }
     warnings
 }

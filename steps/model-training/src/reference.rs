@@ -8,6 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use learn::estimator::Seen;
 use learn::fitted_model::FittedModel;
+use learn::preprocessing::FittedColumn;
 use learn::rows::Rows;
 use learn::signature::{Kind, Signature};
 use learn::task::Rule;
@@ -16,7 +17,7 @@ use profile::profiles::Overflow;
 use profile::reference::{ColumnProfile, FORMAT_VERSION, FeatureProfile, Reference, ScoreProfile};
 use runtime::step::Step;
 
-use crate::extremes::{Extremes, Ruinous, Spread};
+use crate::extremes::{Absurd, Apart, Ends, Extremes, Ruinous, Spread};
 use crate::memory::{self, NUMBER};
 use crate::training_rows::{Sums, TrainingRows, UNIT_ROWS};
 use scores::{CountedScores, Looks, Scored, look};
@@ -32,6 +33,16 @@ pub(crate) enum Natural {
     Rows(Option<Box<TrainingRows>>),
 }
 
+impl Natural {
+    /// Rows with these features; those of the inputs where there are no others.
+    pub(crate) fn rows<'a>(&'a self, inputs: &'a TrainingRows) -> &'a TrainingRows {
+        match self {
+            Self::Rows(Some(rows)) => rows,
+            Self::Inputs | Self::Rows(None) => inputs,
+        }
+    }
+}
+
 /// Profiles the training data and the model's scores on it, and finds the values that ruin a fit.
 ///
 /// Trees score the rows that they grew on more surely than any others: the scores of such a model
@@ -43,7 +54,7 @@ pub(crate) async fn profile(
     model: &Arc<FittedModel>,
     seen: &Seen,
     unseen: Option<&TrainingRows>,
-) -> Result<(Reference, Vec<Ruinous>)> {
+) -> Result<(Reference, Absurd)> {
     let rule = &model.rule;
     let scores = Columns {
         model: Some(model.clone()),
@@ -52,7 +63,7 @@ pub(crate) async fn profile(
         count: 0,
         values: Vec::new(),
     };
-    let (features, mut of_scores) = match natural {
+    let (profiled, mut of_scores) = match natural {
         Natural::Inputs => columns(step, rows, seen, rule, Some(model)).await?,
         Natural::Rows(Some(natural)) => columns(step, natural, seen, rule, None).await?,
         Natural::Rows(None) => (Vec::new(), None),
@@ -69,15 +80,39 @@ pub(crate) async fn profile(
         let of_unseen = count(unseen, scores, &[], &seen, rule).await?.1;
         score = of_unseen.context("a model has scores")?.0;
     }
+    let inputs = extremes.ruinous();
+    let is_named = |name: &str| {
+        let mut named = inputs.iter().map(|of| &rows.inputs()[of.feature()]);
+        named.any(|input| input == name)
+    };
+    let of_features = profiled.iter().enumerate();
+    let of_features = of_features.filter(|(_, (of, _))| !is_named(&of.name));
+    let of_features = of_features.filter_map(|(at, (of, ends))| {
+        let apart = apart(model, &of.name, ends)?;
+        Some(Ruinous::apart(at, apart))
+    });
+    let absurd = Absurd {
+        features: of_features.collect(),
+        inputs,
+    };
     let reference = Reference {
         format_version: FORMAT_VERSION,
         rows: seen.rows,
         positives: seen.positives.unwrap_or(0),
-        features,
+        features: profiled.into_iter().map(|(profile, _)| profile).collect(),
         score,
         categories: Vec::new(),
     };
-    Ok((reference, extremes.ruinous()))
+    Ok((reference, absurd))
+}
+
+/// The values of a feature that lie apart, as the model takes them.
+fn apart(model: &FittedModel, name: &str, ends: &Ends) -> Option<Apart> {
+    let mut columns = model.preprocessing.columns().iter();
+    match columns.find(|column| column.name() == name)? {
+        FittedColumn::Numeric(numeric) => ends.apart(numeric.clip),
+        FittedColumn::Categorical(_) | FittedColumn::Dropped(_) => None,
+    }
 }
 
 /// Features of either kind in the order of the signature.
@@ -103,7 +138,10 @@ async fn columns(
     seen: &Seen,
     rule: &Rule,
     model: Option<&Arc<FittedModel>>,
-) -> Result<(Vec<FeatureProfile>, Option<(ScoreProfile, Extremes)>)> {
+) -> Result<(
+    Vec<(FeatureProfile, Ends)>,
+    Option<(ScoreProfile, Extremes)>,
+)> {
     let names = rows.inputs();
     let together = memory::profiled_together(step).min(names.len()).max(1);
     let (mut features, mut of_first) = (Vec::with_capacity(names.len()), None);
@@ -127,9 +165,9 @@ async fn columns(
             }
         };
         let (counted, score) = count(rows, columns, &spread, seen, rule).await?;
-        let named = |(name, counted): (&String, Counted)| FeatureProfile {
-            name: name.clone(),
-            profile: ColumnProfile::Cells(counted),
+        let named = |(name, (counted, ends)): (&String, (Counted, Ends))| {
+            let (name, profile) = (name.clone(), ColumnProfile::Cells(counted));
+            (FeatureProfile { name, profile }, ends)
         };
         features.extend(names[first..].iter().zip(counted).map(named));
         of_first = of_first.or(score);
@@ -144,7 +182,7 @@ async fn count(
     spread: &[(f64, f64)],
     seen: &Seen,
     rule: &Rule,
-) -> Result<(Vec<Counted>, Option<(ScoreProfile, Extremes)>)> {
+) -> Result<(Vec<(Counted, Ends)>, Option<(ScoreProfile, Extremes)>)> {
     let looked = rows.sum(Look::new(columns.clone(), seen)).await;
     let looked = looked.context("profiling the training data")?;
     let fine = looked.sketches.into_iter().zip(spread);
@@ -157,6 +195,7 @@ async fn count(
     let counted = counted.context("counting the training data")?;
     let features = counted.fine.iter().zip(&counted.features);
     let features = features.map(|(fine, counts)| fine.coarse(&shares(), &counts.cells).of(counts));
+    let features = features.zip(looked.ends);
     let score = counted.score.as_ref().map(CountedScores::profile);
     let score = score.zip(extremes);
     Ok((features.collect(), score))
@@ -234,6 +273,7 @@ struct Look {
     /// Rows of a chunk that are picked.
     picked: Vec<usize>,
     sketches: Vec<Sketch>,
+    ends: Vec<Ends>,
     score: Option<Scores>,
     /// Bytes of what is picked of one column in a unit of rows.
     bytes: u64,
@@ -253,11 +293,12 @@ impl Look {
             row: 0,
             picked: Vec::new(),
             sketches: vec![Sketch::default(); columns.count],
+            ends: vec![Ends::default(); columns.count],
             score: columns.model.as_ref().map(|model| Scores {
                 scores: Looks::new(model),
                 extremes: Extremes::new(seen),
             }),
-            bytes: DISTINCT + NUMBER * (2 * SAMPLE * UNIT_ROWS / rows),
+            bytes: DISTINCT + Ends::BYTES + NUMBER * (2 * SAMPLE * UNIT_ROWS / rows),
             columns,
         }
     }
@@ -274,16 +315,19 @@ impl Sums for Look {
 
     fn add(&mut self, rows: Rows<'_>) -> Result<()> {
         let x = rows.x;
-        let numbers = self.row..self.row + rows.len() as u64;
+        let first = self.row;
+        let numbers = first..first + rows.len() as u64;
         self.row = numbers.end;
         self.picked.clear();
         let picked = numbers
             .enumerate()
             .filter(|(_, row)| self.picker.picks(*row));
         self.picked.extend(picked.map(|(at, _)| at));
-        let (sketches, picked) = (&mut self.sketches, &self.picked);
-        self.columns
-            .each(x, |j, values| look(&mut sketches[j], values, picked));
+        let (sketches, ends, picked) = (&mut self.sketches, &mut self.ends, &self.picked);
+        self.columns.each(x, |j, values| {
+            look(&mut sketches[j], values, picked);
+            ends[j].see(values, first);
+        });
         if let Some(score) = &mut self.score {
             if let Some(scored) = self.columns.scores(rows)? {
                 score.scores.see(&scored, picked);
@@ -295,6 +339,9 @@ impl Sums for Look {
 
     fn merge(&mut self, later: Self) -> Result<()> {
         for (ours, theirs) in self.sketches.iter_mut().zip(&later.sketches) {
+            ours.merge(theirs);
+        }
+        for (ours, theirs) in self.ends.iter_mut().zip(&later.ends) {
             ours.merge(theirs);
         }
         if let (Some(ours), Some(theirs)) = (&mut self.score, later.score) {

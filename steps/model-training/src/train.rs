@@ -137,7 +137,7 @@ async fn make(
     // Rows to score are encoded by all training rows, and so are those they are compared with.
     let scored = rows.as_scored()?;
     let unseen = unseen(step, store, job, &fit, &progress)?;
-    let (mut reference, ruinous) =
+    let (mut reference, absurd) =
         reference::profile(step, &scored, &natural, &fit.model, &seen, unseen.as_ref()).await?;
     let profiled = categories::features(step, store, &job.signature, &job.train).await?;
     reference.features = reference::in_order(reference.features, profiled, &job.signature)?;
@@ -156,7 +156,9 @@ async fn make(
     .await?;
     clock.lap("measured the model on the holdout");
 
-    let ruinous = extremes::describe(store, job, &rows, &ruinous).await?;
+    let mut ruinous = extremes::describe(store, job, &rows, &absurd.inputs).await?;
+    let read = natural.rows(&rows);
+    ruinous.extend(extremes::describe(store, job, read, &absurd.features).await?);
     let mut warnings = warnings(&fit, job, ruinous);
     warnings.extend(job.train.warnings.iter().cloned());
     for warning in &warnings {

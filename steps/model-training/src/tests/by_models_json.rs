@@ -124,6 +124,59 @@ async fn missing_numbers_are_imputed_and_numbers_standardised() {
 }
 
 #[tokio::test]
+async fn placeholders_are_named_unless_clipped_and_small_numbers_are_learned() {
+    let rows = |count: usize, from: usize| {
+        let mut rows = rows(count, from);
+        for (i, row) in rows.x.iter_mut().enumerate() {
+            // Once they are standardised, all the others are the same float.
+            let value = if i % 5 == 2 {
+                -9.2e18
+            } else {
+                (i % 9) as f64 / 10.0
+            };
+            // Squares of such numbers are 0.
+            *row = vec![Some(value), row[1].map(|value| (value - 1e6) * 1e-200)];
+        }
+        rows
+    };
+    let clip = r#", "preprocessing": {"columns": {"feature1": {"clip": [0, 1]}}}}"#;
+    for (preprocessing, named) in [("}", true), (clip, false)] {
+        let folder = tempfile::tempdir().unwrap();
+        let models = r#"{"candidates": [{"family": "logistic-regression", "c": 10}]"#;
+        let models = format!("{models}{preprocessing}");
+        std::fs::write(folder.path().join("models.json"), models).unwrap();
+        let home = Home::new(2).await;
+        let shards = [rows(100, 50), rows(60, 150)];
+        let flags = Training {
+            configuration: ConfigArgs {
+                config_dir: folder.path().to_owned(),
+            },
+            ..home.prepared("1", &rows(50, 0), &shards).await
+        };
+        let outputs = home.train(&flags).await.unwrap();
+        let key = outputs.get("model").unwrap();
+        let manifest: ModelManifest = manifest::require(&home.store, key).await.unwrap();
+        let warnings = manifest.warnings;
+        assert_eq!(warnings.len(), usize::from(named), "{warnings:?}");
+        let expected = "feature \"feature1\" is -9200000000000000000 in raw file train/1.parquet \
+                        (row 2 of";
+        assert!(
+            warnings.iter().all(|of| of.starts_with(expected)),
+            "{warnings:?}"
+        );
+
+        let frame = Frame::new(vec![
+            Column::Numbers(&[0.1, 0.1]),
+            Column::Numbers(&[0.0, 4e-200]),
+        ]);
+        let (mut matrix, mut scores) = (Vec::new(), Vec::new());
+        let model = model(&home, &outputs).await;
+        model.score(&frame, &mut matrix, &mut scores).unwrap();
+        assert!(scores[0] < 0.1 && scores[1] > 0.9, "{scores:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_wrong_with_the_file_is_named() {
     let cases = [
         ("{", "models.json: EOF while parsing"),

@@ -58,6 +58,52 @@ async fn a_value_that_ruins_a_fit_is_named_with_its_row() {
 }
 
 #[tokio::test]
+async fn placeholders_are_named_with_their_row() {
+    let far = [
+        (
+            vec![(317, 999_999.0)],
+            "999999 in raw file train/2.parquet (row 17 of",
+            "",
+        ),
+        (
+            vec![(40, -99_999.0), (555, -99_999.0)],
+            "-99999 in raw file train/1.parquet (row 40 of",
+            ", the first of 2 such values",
+        ),
+    ];
+    for (values, place, others) in far {
+        let (home, outputs) = trained(&with(&values)).await;
+        let found = warnings(&home, &outputs).await;
+        assert_eq!(found.len(), 1, "{found:?}");
+        let expected = format!("feature \"feature1\" is {place}");
+        assert!(found[0].starts_with(&expected), "{found:?}");
+        let expected = format!(
+            " times as far from all its other values as these lie apart{others}: if it stands for a \
+             missing value, make it null; else correct or bound it in features.sql, or leave its \
+             row out by the filter of dataset.json"
+        );
+        assert!(found[0].ends_with(&expected), "{found:?}");
+    }
+}
+
+#[tokio::test]
+async fn values_whose_squares_are_0_are_no_constant() {
+    let mut rows = with(&[]);
+    for row in &mut rows.x {
+        row[1] = row[1].map(|value| value * 1e-200);
+    }
+    let (home, outputs) = trained(&rows).await;
+    let found = warnings(&home, &outputs).await;
+    assert_eq!(found.len(), 1, "{found:?}");
+    let expected = "feature \"feature2\" varies by ";
+    assert!(found[0].starts_with(expected), "{found:?}");
+    assert!(
+        found[0].contains("8.6e-200, whose square is 0"),
+        "{found:?}"
+    );
+}
+
+#[tokio::test]
 async fn a_rare_one_of_two_values_is_none_that_ruins_a_fit() {
     // No float, so that the mean of the others is not their value.
     let rare = |row: usize| if row % 150 == 7 { 4.3 } else { -0.1 };
