@@ -12,12 +12,15 @@
 //! assert_eq!(counted.counts.nulls, 1);
 //! ```
 
+mod known;
+
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::cells::{Cells, CellsError, Counted, Counts};
+pub use known::Known;
 
 /// Values that a profile keeps apart, the most frequent ones of training: with nulls and the rest
 /// they are as many parts as chance is known for.
@@ -34,6 +37,9 @@ pub struct Categories {
     /// Rows of all other values.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub rest: u64,
+    /// Which these are; `None` where there are none, or too many to be counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known: Option<Known>,
 }
 
 pub(crate) fn is_zero(rows: &u64) -> bool {
@@ -51,6 +57,7 @@ impl Categories {
             nulls,
             values,
             rest: rest.iter().map(|(_, rows)| rows).sum(),
+            known: (!rest.is_empty()).then(|| Known::of(&rest)),
         }
     }
 
@@ -162,6 +169,8 @@ mod tests {
         let kept = many(MOST_VALUES + 3);
         assert_eq!(kept.values.len(), MOST_VALUES);
         assert_eq!(kept.rest, 1 + 2 + 3);
+        assert!(kept.known.as_ref().unwrap().has("v0002"));
+        assert_eq!(many(MOST_VALUES).known, None);
         assert_eq!(kept.values[0].0, "v0003");
         let names = kept.names();
         assert_eq!(code(&names, "v0004"), 1.0);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::categories::Categories;
+use crate::categories::{Categories, Known};
 use crate::cells::{Cells, CellsError, Counted, Fine, Sketch};
 use crate::grid::{self, Hidden};
 use crate::profiles::{
@@ -102,6 +102,14 @@ impl ColumnProfile {
             Self::Cells(counted) => Ok(counted.clone()),
             Self::Grid(profile) => profile.counted(),
             Self::Categories(categories) => Ok(categories.counted()),
+        }
+    }
+
+    /// Of categories: which values training had beside the most frequent ones, where it is kept.
+    pub fn known(&self) -> Option<&Known> {
+        match self {
+            Self::Cells(_) | Self::Grid(_) => None,
+            Self::Categories(categories) => categories.known.as_ref(),
         }
     }
 

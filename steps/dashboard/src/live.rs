@@ -233,6 +233,7 @@ fn drift_of(
         distinct: None,
         categories: None,
         new: None,
+        unknown: None,
         psi_by_period,
     };
     let (score, mut most) = (judged(column, &floor, rules), most);
@@ -249,6 +250,7 @@ fn drift_of(
             distinct: None,
             categories: feature.categories(),
             new: None,
+            unknown: None,
             psi_by_period,
         };
         features.push(judged(column, &floor, rules));

@@ -9,7 +9,7 @@ use arrow::array::{Array, ArrayRef, Float64Array, RecordBatch};
 use arrow::datatypes::DataType;
 use catalog::manifest::Part;
 use chrono_tz::Tz;
-use profile::categories::NewValues;
+use profile::categories::{Known, NewValues};
 use profile::cells::{Cells, Counts, Sketch};
 use profile::grid::Hidden;
 use profile::profiles::{Baseline, Overflow, ScoreBaseline, ScoreCounts};
@@ -49,6 +49,8 @@ pub(crate) struct ColumnScan<C = Counts> {
     pub(crate) seen: Sketch,
     /// Of categories: values that training's profile does not hold.
     pub(crate) new: NewValues,
+    /// Of categories: rows whose value training did not have, where it says which it had.
+    pub(crate) unknown: u64,
     /// What the grid of an older model hides.
     pub(crate) hidden: Option<Hidden>,
 }
@@ -217,6 +219,8 @@ struct Scanner<K: Kept> {
     /// The types that labels have in the columns of the key; empty without labels.
     label_types: Vec<DataType>,
     baseline: Arc<Baseline>,
+    /// Of each feature of categories, the values that training had beside those with a cell.
+    known: Vec<Option<Known>>,
     /// What the grids of an older model hide, of each feature and of the score.
     hidden: Vec<Option<Hidden>>,
     goal: Goal,
@@ -250,7 +254,9 @@ impl<K: Kept> Scanner<K> {
             .collect();
         let reference = &subject.reference;
         let hidden = reference.features.iter().map(|of| of.profile.hidden());
+        let known = reference.features.iter().map(|of| of.profile.known());
         Ok(Self {
+            known: known.map(Option::<&Known>::cloned).collect(),
             hidden: hidden.chain([reference.score.hidden()]).collect(),
             step: step.clone(),
             store: store.clone(),
@@ -337,7 +343,8 @@ impl<K: Kept> Scanner<K> {
         for (index, (column, of)) in features.iter().zip(&self.baseline.features).enumerate() {
             let counted = features::counted(column, of)?;
             if let Some(names) = of.categories() {
-                scan.features[index].see_new(column, &counted, names.len())?;
+                let known = self.known[index].as_ref();
+                scan.features[index].see_new(column, &counted, names.len(), known)?;
             }
             let values = scan.features[index].add(&of.cells, &counted);
             scan.periods.add(columns, index, &values, &places);
@@ -389,6 +396,7 @@ impl<C> ColumnScan<C> {
             counts,
             seen: Sketch::default(),
             new: NewValues::default(),
+            unknown: 0,
             hidden: hidden.clone(),
         }
     }
@@ -403,6 +411,7 @@ impl<C> ColumnScan<C> {
     fn merge_seen(&mut self, later: &Self) {
         self.seen.merge(&later.seen);
         self.new.merge(&later.new);
+        self.unknown += later.unknown;
         if let (Some(ours), Some(theirs)) = (&mut self.hidden, &later.hidden) {
             ours.merge(theirs);
         }
@@ -416,14 +425,23 @@ impl<C> ColumnScan<C> {
 
 impl ColumnScan {
     /// Looks at categories whose code is none of so many.
-    fn see_new(&mut self, column: &ArrayRef, codes: &Float64Array, known: usize) -> Result<()> {
-        let is_new = |code: Option<f64>| code == Some(known as f64);
+    fn see_new(
+        &mut self,
+        column: &ArrayRef,
+        codes: &Float64Array,
+        cells: usize,
+        known: Option<&Known>,
+    ) -> Result<()> {
+        let is_new = |code: Option<f64>| code == Some(cells as f64);
         if !codes.iter().any(is_new) {
             return Ok(());
         }
         let texts = categories::texts(column)?;
         let new = texts.iter().zip(codes).filter(|(_, code)| is_new(*code));
-        new.for_each(|(text, _)| self.new.add(text.unwrap_or_default(), 1));
+        for text in new.map(|(text, _)| text.unwrap_or_default()) {
+            self.new.add(text, 1);
+            self.unknown += u64::from(known.is_some_and(|known| !known.has(text)));
+        }
         Ok(())
     }
 

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 
 use chrono::{Datelike, Days, NaiveDate};
 use profile::drift::{Ks, Psi, Thresholds, Verdict};
+use profile::grid::MOST_HIDDEN;
 use serde::{Deserialize, Serialize};
 
 /// How far the rows lie from those of training.
@@ -173,6 +174,13 @@ pub struct CategoryShares {
     /// Rows of training with a value that is not among `values`, where it had too many.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub reference_rest: u64,
+    /// Of these, rows whose value is in no other row of training; `None` where training had no such
+    /// value, or does not say which values it had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference_unknown: Option<u64>,
+    /// Rows now whose value training did not have, at least; `None` as above.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown: Option<u64>,
     /// Each value that training's profile holds, the one with the most rows there first.
     pub values: Vec<CategoryRows>,
     /// Rows now with a value that is not among them.
@@ -186,6 +194,13 @@ fn is_zero(rows: &u64) -> bool {
 }
 
 impl CategoryShares {
+    /// Share of the training data whose values are counted together, without a trace of which they
+    /// are; `None` where it is small.
+    pub fn hidden(&self) -> Option<f64> {
+        let hidden = self.reference_rest as f64 / self.reference_rows.max(1) as f64;
+        (self.unknown.is_none() && hidden >= MOST_HIDDEN).then_some(hidden)
+    }
+
     /// Orders values by their rows.
     pub fn sorted(mut self) -> Self {
         let known = |of: &CategoryRows| (Reverse(of.reference), of.value.clone());

@@ -3,11 +3,11 @@
 use chrono::NaiveDate;
 use profile::categories::NewValues;
 use profile::cells::{Bar, Compared, Side};
-use profile::drift::{self, NoiseFloor, Psi, Verdict};
+use profile::drift::{self, NoiseFloor, Psi, PsiBucket, PsiKind, Verdict};
 use profile::grid::MOST_HIDDEN;
 use settings::monitored::SCORE;
 
-use super::Rules;
+use super::{Rules, ratio};
 use crate::content::{
     Bin, CategoryRows, CategoryShares, ColumnDrift, Drift, Period, Periods, Summary, Values,
 };
@@ -96,6 +96,9 @@ pub struct Column<'a> {
     pub categories: Option<&'a [String]>,
     /// Of categories: the values that have none, where they are known.
     pub new: Option<&'a NewValues>,
+    /// Of categories: rows of training whose value no other row there has, and rows now whose value
+    /// training did not have; `None` where training does not say which values it had.
+    pub unknown: Option<[u64; 2]>,
     /// Its index in each period.
     pub psi_by_period: Vec<Option<f64>>,
 }
@@ -104,9 +107,13 @@ pub struct Column<'a> {
 pub fn judged(column: Column<'_>, floor: &NoiseFloor, rules: &Rules) -> ColumnDrift {
     let Column { name, compared, .. } = column;
     let psi = compared.psi(floor);
+    let psi = match column.unknown {
+        Some(unknown) => psi.and_then(|psi| apart(psi, unknown, floor)),
+        None => psi,
+    };
     let categories = column
         .categories
-        .map(|names| shares(names, compared, column.new).sorted());
+        .map(|names| shares(names, &column).sorted());
     let is_numeric = categories.is_none();
     let side = |side: &Side| match is_numeric {
         true => summary(compared, side),
@@ -153,8 +160,29 @@ pub fn judged(column: Column<'_>, floor: &NoiseFloor, rules: &Rules) -> ColumnDr
     }
 }
 
+/// An index whose values without a cell are in two parts: those that training had too, and others.
+/// Fewer of the others than usual are no drift, as where the customers of training come again.
+fn apart(psi: Psi, [then, now]: [u64; 2], floor: &NoiseFloor) -> Option<Psi> {
+    if ratio(now, psi.current_rows) <= ratio(then, psi.reference_rows) {
+        return Some(psi);
+    }
+    let buckets = psi.buckets.iter().flat_map(|bucket| {
+        let (then, now) = match bucket.kind {
+            PsiKind::Above => (then.min(bucket.reference), now.min(bucket.current)),
+            _ => (0, 0),
+        };
+        let of = |then, now| PsiBucket::new(bucket.kind, bucket.lower, bucket.upper, then, now);
+        [
+            of(bucket.reference - then, bucket.current - now),
+            of(then, now),
+        ]
+    });
+    Psi::of(buckets, floor)
+}
+
 /// The rows of each category.
-fn shares(names: &[String], compared: &Compared<'_>, new: Option<&NewValues>) -> CategoryShares {
+fn shares(names: &[String], column: &Column<'_>) -> CategoryShares {
+    let (compared, new) = (column.compared, column.new);
     let rows = |side: &Side, cell: usize| side.cells.get(cell).copied().unwrap_or(0);
     let (then, now, others) = (&compared.then, &compared.now, names.len());
     let value = |(cell, value): (usize, &String)| CategoryRows {
@@ -175,6 +203,8 @@ fn shares(names: &[String], compared: &Compared<'_>, new: Option<&NewValues>) ->
         nulls: now.nulls,
         reference_rest: rows(then, others),
         values: names.iter().enumerate().map(value).collect(),
+        reference_unknown: column.unknown.map(|[then, _]| then),
+        unknown: column.unknown.map(|[_, now]| now),
         new_rows: rows(now, others),
         new_values: new_values.collect(),
     }
@@ -207,4 +237,69 @@ fn values(compared: &Compared<'_>, now: Option<&[(f64, u64)]>) -> Option<Values>
         new: lacking(&now, &then),
         vanished: lacking(&then, &now),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use profile::categories::{Categories, code};
+    use profile::cells::Counts;
+
+    use super::*;
+
+    /// The value of each row.
+    type Rows<'a> = &'a dyn Fn(usize) -> String;
+
+    /// A column of 1000 values, each in as many rows of training, beside rows now.
+    fn of(trained: u64, now: Rows<'_>, says: bool) -> ColumnDrift {
+        let values = (0..1000).map(|i| (format!("city {i}"), trained));
+        let trained = Categories::of(0, values);
+        let (names, counted) = (trained.names(), trained.counted());
+        let known = trained.known.filter(|_| says);
+        let (mut counts, mut unknown) = (Counts::new(&counted.cells), 0);
+        for value in (0..5000).map(now) {
+            let code = code(&names, &value);
+            counts.add(&counted.cells, code, 1);
+            let is_new = known.as_ref().is_some_and(|known| !known.has(&value));
+            unknown += u64::from(is_new && code == names.len() as f64);
+        }
+        let side = |counts| Side::of(&counted.cells, counts);
+        let compared = Compared::new(&counted.cells, side(&counted.counts), side(&counts));
+        let column = Column {
+            name: "city",
+            compared: &compared,
+            hidden: 0.0,
+            distinct: None,
+            categories: Some(&names),
+            new: None,
+            unknown: known.map(|known| [known.once, unknown]),
+            psi_by_period: Vec::new(),
+        };
+        judged(column, &NoiseFloor::of(1), &Rules::default())
+    }
+
+    #[test]
+    fn new_values_in_place_of_many_that_have_no_cell_are_drift() {
+        let same = |i: usize| format!("city {}", i % 1000);
+        let names = || Categories::of(0, (0..1000).map(|i| (same(i), 5))).names();
+        let named = names();
+        let replaced = |i: usize| match named.contains(&same(i)) {
+            true => same(i),
+            false => format!("town {}", i % 1000),
+        };
+        let cases: [(u64, Rows<'_>, bool, Verdict); 5] = [
+            (5, &same, true, Verdict::Ok),
+            (5, &replaced, true, Verdict::Alert),
+            // Where no row of training shares its value, others are to be expected, or fewer.
+            (1, &replaced, true, Verdict::Ok),
+            (1, &same, true, Verdict::Ok),
+            // Of an earlier model nothing is seen.
+            (5, &replaced, false, Verdict::Ok),
+        ];
+        for (at, (trained, now, says, verdict)) in cases.into_iter().enumerate() {
+            let column = of(trained, now, says);
+            assert_eq!(column.verdict, verdict, "{at}: {:?}", column.psi);
+            let shares = column.categories.expect("categories");
+            assert_eq!(shares.hidden(), (!says).then_some(0.9), "{at}");
+        }
+    }
 }

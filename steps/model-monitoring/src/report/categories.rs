@@ -3,8 +3,9 @@
 
 use std::collections::HashMap;
 
+use learn::preprocessing::MAX_DISTINCT;
 use pages::content::{CategoryDrift, CategoryRows, CategoryShares, ColumnDrift, Content, Segments};
-use pages::format::{metric, number, share, some};
+use pages::format::{count, metric, number, share, some};
 use pages::judge::performance::SegmentCounts;
 use pages::judge::{Rules, ratio};
 use profile::drift::{self, NoiseFloor, Psi, PsiBucket, PsiKind, Verdict};
@@ -95,6 +96,8 @@ fn compared(
             reference_nulls: profile.map_or(0, |profile| profile.nulls),
             nulls,
             reference_rest: 0,
+            reference_unknown: None,
+            unknown: None,
             values,
             new_rows: if trained.is_some() {
                 rows - nulls - old
@@ -205,12 +208,28 @@ pub(super) fn notes(content: &Content) -> Vec<String> {
     };
     let features = content.drift.features.iter().filter_map(feature);
     let carried = content.drift.categories.iter().filter_map(carried);
-    features.chain(carried).collect()
+    let unseen = content.drift.features.iter().filter_map(unseen);
+    features.chain(carried).chain(unseen).collect()
 }
 
 fn note(name: &str, shares: &CategoryShares) -> Option<String> {
     let changes = changes(shares).join("; ");
     (!changes.is_empty()).then(|| format!("{name}: {changes}."))
+}
+
+/// Columns most of whose values may have been replaced unseen.
+fn unseen(column: &ColumnDrift) -> Option<String> {
+    let shares = column.categories.as_ref().filter(|_| column.judged)?;
+    let hidden = shares.hidden()?;
+    Some(format!(
+        "{} is judged in part: {} of the training rows hold values beyond the {} most frequent, and \
+         whether these are others now is not visible. Train again; if there are more than {} values \
+         then, group them in features.sql.",
+        column.name,
+        share(Some(hidden)),
+        shares.values.len(),
+        count(MAX_DISTINCT as u64)
+    ))
 }
 
 /// Values that came and went, and how often a value lacks.
@@ -228,6 +247,17 @@ fn changes(column: &CategoryShares) -> Vec<String> {
                 column.values.len(),
                 share(then),
                 share(now)
+            ));
+        }
+        let then = ratio(column.reference_unknown.unwrap_or(0), column.reference_rows);
+        let now = ratio(column.unknown.unwrap_or(0), column.rows);
+        if let (Some(was), Some(is)) = (then, now)
+            && is - was >= NULLS
+        {
+            changes.push(format!(
+                "{} or more of the rows hold values which training did not have, where {} are usual",
+                share(now),
+                share(then)
             ));
         }
     } else if column.new_rows > 0 {
@@ -309,6 +339,8 @@ mod tests {
             reference_nulls: 100,
             nulls: 10,
             reference_rest: 0,
+            reference_unknown: None,
+            unknown: None,
             values: vec![rows("a", 600, 120), rows("b", 298, 0), rows("c", 2, 0)],
             new_rows: 70,
             new_values: vec![rows("d", 0, 69), rows("e", 0, 1)],
@@ -336,6 +368,15 @@ mod tests {
             ..rest
         };
         assert_eq!(changes(&same).len(), 2);
+        // Others took their place.
+        let replaced = CategoryShares {
+            reference_unknown: Some(20),
+            unknown: Some(60),
+            ..same
+        };
+        let told =
+            "30 % or more of the rows hold values which training did not have, where 2 % are usual";
+        assert_eq!(changes(&replaced)[0], told);
     }
 
     #[test]

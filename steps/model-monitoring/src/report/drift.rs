@@ -49,11 +49,14 @@ pub(super) fn drift(
         distinct: of_score.seen.distinct(),
         categories: None,
         new: None,
+        unknown: None,
         psi_by_period: by_period(features.len()),
     };
     let score = judged(score, &floors.column, rules);
-    let features = baseline.features.iter().zip(&scan.features).enumerate();
-    let features = features.map(|(index, (of, scan))| {
+    let known = subject.reference.features.iter();
+    let known = known.map(|of| of.profile.known());
+    let features = baseline.features.iter().zip(&scan.features).zip(known);
+    let features = features.enumerate().map(|(index, ((of, scan), known))| {
         let mut compared = of.compared(&scan.counts);
         compared.now = compared.now.within(scan.seen.ends());
         let column = Column {
@@ -63,6 +66,7 @@ pub(super) fn drift(
             distinct: scan.seen.distinct(),
             categories: of.categories(),
             new: Some(&scan.new),
+            unknown: known.map(|known| [known.once, scan.unknown]),
             psi_by_period: by_period(index),
         };
         judged(column, &floors.column, rules)

@@ -123,7 +123,23 @@ pub(super) fn changed(column: &CategoryShares) -> Markup {
         0 => named_values("New", &new, DRAWN),
         _ => nothing(),
     };
-    [new, named_values("Vanished", &gone, DRAWN)]
+    let hidden = column.hidden().map_or_else(nothing, |hidden| {
+        note(format!(
+            "Not judged: {} of the training data have values beyond the {} most frequent. Whether \
+             these are others now is not visible.",
+            share(Some(hidden)),
+            column.values.len()
+        ))
+    });
+    let unknown = column.unknown.map_or_else(nothing, |unknown| {
+        note(format!(
+            "Values that training did not have: {} of the rows. Of training, {} have a value that no \
+             other row has.",
+            part(unknown, column.rows),
+            part(column.reference_unknown.unwrap_or(0), column.reference_rows)
+        ))
+    });
+    [new, named_values("Vanished", &gone, DRAWN), hidden, unknown]
         .into_iter()
         .collect()
 }
