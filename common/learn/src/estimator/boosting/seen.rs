@@ -148,8 +148,8 @@ impl Look {
             return Ok(Units::default());
         }
         let label = &self.label;
-        let vanish = label.squares == 0.0 && label.min < label.max && label.max - label.min < LEAST;
-        if vanish || !label.mean.is_finite() || !label.squares.is_finite() {
+        let vanish = label.min < label.max && label.max - label.min < LEAST;
+        if vanish || !label.mean.is_finite() || !label.std().is_finite() {
             return Err(FitError::Squares {
                 target: target.name.clone(),
                 range: [label.min, label.max],
