@@ -117,10 +117,14 @@ impl Preparation {
     /// Plans the queries of a configuration.
     ///
     /// # Errors
-    /// Those of [`Features::new`] and [`Holdout::new`]: exit 2.
+    /// Those of [`Features::new`] and [`Holdout::new`], and to train on, of
+    /// [`Features::must_keep_rows`]: exit 2.
     pub fn new(step: &Step, config: &Config, purpose: Purpose) -> Result<Self> {
         let features = Features::new(config, step.memory())?;
         entities::check(&features, &config.dataset)?;
+        if matches!(purpose, Purpose::Train(..)) {
+            features.must_keep_rows()?;
+        }
         let target = features.schema().index_of(&config.dataset.target().name)?;
         let holdout = match purpose {
             Purpose::Train(rule, timezone) | Purpose::Compare(rule, timezone) => {

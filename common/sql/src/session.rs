@@ -29,6 +29,7 @@ mod columns;
 mod condition;
 mod exact;
 mod excerpt;
+mod fault;
 mod frame;
 mod lineage;
 mod overflow;
@@ -37,19 +38,20 @@ mod source;
 mod wide;
 mod windows;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use anyhow::{Context, Result, ensure};
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::catalog::streaming::StreamingTable;
-use datafusion::execution::TaskContext;
+use datafusion::error::Result as SqlResult;
 use datafusion::execution::context::{SessionContext, SessionState};
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionStateBuilder;
-use datafusion::logical_expr::SortExpr;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::{LogicalPlan, SortExpr};
 use datafusion::physical_plan::execution_plan::reset_plan_states;
 use datafusion::physical_plan::streaming::StreamingTableExec;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
@@ -83,11 +85,16 @@ pub struct Features {
     state: SessionState,
     filter: Option<Condition>,
     train_filter: Option<Condition>,
+    /// What a WHERE of the query is refused with.
+    condition: Option<String>,
+    logical: LogicalPlan,
     plan: Arc<dyn ExecutionPlan>,
     /// With DataFusion's own windows, which tests compare.
     #[cfg(test)]
     unslid: Arc<dyn ExecutionPlan>,
     raw: SchemaRef,
+    /// Places of the raw columns that name a row.
+    key: Vec<usize>,
     schema: SchemaRef,
     columns: Vec<Column>,
     reads: Vec<bool>,
@@ -112,10 +119,11 @@ impl Features {
         let aggregates = Aggregates::plan(config, &of_files, memory)?;
         let raw = aggregates.extended().clone();
         let mut state = state(RAW, &raw, Vec::new(), memory)?;
+        let key = fault::key(dataset, &raw);
         let plan = |name, sql: &Option<String>| {
             let condition = sql
                 .as_deref()
-                .map(|sql| Condition::plan(&state, &of_files, name, sql));
+                .map(|sql| Condition::plan(&state, &of_files, &key, name, sql));
             condition.transpose()
         };
         let filter = plan("the filter of dataset.json", &dataset.filter)?;
@@ -133,12 +141,13 @@ impl Features {
             checked = check::features(&state, &query, &raw, dataset)?;
         }
         let Checked {
-            plan,
+            plan: logical,
             made_of,
             windows,
+            condition,
         } = checked;
-        let columns = columns::of_plan(&query, config, &plan, &made_of)?;
-        let plan = block_on(state.create_physical_plan(&plan)).and_then(overflow::check_plan);
+        let columns = columns::of_plan(&query, config, &logical, &made_of)?;
+        let plan = block_on(state.create_physical_plan(&logical)).and_then(overflow::check_plan);
         let plan = plan.and_then(|plan| {
             if windows.is_some() {
                 frame::check_plan(&plan)?;
@@ -156,10 +165,13 @@ impl Features {
             state,
             filter,
             train_filter,
+            condition,
+            logical,
             plan: sliding::in_place(plan.clone()).map_err(|error| query.failure(&error))?,
             #[cfg(test)]
             unslid: plan,
             raw,
+            key,
             schema,
             columns,
             reads,
@@ -168,6 +180,18 @@ impl Features {
             lookup: OnceLock::new(),
             memory,
         })
+    }
+
+    /// Refuses a query that may leave rows out, before any is read. What was trained with such a
+    /// query before is not asked: all of its rows may pass.
+    ///
+    /// # Errors
+    /// A query with a WHERE: exit 2.
+    pub fn must_keep_rows(&self) -> Result<()> {
+        match &self.condition {
+            None => Ok(()),
+            Some(refusal) => Err(Failure::usage(refusal)),
+        }
     }
 
     /// Whether there are columns of aggregates over the rows to train on.
@@ -308,34 +332,43 @@ impl Features {
             ),
             false => None,
         };
+        let last: Arc<Mutex<Option<RecordBatch>>> = Arc::default();
+        let taken = last.clone();
         let rows = rows.map(move |batch| {
             let mut batch = batch?;
             if let Some(lookup) = &lookup {
                 batch = lookup.attach(&batch)?;
             }
             watch.as_mut().map_or(Ok(()), |watch| watch.see(&batch))?;
+            *taken.lock().unwrap_or_else(PoisonError::into_inner) = Some(batch.clone());
             Ok(batch)
         });
         let source = Arc::new(Source::new(rows));
-        let config = self.state.config().clone().with_extension(source.clone());
-        let task = Arc::new(TaskContext::from(&self.state).with_session_config(config));
-        // A plan that ran keeps its metrics; a fresh one for every file keeps them from adding up.
-        let plan = reset_plan_states(self.plan.clone())?;
-        let mut stream = execute_stream(plan, task)?;
-        let schema = self.schema.clone();
+        let mut stream = self.stream(self.plan.clone(), source.clone())?;
         Ok(std::iter::from_fn(move || {
             let batch = block_on(stream.next())?;
+            // Rows that were computed from are not kept any longer.
+            let last = last.lock().unwrap_or_else(PoisonError::into_inner).take();
             Some(match batch {
-                Ok(batch) => RecordBatch::try_new(schema.clone(), batch.columns().to_vec())
+                Ok(batch) => RecordBatch::try_new(self.schema.clone(), batch.columns().to_vec())
                     .map_err(Into::into),
-                Err(error) => Err(source.failure().unwrap_or_else(|| {
-                    Failure::contract(format!(
-                        "features.sql fails on this file: {}",
-                        excerpt::text(&error)
-                    ))
-                })),
+                Err(error) => Err(source
+                    .failure()
+                    .unwrap_or_else(|| self.failure(&error, last.as_ref()))),
             })
         }))
+    }
+
+    /// The result of a plan over the rows of a source.
+    fn stream(
+        &self,
+        plan: Arc<dyn ExecutionPlan>,
+        source: Arc<Source>,
+    ) -> SqlResult<SendableRecordBatchStream> {
+        let config = self.state.config().clone().with_extension(source);
+        let task = Arc::new(TaskContext::from(&self.state).with_session_config(config));
+        // A plan that ran keeps its metrics; a fresh one for every file keeps them from adding up.
+        execute_stream(reset_plan_states(plan)?, task)
     }
 }
 

@@ -42,6 +42,8 @@ pub(super) struct Checked {
     pub(super) made_of: Vec<MadeOf>,
     /// What its windows look back at, if it has any.
     pub(super) windows: Option<Windows>,
+    /// What its WHERE is refused with in a training, if it has one.
+    pub(super) condition: Option<String>,
 }
 
 /// Plans a features query.
@@ -73,6 +75,7 @@ pub(super) fn features(
     // What a condition reads is known of plans that hold nothing else than rows computed from
     // themselves.
     walk(query, &plan, |node| check_where(query, node, raw, target))?;
+    let condition = walk(query, &plan, |node| refuse_where(query, node)).err();
     let rules = Rules {
         query,
         dataset,
@@ -97,6 +100,7 @@ pub(super) fn features(
         plan,
         made_of,
         windows,
+        condition: condition.map(|refusal| refusal.to_string()),
     })
 }
 
@@ -357,6 +361,14 @@ fn check_where(
         );
         query.refusal(query.find("WHERE"), &text)
     })
+}
+
+/// Each row has one in the result: where a condition does not hold, a step would fail.
+fn refuse_where(query: &Query<'_>, node: &LogicalPlan) -> Option<anyhow::Error> {
+    let text = "a condition (WHERE) is refused: the query must return each row; to leave rows out, \
+                make the condition the `train_filter` of dataset.json, or its `filter` if they \
+                should not be scored either";
+    matches!(node, LogicalPlan::Filter(_)).then(|| query.refusal(query.find("WHERE"), text))
 }
 
 fn check_expressions(query: &Query<'_>, node: &LogicalPlan) -> Option<anyhow::Error> {

@@ -15,12 +15,14 @@ use datafusion::physical_expr::PhysicalExpr;
 use runtime::failure::Failure;
 
 use super::excerpt::{self, Query};
-use super::{check, overflow};
+use super::{check, fault, overflow};
 
 /// A condition on raw rows.
 pub(super) struct Condition {
     name: &'static str,
     expr: Arc<dyn PhysicalExpr>,
+    /// Places of the columns that name a row.
+    key: Vec<usize>,
     /// Places of the columns that it reads.
     pub(super) reads: Vec<usize>,
 }
@@ -29,6 +31,7 @@ impl Condition {
     pub(super) fn plan(
         state: &SessionState,
         raw: &SchemaRef,
+        key: &[usize],
         name: &'static str,
         sql: &str,
     ) -> Result<Self> {
@@ -53,7 +56,12 @@ impl Condition {
         };
         let (expr, data_type) = plan().map_err(|error| query.failure(&error))?;
         match data_type {
-            DataType::Boolean => Ok(Self { name, expr, reads }),
+            DataType::Boolean => Ok(Self {
+                name,
+                expr,
+                key: key.to_vec(),
+                reads,
+            }),
             other => {
                 let text = format!("it is of type {other}, and must be a condition");
                 Err(query.refusal(None, &text))
@@ -82,14 +90,26 @@ impl Condition {
 
     /// The rows for which it is true.
     pub(super) fn holds(&self, batch: &RecordBatch) -> Result<BooleanArray> {
-        let truth = self
-            .expr
-            .evaluate(batch)
-            .and_then(|truth| truth.into_array(batch.num_rows()))
-            .map_err(|error| {
-                Failure::contract(format!("{} fails: {}", self.name, excerpt::text(&error)))
-            })?;
-        let truth = truth.as_boolean();
+        let truth = |rows: &RecordBatch| {
+            let truth = self.expr.evaluate(rows);
+            truth.and_then(|truth| truth.into_array(rows.num_rows()))
+        };
+        let all = truth(batch).map_err(|error| {
+            let count = fault::least(batch.num_rows(), |count| {
+                truth(&batch.slice(0, count)).is_err()
+            });
+            let place = count.map(|count| {
+                let row = fault::row(batch, count - 1, &self.key, &self.reads);
+                format!(" on {row}")
+            });
+            Failure::contract(format!(
+                "{} fails{}: {}",
+                self.name,
+                place.unwrap_or_default(),
+                excerpt::of_values(&error)
+            ))
+        })?;
+        let truth = all.as_boolean();
         Ok(if truth.null_count() > 0 {
             prep_null_mask_filter(truth)
         } else {

@@ -108,6 +108,23 @@ impl Query<'_> {
     }
 }
 
+/// What DataFusion says of values that it can't compute from, with what keeps them from failing.
+pub(super) fn of_values(error: &DataFusionError) -> String {
+    const ADVICE: [(&str, &str); 4] = [
+        ("divide by zero", "divide by nullif(x, 0) for null instead"),
+        ("overflow", "compute with cast(x AS double)"),
+        ("cast", "try_cast(x AS type) gives null instead"),
+        ("pars", "try_cast(x AS timestamp) gives null instead"),
+    ];
+    let text = text(error);
+    let said = text.to_lowercase();
+    let advice = ADVICE.iter().find(|(part, _)| said.contains(part));
+    match advice {
+        Some((_, advice)) => format!("{text} ({advice})"),
+        None => text,
+    }
+}
+
 /// What DataFusion says, without its own framing.
 pub(super) fn text(error: &DataFusionError) -> String {
     match error {

@@ -11,6 +11,7 @@ use super::*;
 use runtime::failure::exit_code;
 
 mod aggregates;
+mod faults;
 mod refusals;
 mod windows;
 
@@ -250,7 +251,7 @@ fn a_value_that_can_not_be_computed_with_breaks_the_contract() {
     let features = plan("SELECT *, 1 / CAST(feature1 AS BIGINT) AS inverse FROM raw").unwrap();
     let error = compute(&features, vec![raw(&[1.0, 0.0], &[1.0, 1.0])]).unwrap_err();
     assert_eq!(exit_code(&error), 10);
-    insta::assert_snapshot!(error, @"features.sql fails on this file: Divide by zero error");
+    insta::assert_snapshot!(error, @r#"features.sql fails in the column "inverse" of the row date 1970-01-01T00:00:00, customerId "c1" (feature1 0.0): Divide by zero error (divide by nullif(x, 0) for null instead)"#);
     // A division of floats by zero is infinity, as IEEE 754 says.
     let floats = plan("SELECT *, 1 / feature1 AS inverse FROM raw").unwrap();
     let computed = compute(&floats, vec![raw(&[0.0], &[1.0])]).unwrap();

@@ -318,15 +318,35 @@ async fn a_glob_without_files_is_told_with_the_place() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rows_that_the_query_drops_are_told_with_both_counts() {
+async fn a_query_that_may_drop_rows_is_refused_before_a_file_is_read() {
     let bench = Bench::with_files(&[13, 13]);
     bench.configure("features.sql", "SELECT * FROM raw WHERE feature2 > 0");
-    let text = failure(10, bench.prepare(&[]).await);
+    let text = failure(2, bench.plan(&[]).await);
     assert!(
-        text.contains("features.sql returns 12 rows for the 13 rows in train/train_0"),
+        text.contains("features.sql, line 1, column 19: a condition (WHERE) is refused"),
         "{text}"
     );
-    assert!(text.contains("`train_filter` in dataset.json"), "{text}");
+    assert!(text.contains("`train_filter` of dataset.json"), "{text}");
+    assert_eq!(bench.store.list("").await.unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn values_that_the_query_can_not_be_computed_from_are_told_with_file_column_and_row() {
+    let bench = Bench::with_files(&[13, 13]);
+    bench.configure(
+        "features.sql",
+        "SELECT *, 1 / CAST(CASE WHEN feature2 > 0 THEN 1 ELSE 0 END AS BIGINT) AS bad FROM raw",
+    );
+    let text = failure(10, bench.prepare(&[]).await);
+    for part in [
+        "preparing train/train_0",
+        "features.sql fails in the column \"bad\" of the row date ",
+        "customerId ",
+        "feature2 ",
+        "Divide by zero error (divide by nullif(x, 0) for null instead)",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
     assert!(!bench.visible().await);
 }
 

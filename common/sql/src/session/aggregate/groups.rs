@@ -17,7 +17,7 @@ use datafusion::physical_expr::GroupsAccumulatorAdapter;
 use runtime::failure::Failure;
 use table::config::aggregates as files;
 
-use super::super::excerpt;
+use super::super::{excerpt, fault};
 use super::Aggregate;
 
 /// What a key takes in a table of keys besides its bytes.
@@ -124,7 +124,16 @@ impl Groups {
             let added = value.arguments(rows).and_then(|arguments| {
                 function.update_batch(&arguments, &places, None, self.places.len())
             });
-            added.map_err(|error| failure(&aggregate, what, &error))?;
+            added.map_err(|error| {
+                let count = fault::least(rows.num_rows(), |count| {
+                    value.arguments(&rows.slice(0, count)).is_err()
+                });
+                let place = count.map(|count| {
+                    let row = fault::row(rows, count - 1, &[], &value.reads);
+                    format!("{what}, in the column {:?} of {row}", value.column)
+                });
+                failure(&aggregate, place.as_deref().unwrap_or(what), &error)
+            })?;
         }
         Ok(())
     }
@@ -207,7 +216,7 @@ fn failure(
     Failure::contract(format!(
         "{} fails on {what}: {}",
         files::file_of(&aggregate.name),
-        excerpt::text(error)
+        excerpt::of_values(error)
     ))
 }
 
