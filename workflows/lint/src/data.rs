@@ -87,7 +87,11 @@ pub(super) fn check(maps: &ConfigMaps, in_use: &dyn Fn(&str) -> bool, findings: 
         if let Some(text) = holdout(keys.get("HOLDOUT"), &config) {
             find("data", DATASET_FILE, Severity::Error, text);
         }
-        match Features::new(&config, PLANNING_MEMORY) {
+        let features = Features::new(&config, PLANNING_MEMORY).and_then(|features| {
+            features.must_keep_rows()?;
+            Ok(features)
+        });
+        match features {
             Err(error) => {
                 let text = format!("{error:#}");
                 // What is wrong with an aggregate begins with the name of its file.

@@ -70,6 +70,15 @@ pub(super) const CASES: &[Case] = &[
         "\"prediction\"",
     ),
     case(
+        "features",
+        &[(
+            "HOLDOUT:",
+            "dataset.json: '{\"columns\": [{\"name\": \"id\", \"type\": \"int64\", \"role\": \"id\"}, {\"name\": \"x\", \"type\": \"float64\", \"role\": \"feature\"}, {\"name\": \"y\", \"type\": \"int64\", \"role\": \"target\"}]}'\n  features.sql: SELECT * FROM raw WHERE x > 0\n  HOLDOUT:",
+        )],
+        "features.sql",
+        "a condition (WHERE) is refused",
+    ),
+    case(
         "publishing",
         &[(
             "HOLDOUT:",
