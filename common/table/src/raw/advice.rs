@@ -98,21 +98,19 @@ pub(super) fn of_breach(
         }
         Breach::Below(_) => (String::new(), Some("a lower \"min\"".to_owned())),
         Breach::Above(_) => (String::new(), Some("a higher \"max\"".to_owned())),
-        Breach::NotAllowed if column.role == Role::Target => (String::new(), None),
+        Breach::NotAllowed if column.role == Role::Target => (classes(column, file), None),
         Breach::NotAllowed => (String::new(), Some("it in \"allowed\"".to_owned())),
         Breach::Misspelt => misspelt(column, file, example),
+        Breach::Infinite if column.role == Role::Target => (String::new(), None),
         Breach::Fraction | Breach::Infinite => wider(ColumnType::Float64),
-        Breach::Beyond if column.column_type == ColumnType::Int32 => wider(ColumnType::Int64),
-        Breach::Beyond if column.column_type == ColumnType::Int64 => wider(ColumnType::Float64),
+        Breach::Beyond if is_whole(column.column_type) => beyond(column, file, example),
         Breach::Beyond if column.column_type == ColumnType::Float32 => wider(ColumnType::Float64),
         Breach::Beyond => (String::new(), None),
         Breach::Ambiguous => {
             let write = "write the column as integers (pandas: astype(\"Int64\"))";
             (write.to_owned(), typed(column, ColumnType::Float64))
         }
-        // A single float does not hold it: either a whole number that a double holds, or a double.
-        Breach::Rounded if column.column_type == ColumnType::Float32 => wider(ColumnType::Float64),
-        Breach::Rounded => wider(ColumnType::Int64),
+        Breach::Rounded => rounded(column, file, example),
         Breach::NotBoolean => wider(ColumnType::Int64),
         Breach::NotText => write("write texts in UTF-8"),
         Breach::TimeOfDay => wider(ColumnType::Timestamp),
@@ -121,6 +119,75 @@ pub(super) fn of_breach(
     let contract = contract.map(|contract| format!("{} them", takes(file, &contract)));
     let parts: Vec<String> = [write].into_iter().chain(contract).collect();
     ending(&parts)
+}
+
+/// What to do about a target that is none of its classes.
+fn classes(column: &ColumnContract, file: &RawFile) -> String {
+    if file.pinned {
+        return "the classes are those of the model; train one with every class in \"allowed\""
+            .to_owned();
+    }
+    let write = "name every class in \"allowed\" of dataset.json, the positive one of two last";
+    let is_number = column.allowed.is_empty() && column.positive.is_none();
+    match column.column_type {
+        ColumnType::Int32 | ColumnType::Int64 if is_number => {
+            format!("{write}, or say \"task\": \"regression\" there if it is a number to predict")
+        }
+        _ => write.to_owned(),
+    }
+}
+
+fn is_whole(column_type: ColumnType) -> bool {
+    use ColumnType::{Bool, Int32, Int64};
+    matches!(column_type, Bool | Int32 | Int64)
+}
+
+/// What to do about whole numbers that leave their type.
+fn beyond(column: &ColumnContract, file: &RawFile, example: &str) -> (String, Option<String>) {
+    let text = example.trim_matches('"');
+    let fits = values::exact(text) != Err(Breach::Beyond);
+    if fits && column.column_type != ColumnType::Int64 {
+        return (String::new(), typed(column, ColumnType::Int64));
+    }
+    // Texts and decimals are rounded to floats, and integers are not.
+    let integer = text.parse::<u64>().ok().filter(|_| !is_csv(file));
+    match integer.map(i128::from) {
+        None => (String::new(), typed(column, ColumnType::Float64)),
+        Some(whole) => {
+            let is_exact = whole as f64 as i128 == whole;
+            let float = is_exact.then(|| typed(column, ColumnType::Float64));
+            (written_otherwise(column, file), float.flatten())
+        }
+    }
+}
+
+/// What to do about numbers that a float does not hold exactly.
+fn rounded(column: &ColumnContract, file: &RawFile, example: &str) -> (String, Option<String>) {
+    // A number that a double holds is shown as one, with a point or an exponent.
+    match example.parse::<i128>().map(i64::try_from) {
+        Err(_) => (String::new(), typed(column, ColumnType::Float64)),
+        Ok(Ok(_)) => (String::new(), typed(column, ColumnType::Int64)),
+        Ok(Err(_)) => (written_otherwise(column, file), None),
+    }
+}
+
+/// How a file has to hold whole numbers that no type of the contract holds as they are.
+fn written_otherwise(column: &ColumnContract, file: &RawFile) -> String {
+    let ways = [
+        (ColumnType::Utf8, "as text (pandas: astype(str))"),
+        (
+            ColumnType::Float64,
+            "as floats, which rounds them (pandas: astype(\"float64\"))",
+        ),
+    ];
+    let ways = ways.iter().filter_map(|(other, way)| {
+        let line = typed(column, *other)?;
+        Some(match file.pinned {
+            false => format!("{way} with {line} in dataset.json"),
+            true => format!("{way} for a model trained with {line}"),
+        })
+    });
+    format!("write the column {}", ways.collect::<Vec<_>>().join(" or "))
 }
 
 fn ending(parts: &[String]) -> String {
@@ -215,11 +282,23 @@ fn typed(column: &ColumnContract, other: ColumnType) -> Option<String> {
     let fits = match column.role {
         Role::Id => !matches!(other, Float32 | Float64),
         Role::Time => matches!(other, Date | Timestamp | TimestampTz),
+        // A float is a number to predict, and has no classes.
+        Role::Target if matches!(other, Float32 | Float64) => {
+            column.allowed.is_empty() && column.positive.is_none()
+        }
         Role::Target => matches!(other, Bool | Int32 | Int64 | Utf8),
         Role::Weight => matches!(other, Int32 | Int64 | Float32 | Float64),
         Role::Feature | Role::Ignored => true,
     };
-    fits.then(|| format!("\"type\": \"{other}\""))
+    // Without a list the classes are 0 and 1, and texts have none.
+    let lists = column.role == Role::Target
+        && (other == Utf8 || column.column_type == Bool && matches!(other, Int32 | Int64));
+    let listed = if lists {
+        " with every class in \"allowed\""
+    } else {
+        ""
+    };
+    fits.then(|| format!("\"type\": \"{other}\"{listed}"))
 }
 
 /// The line of the contract that takes nulls, if it does not yet and its role allows that.

@@ -354,7 +354,7 @@ fn all_breaches_are_told_at_once_with_counts_and_examples() {
       column "feature2": 1 of 9000 rows hold NaN, which is read as null, and the contract does not allow null, the first in row 8601: NaN ("nullable": true in dataset.json accepts them)
       column "feature2": 1 of 9000 rows are below the minimum 1e-6, the first in row 11: -4.5 (a lower "min" in dataset.json accepts them)
       column "feature2": 1 of 9000 rows are above the maximum 100, the first in row 8501: 101.0 (a higher "max" in dataset.json accepts them)
-      column "target": 1 of 9000 rows hold a value that is neither 0 nor 1, the first in row 4: 2
+      column "target": 1 of 9000 rows hold a value that is neither 0 nor 1, the first in row 4: 2 (name every class in "allowed" of dataset.json, the positive one of two last, or say "task": "regression" there if it is a number to predict)
     repair or remove the file, or change the contract if the data is right
     "#);
 }

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::*;
 
+mod advice;
 mod csv;
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures");
@@ -165,7 +166,7 @@ async fn a_value_that_does_not_fit_is_named_with_the_contract_that_takes_it() {
     const LARGE: &str = "hold whole numbers as floats that are too large to be exact";
     // Type of the contract, the column, what is wrong with its second value, how that is shown, and
     // the type that takes the column.
-    let table: [(&str, ArrayRef, &str, &str, Option<&str>); 17] = [
+    let table: [(&str, ArrayRef, &str, &str, Option<&str>); 19] = [
         (
             "int64",
             doubles(&[1.0, 2.5]),
@@ -241,6 +242,20 @@ async fn a_value_that_does_not_fit_is_named_with_the_contract_that_takes_it() {
             wholes(&[1, (1 << 24) + 1]),
             "can't be held exactly as float32",
             "16777217.0",
+            Some("float64"),
+        ),
+        (
+            "float32",
+            wholes(&[1, 9_007_199_254_740_993]),
+            "can't be held exactly as float32",
+            "9007199254740993",
+            Some("int64"),
+        ),
+        (
+            "int32",
+            Arc::new(UInt64Array::from(vec![1, 1 << 63])),
+            "are beyond the range of int32",
+            "9223372036854775808",
             Some("float64"),
         ),
         (

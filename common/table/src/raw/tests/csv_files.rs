@@ -81,7 +81,7 @@ fn breaches_are_told_by_line() {
       column "day": 1 of 4 rows can't be read as date, the first in line 6: "29.2.2024" ("format": "%d.%m.%Y" or "type": "utf8" in dataset.json accepts them)
       column "read": 1 of 4 rows can't be held in microseconds, the first in line 6: "2024-02-29T10:00:00.0000001" (round them (pandas: dt.floor("us")))
       column "y": 1 of 4 rows hold null, which the contract does not allow, the first in line 7 ("unlabelled": "drop" leaves such rows out of training)
-      column "y": 1 of 4 rows can't be read as bool, the first in line 6: "yes" (write true, false, 1 or 0, or "type": "utf8" in dataset.json accepts them)
+      column "y": 1 of 4 rows can't be read as bool, the first in line 6: "yes" (write true, false, 1 or 0, or "type": "utf8" with every class in "allowed" in dataset.json accepts them)
     repair or remove the file, or change the contract if the data is right
     "#);
 }
