@@ -42,6 +42,8 @@ pub enum NearMiss {
     LetterCase,
     /// An ending that no raw file has.
     Ending,
+    /// A name that is no key of a store.
+    Name,
 }
 
 impl fmt::Display for NearMiss {
@@ -52,6 +54,7 @@ impl fmt::Display for NearMiss {
             Self::Folder => "is a folder, and a raw file is one file",
             Self::LetterCase => "has an extension in capital letters",
             Self::Ending => "has an extension that no raw file has",
+            Self::Name => "has a control character or a backslash in its name",
         })
     }
 }
@@ -69,6 +72,7 @@ impl NearMiss {
             ),
             Self::LetterCase => "write the extension in lower case".to_owned(),
             Self::Ending => format!("narrow {setting}, or rename them to end with {ENDINGS}"),
+            Self::Name => "rename them, or the folders that hold them".to_owned(),
         }
     }
 }
@@ -99,7 +103,8 @@ pub fn judge(glob: Option<&str>, key: &str, kind: Kind) -> Verdict {
     let named_as_file = format_of(key).is_some() || corrected.is_some();
     let exact = glob.is_some_and(|glob| glob == key);
     match kind {
-        Kind::File if format_of(key).is_some() => Verdict::Raw,
+        Kind::File if format_of(key).is_some() && is_key(key) => Verdict::Raw,
+        Kind::File if format_of(key).is_some() => Verdict::NearMiss(NearMiss::Name),
         Kind::File if corrected.is_some() => Verdict::NearMiss(NearMiss::LetterCase),
         Kind::File if glob.is_some() => Verdict::NearMiss(NearMiss::Ending),
         Kind::DanglingLink if glob.is_some() || named_as_file => {
@@ -109,6 +114,11 @@ pub fn judge(glob: Option<&str>, key: &str, kind: Kind) -> Verdict {
         Kind::Folder if exact || named_as_file => Verdict::NearMiss(NearMiss::Folder),
         Kind::File | Kind::DanglingLink | Kind::Special | Kind::Folder => Verdict::Other,
     }
+}
+
+/// Whether a store reads a file of this name, and not only lists it.
+fn is_key(key: &str) -> bool {
+    !key.contains(|char: char| char == '\\' || char.is_ascii_control())
 }
 
 /// The key with its ending in small letters, if that makes it the name of a raw file.
@@ -151,7 +161,10 @@ pub fn refuse(
     let mut lines: Vec<String> = near
         .iter()
         .take(NAMED)
-        .map(|(key, what)| format!("\n  {key} {what}"))
+        .map(|(key, what)| match is_key(key) {
+            true => format!("\n  {key} {what}"),
+            false => format!("\n  {key:?} {what}"),
+        })
         .collect();
     if near.len() > NAMED {
         lines.push(format!("\n  and {} more", near.len() - NAMED));
@@ -277,7 +290,7 @@ fn names(keys: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use NearMiss::{DanglingLink, Ending, Folder, LetterCase};
+    use NearMiss::{DanglingLink, Ending, Folder, LetterCase, Name};
     use Verdict::{NearMiss as Near, Other, PassedOver, Raw};
 
     #[test]
@@ -310,6 +323,13 @@ mod tests {
             ("train/*", "train/archive", Kind::Folder, Other),
             ("train/*", "train/archive.csv", Kind::Folder, Near(Folder)),
             ("train/*", "train/a.CSV", Kind::File, Near(LetterCase)),
+            ("train/*", "train/a\n.csv", Kind::File, Near(Name)),
+            ("train/*.csv", "train/a\t.csv", Kind::File, Near(Name)),
+            ("train/*.csv", "train/a\\b.csv", Kind::File, Near(Name)),
+            ("train/*/*.csv", "train/a\rb/c.csv", Kind::File, Near(Name)),
+            ("train/*.csv", "train/a\n.parquet", Kind::File, Other),
+            ("train/*.csv", "train/_a\n.csv", Kind::File, PassedOver),
+            ("train/*.csv", "train/a b%ü.csv", Kind::File, Raw),
             (
                 "train/*.parquet",
                 "train/A.PARQUET",
@@ -376,6 +396,22 @@ mod tests {
         ] {
             assert_eq!(deeper(glob), expected);
         }
+    }
+
+    #[tokio::test]
+    async fn a_name_that_is_no_key_is_told_in_one_line() {
+        let home = tempfile::tempdir().unwrap();
+        let store = Store::open(home.path().to_str().unwrap()).unwrap();
+        for name in ["a.csv", "b\nc.csv", "d\\e.csv"] {
+            std::fs::write(home.path().join(name), "x").unwrap();
+        }
+        let error = find(&store, "*.csv", "TRAIN_GLOB").await.unwrap_err();
+        assert_eq!(runtime::failure::exit_code(&error), 2);
+        let text = error.to_string();
+        let lines = "\n  \"b\\nc.csv\" has a control character or a backslash in its name\
+                     \n  \"d\\\\e.csv\" has a control character or a backslash in its name\
+                     \nrename them";
+        assert!(text.contains(lines), "{text}");
     }
 
     #[tokio::test]
