@@ -1,12 +1,13 @@
 //! A folder as an object store.
 
 use std::collections::HashMap;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use anyhow::{Context, Result};
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use futures::TryStreamExt;
 use object_store::local::LocalFileSystem;
 use object_store::{
@@ -23,12 +24,19 @@ const CHUNK: usize = 1 << 20;
 /// Chunks in flight of one upload; together they bound the memory of a writer.
 const CHUNKS_IN_FLIGHT: usize = 2;
 
+/// File systems count changes of a file by the tick of a clock, at most by whole seconds.
+const TICK: TimeDelta = TimeDelta::seconds(1);
+
+/// Size of a file, the time of the last change of its content, and that of any change, which no
+/// copy can keep.
+type Written = (u64, SystemTime, (i64, i64));
+
 #[derive(Debug)]
 pub(super) struct Folder {
     files: LocalFileSystem,
     path: PathBuf,
-    /// By key: size, time of the last change, and digest.
-    digests: Mutex<HashMap<String, (u64, SystemTime, String)>>,
+    /// The digest of each key, and what the file was when it was read.
+    digests: Mutex<HashMap<String, (Written, String)>>,
 }
 
 impl Folder {
@@ -159,21 +167,30 @@ impl Folder {
         let path = self.file(key)?;
         let looking_up = || format!("looking up {}", path.display());
         let metadata = std::fs::metadata(&path).with_context(looking_up)?;
-        let (bytes, changed) = (
-            metadata.len(),
-            metadata.modified().with_context(looking_up)?,
-        );
-        let known = |digests: &HashMap<String, (u64, SystemTime, String)>| {
-            let known = digests.get(key)?;
-            (known.0 == bytes && known.1 == changed).then(|| known.2.clone())
+        let changed = metadata.modified().with_context(looking_up)?;
+        let any_change = (metadata.ctime(), metadata.ctime_nsec());
+        let written = (metadata.len(), changed, any_change);
+        let known = |digests: &HashMap<String, (Written, String)>| {
+            let (known, digest) = digests.get(key)?;
+            (*known == written).then(|| digest.clone())
         };
         let digests = || self.digests.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(digest) = known(&digests()) {
             return Ok(digest);
         }
         let digest = hash_file(&path)?.sha256;
-        digests().insert(key.to_owned(), (bytes, changed, digest.clone()));
+        digests().insert(key.to_owned(), (written, digest.clone()));
         Ok(digest)
+    }
+
+    /// See [`Store::may_be_replaced`](super::Store::may_be_replaced).
+    pub(super) fn may_be_replaced(&self, key: &str, since: DateTime<Utc>) -> Result<bool> {
+        let path = self.file(key)?;
+        let metadata =
+            std::fs::metadata(&path).with_context(|| format!("looking up {}", path.display()))?;
+        let nanos = u32::try_from(metadata.ctime_nsec()).unwrap_or_default();
+        let changed = DateTime::from_timestamp(metadata.ctime(), nanos);
+        Ok(changed.is_none_or(|changed| changed + TICK > since))
     }
 
     /// The file of an object, whether there is one or not.

@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use chrono::{DateTime, Utc};
 use object_store::GetRange;
 use object_store::path::Path as Location;
 use serde::de::DeserializeOwned;
@@ -313,6 +314,18 @@ impl Store {
         match &self.backend {
             Backend::Folder(folder) => folder.head(key).await,
             Backend::Bucket(bucket) => bucket.head(key).await,
+        }
+    }
+
+    /// Whether an object may be another one than at a moment although its size and its stamp are the
+    /// same: a copy of a file can keep the time of its last change. An ETag can't be kept.
+    ///
+    /// # Errors
+    /// A file that can't be looked up.
+    pub fn may_be_replaced(&self, key: &str, since: DateTime<Utc>) -> Result<bool> {
+        match &self.backend {
+            Backend::Folder(folder) => folder.may_be_replaced(key, since),
+            Backend::Bucket(_) => Ok(false),
         }
     }
 

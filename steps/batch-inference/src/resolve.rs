@@ -7,6 +7,7 @@ use catalog::layout::{self, DataVersion, ModelName};
 use catalog::manifest::{self, DatasetManifest, ModelManifest, RawShard, ResultsManifest};
 use catalog::results;
 use catalog::selection::{self, PredictShards, Selection};
+use chrono::{DateTime, Utc};
 use runtime::failure::Failure;
 use runtime::step::{Cache, Outputs, Step};
 use runtime::threads;
@@ -192,11 +193,13 @@ async fn kept(
             note,
         }))
     };
-    if same_flags && before.listing == selection::listing(files)? {
+    let known = of_version(store, request).await?;
+    let replaced = replaced(raw, files, &known).await?;
+    if same_flags && replaced.is_empty() && before.listing == selection::listing(files)? {
         return keep(before, None);
     }
-    let known = of_version(store, request).await?;
-    let differences = differences(store, raw, request, &before, files, &known.shards).await?;
+    let mut differences = differences(store, raw, request, &before, files, &known.shards).await?;
+    differences.extend(replaced);
     if differences.is_empty() {
         return keep(before, None);
     }
@@ -289,6 +292,35 @@ async fn differences(
     Ok(lines)
 }
 
+/// Files that were read and have other content today, although a copy kept size and time, a line
+/// each.
+async fn replaced(raw: &Store, files: &[Object], known: &OfVersion) -> Result<Vec<String>> {
+    let Some(since) = known.since else {
+        return Ok(Vec::new());
+    };
+    let by_key = by_key(&known.shards);
+    let mut lines = Vec::new();
+    for file in files {
+        let of_that_name = by_key.get(file.key.as_str()).into_iter().flatten();
+        let same: Vec<&RawShard> = of_that_name
+            .filter(|known| known.bytes == file.bytes && known.stamp == file.stamp)
+            .copied()
+            .collect();
+        if same.is_empty() || !raw.may_be_replaced(&file.key, since)? {
+            continue;
+        }
+        let local = raw.file(&file.key).await?;
+        let sha256 = threads::blocking(move || local.hash()).await?.sha256;
+        if same.iter().all(|known| known.sha256 != sha256) {
+            lines.push(format!(
+                "{} has changed: it has other content, and the size and time from before",
+                file.key
+            ));
+        }
+    }
+    Ok(lines)
+}
+
 fn list(lines: &[String]) -> String {
     const SHOWN: usize = 8;
     let shown = lines.iter().take(SHOWN).map(|line| format!("\n  {line}"));
@@ -338,19 +370,29 @@ struct OfVersion {
     is_scored: bool,
     /// Raw files that were read for it.
     shards: Vec<RawShard>,
+    /// When the first of them were.
+    since: Option<DateTime<Utc>>,
+}
+
+impl OfVersion {
+    fn add(&mut self, at: DateTime<Utc>, shards: Vec<RawShard>) {
+        self.shards.extend(shards);
+        self.since = Some(self.since.map_or(at, |since| since.min(at)));
+    }
 }
 
 async fn of_version(store: &Store, request: &Request) -> Result<OfVersion> {
     let mut known = OfVersion {
         is_scored: false,
         shards: Vec::new(),
+        since: None,
     };
     let results = layout::results(&request.data_version, &request.model_name);
     for object in store.list(&results).await? {
         if layout::parse_results_manifest(&object.key).is_some() {
             known.is_scored = true;
             let results: ResultsManifest = manifest::require(store, &object.key).await?;
-            known.shards.extend(results.shards);
+            known.add(results.header.created_at, results.shards);
         }
     }
     for object in store
@@ -358,7 +400,7 @@ async fn of_version(store: &Store, request: &Request) -> Result<OfVersion> {
         .await?
     {
         let prepared: DatasetManifest = manifest::require(store, &object.key).await?;
-        known.shards.extend(prepared.shards);
+        known.add(prepared.header.created_at, prepared.shards);
     }
     Ok(known)
 }

@@ -222,7 +222,8 @@ async fn training_files(raw: &Store, args: &PlanArgs, rule: HoldoutRule) -> Resu
 }
 
 /// Gives files that were written again with the very bytes that are committed the stamps of the
-/// commit, so that they count as the same; keeps their stamps of today.
+/// commit, so that they count as the same, and those that were replaced by other bytes under the
+/// same stamp another one; keeps their stamps of today.
 async fn retouched(
     step: &Step,
     store: &Store,
@@ -230,41 +231,42 @@ async fn retouched(
     version: &DataVersion,
     files: &mut [Object],
 ) -> Result<BTreeMap<String, String>> {
-    let mut committed: BTreeMap<String, RawShard> = BTreeMap::new();
+    let mut committed: BTreeMap<String, (RawShard, _)> = BTreeMap::new();
     for split in [Split::Train, Split::Holdout] {
         let key = layout::manifest(&layout::dataset(split, version));
-        let shards = manifest::read::<DatasetManifest>(store, &key)
-            .await?
-            .map(|manifest| manifest.shards);
-        committed.extend(
-            shards
-                .into_iter()
-                .flatten()
-                .map(|shard| (shard.key.clone(), shard)),
-        );
+        let Some(manifest) = manifest::read::<DatasetManifest>(store, &key).await? else {
+            continue;
+        };
+        let at = manifest.header.created_at;
+        let shards = manifest.shards.into_iter();
+        committed.extend(shards.map(|shard| (shard.key.clone(), (shard, at))));
     }
-    let touched = |file: &&Object| {
-        committed
-            .get(&file.key)
-            .is_some_and(|shard| shard.bytes == file.bytes && shard.stamp != file.stamp)
-    };
-    let touched: Vec<Object> = files.iter().filter(touched).cloned().collect();
+    let mut touched = Vec::new();
+    for file in files.iter() {
+        let known = committed.get(&file.key);
+        let Some((shard, at)) = known.filter(|(shard, _)| shard.bytes == file.bytes) else {
+            continue;
+        };
+        if shard.stamp != file.stamp || raw.may_be_replaced(&file.key, *at)? {
+            touched.push(file.clone());
+        }
+    }
     let raw = raw.clone();
     let hash =
         move |file: Object| Ok((file.key.clone(), wait(raw.file(&file.key))?.hash()?.sha256));
     let digests: BTreeMap<String, String> = step.each(touched, hash).await?.into_iter().collect();
     let mut stamps = BTreeMap::new();
     for file in files {
-        let Some(shard) = committed
-            .get(&file.key)
-            .filter(|shard| digests.get(&file.key) == Some(&shard.sha256))
+        let (Some(digest), Some((shard, _))) = (digests.get(&file.key), committed.get(&file.key))
         else {
             continue;
         };
-        stamps.insert(
-            file.key.clone(),
-            std::mem::replace(&mut file.stamp, shard.stamp.clone()),
-        );
+        let stamp = match (*digest == shard.sha256, file.stamp == shard.stamp) {
+            (true, true) | (false, false) => continue,
+            (true, false) => shard.stamp.clone(),
+            (false, true) => format!("{} with other content", shard.stamp),
+        };
+        stamps.insert(file.key.clone(), std::mem::replace(&mut file.stamp, stamp));
     }
     Ok(stamps)
 }

@@ -114,6 +114,30 @@ async fn files_that_were_written_again_with_the_same_bytes_are_the_same() {
 }
 
 #[tokio::test]
+async fn a_copy_that_keeps_size_and_time_is_known_by_its_content() {
+    let bench = Bench::new().await;
+    bench.deliver("a.csv", "a");
+    let first = bench.resolve("1", "champion", All).await.unwrap();
+    bench.finish("1", &first).await;
+    let bench = bench.in_workflow("the next day");
+    let path = bench.raw("a.csv");
+    let time = std::fs::metadata(&path).unwrap().modified().unwrap();
+    for (content, is_same) in [("a", true), ("b", false), ("a", true)] {
+        bench.deliver("a.csv", content);
+        let file = std::fs::File::options().write(true).open(&path).unwrap();
+        file.set_modified(time).unwrap();
+        if is_same {
+            assert_eq!(bench.resolve("1", "1", All).await.unwrap(), first);
+            continue;
+        }
+        let text = bench.refused("1", All).await;
+        let line = "predict/a.csv has changed: it has other content, and the size and time from \
+                    before";
+        assert!(text.contains(line), "{text}");
+    }
+}
+
+#[tokio::test]
 async fn a_workflow_keeps_what_it_has_chosen() {
     let bench = Bench::new().await.in_workflow("night-1");
     bench.deliver("a.csv", "a");

@@ -223,6 +223,32 @@ async fn a_file_that_was_only_touched_counts_as_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_keeps_size_and_time_is_known_by_its_content() {
+    let bench = Bench::with_files(&[30, 40, 50]);
+    bench.prepare(&[]).await.unwrap();
+    let path = bench.raw_path(&train_key(1));
+    let time = fs::metadata(&path).unwrap().modified().unwrap();
+    let bytes = fs::read(&path).unwrap();
+    let mut other = bytes.clone();
+    other[bytes.len() / 2] ^= 1;
+    for (bytes, is_same) in [(&bytes, true), (&other, false), (&bytes, true)] {
+        fs::write(&path, bytes).unwrap();
+        let file = fs::File::options().write(true).open(&path).unwrap();
+        file.set_modified(time).unwrap();
+        let planned = bench.plan(&[]).await;
+        if is_same {
+            assert_eq!(planned.unwrap().get("reused"), Some("true"));
+            continue;
+        }
+        let text = failure(2, planned);
+        assert!(
+            text.contains("raw train/train_01.parquet was") && text.contains("with other content"),
+            "{text}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_changes_after_it_was_planned_is_told() {
     let bench = Bench::with_files(&[30, 40]);
     let planned = bench.plan(&["--parallelism=1"]).await.unwrap();
