@@ -122,7 +122,7 @@ async fn columns_that_are_taken_out_are_shown_and_do_not_decide() {
     assert_eq!(exit_code(&error), 2);
     let text = format!("{error:#}");
     assert!(
-        text.contains("\"dow\"") && text.contains("its columns are x1, x2, score"),
+        text.contains("\"dow\"") && text.contains("there are x1, x2, score"),
         "{text}"
     );
     let none: MonitorColumns = "-x1,-x2,-score".parse().unwrap();
