@@ -31,8 +31,15 @@ impl Squares {
 
     /// A sum that is known, and the same of the numbers times a unit.
     pub fn of(sum: f64, times: impl FnOnce(f64) -> f64) -> Self {
-        let large = if sum < SMALL { times(UNIT) } else { 0.0 };
-        Self { sum, large }
+        if sum >= SMALL || sum.is_nan() {
+            return Self { sum, large: 0.0 };
+        }
+        // Numbers that overflow in the unit have squares: their weight is what is small.
+        let large = Some(times(UNIT)).filter(|large| large.is_finite());
+        Self {
+            sum,
+            large: large.unwrap_or(sum * UNIT * UNIT),
+        }
     }
 
     /// Adds squares of numbers times a unit.
@@ -88,6 +95,11 @@ mod tests {
             assert!((deviation / expected - 1.0).abs() < digits, "{deviation:e}");
         }
         assert_eq!(of(&[0.0, 0.0]).deviation(2.0), 0.0);
+        for (weight, deviation) in [(0.0, 0.0), (1e-290, 50.0)] {
+            let mut squares = Squares::default();
+            squares.add(|unit| (50.0 * unit) * (50.0 * unit) * weight);
+            assert_eq!(squares.deviation(f64::max(weight, 1e-290)), deviation);
+        }
         assert_eq!(of(&[2.0, 2e-200, 0.0]).deviation(1.0), 2.0);
         let mut both = of(&[3e-200]);
         both.merge(&of(&[4e-200]));
