@@ -2,12 +2,11 @@
 
 pyfunc.py write RAW: raw files with whole numbers, texts, booleans and missing values.
 pyfunc.py compare MODEL RESULTS RAW: what `mlflow.pyfunc` predicts of the rows of a raw file, beside
-the scored parts of a folder.
+the scored parts of a folder, and what it says of frames that are not of the model's features.
 pyfunc.py onnx MODEL RESULTS RAW: the same of what onnxruntime predicts.
 pyfunc.py grow RAW TARGET: trees of XGBoost and LightGBM below RAW, and what they predict of the
 rows to score.
 pyfunc.py beside RESULTS RAW NAME: results beside these.
-pyfunc.py refuse MODEL RAW: what it says of frames that are not of the model's features.
 """
 
 import glob
@@ -74,6 +73,21 @@ def apart(ours, theirs):
     return float(~equal.all())
 
 
+def refused(loaded, frame):
+    told = []
+    for wrong in [
+        frame.drop(columns=["city"]),
+        frame.assign(amount=["1", "many"]),
+        frame.assign(city=[1.5, 2.5]),
+    ]:
+        try:
+            loaded.predict(wrong)
+            told.append("")
+        except Exception as error:
+            told.append(str(error))
+    return told
+
+
 def compare(model, results, raw):
     import mlflow
 
@@ -96,6 +110,7 @@ def compare(model, results, raw):
                 "largest": largest,
                 "columns": sorted(columns),
                 "examples": len(example),
+                "refused": refused(loaded, next(frames(raw))[:2]),
                 "imported": sorted(name for name in sys.modules if "alameda" in name or name == "xgboost"),
             }
         )
@@ -170,23 +185,5 @@ def beside(results, raw, name):
     print(json.dumps({"rows": int(known.sum()), "largest": float(apart.max())}))
 
 
-def refuse(model, raw):
-    import mlflow
-
-    loaded, frame = mlflow.pyfunc.load_model(model), next(frames(raw))[:2]
-    told = []
-    for wrong in [
-        frame.drop(columns=["city"]),
-        frame.assign(amount=["1", "many"]),
-        frame.assign(city=[1.5, 2.5]),
-    ]:
-        try:
-            loaded.predict(wrong)
-            told.append("")
-        except Exception as error:
-            told.append(str(error))
-    print(json.dumps(told))
-
-
 if __name__ == "__main__":
-    {"write": write, "compare": compare, "onnx": of_onnx, "grow": grow, "beside": beside, "refuse": refuse}[sys.argv[1]](*sys.argv[2:])
+    {"write": write, "compare": compare, "onnx": of_onnx, "grow": grow, "beside": beside}[sys.argv[1]](*sys.argv[2:])
