@@ -238,15 +238,15 @@ impl Objective for Derivatives {
         let outputs = self.loss.outputs();
         let blocks = out.par_chunks_mut(BLOCK * outputs).enumerate();
         blocks.for_each(|(block, out)| {
-            for (at, out) in out.chunks_exact_mut(outputs).enumerate() {
-                let row = block * BLOCK + at;
-                let weight = weights.map_or(1.0, |weights| weights[row]);
-                let scores = &scores[row * outputs..][..outputs];
-                self.loss
-                    .derivatives(scores, labels[row], |output, [first, second]| {
-                        out[output] = GradPair::new(first * weight, second * weight);
-                    });
-            }
+            let rows = block * BLOCK..(block * BLOCK + out.len() / outputs);
+            let scores = &scores[rows.start * outputs..rows.end * outputs];
+            let weights = weights.map(|weights| &weights[rows.clone()]);
+            let labels = &labels[rows];
+            self.loss
+                .derivatives(scores, labels, |row, output, [first, second]| {
+                    let weight = weights.map_or(1.0, |weights| weights[row]);
+                    out[row * outputs + output] = GradPair::new(first * weight, second * weight);
+                });
         });
     }
 

@@ -2,12 +2,15 @@
 //! are the same on every machine.
 
 use crate::estimator::Link;
+use crate::model::math::{exp_of_negative_single, sigmoid_single};
 use crate::task::{Target, Task};
 
 use super::super::family::is_number;
 
 /// The least second derivative of a class, as in XGBoost.
 const LEAST: f32 = 1e-16;
+/// Rows whose exponentials are computed together.
+const BLOCK: usize = 64;
 
 /// What the trees minimise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,30 +97,57 @@ impl Loss {
         }
     }
 
-    /// Hands over the first and the second derivative of each raw score of a row of this label.
-    pub fn derivatives(self, scores: &[f32], label: f32, mut take: impl FnMut(usize, [f32; 2])) {
+    /// Hands over the first and the second derivative of each raw score of rows, by the numbers of
+    /// the row and of the score.
+    ///
+    /// `scores` are row-major; there is a label for each row.
+    pub fn derivatives(
+        self,
+        scores: &[f32],
+        labels: &[f32],
+        mut take: impl FnMut(usize, usize, [f32; 2]),
+    ) {
+        let rows = scores.chunks_exact(self.outputs()).zip(labels).enumerate();
         match self {
-            Self::Squared | Self::Interval => take(0, [scores[0] - label, 1.0]),
-            Self::Logistic => {
-                let p = 1.0 / (1.0 + libm::expf(-scores[0]));
-                take(0, [p - label, (p * (1.0 - p)).max(LEAST)]);
+            Self::Squared | Self::Interval => {
+                rows.for_each(|(row, (scores, label))| take(row, 0, [scores[0] - label, 1.0]));
             }
-            Self::Softmax { .. } => {
-                let most = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-                let mut total = 0.0_f64;
-                for score in scores {
-                    total += f64::from(libm::expf(score - most));
+            Self::Logistic => {
+                let blocks = scores.chunks(BLOCK).zip(labels.chunks(BLOCK));
+                for (block, (scores, labels)) in blocks.enumerate() {
+                    // A loop of its own, which the compiler vectorises.
+                    let mut shares = [0.0; BLOCK];
+                    for (share, score) in shares.iter_mut().zip(scores) {
+                        *share = sigmoid_single(*score);
+                    }
+                    for (at, (p, label)) in shares.iter().zip(labels).enumerate() {
+                        let second = (p * (1.0 - p)).max(LEAST);
+                        take(block * BLOCK + at, 0, [p - label, second]);
+                    }
                 }
-                for (class, score) in scores.iter().enumerate() {
-                    let p = (f64::from(libm::expf(score - most)) / total) as f32;
-                    let of_label = if class == label as usize { 1.0 } else { 0.0 };
-                    take(class, [p - of_label, (2.0 * p * (1.0 - p)).max(LEAST)]);
+            }
+            Self::Softmax { classes } => {
+                let mut powers = vec![0.0; classes];
+                for (row, (scores, label)) in rows {
+                    let most = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                    for (power, score) in powers.iter_mut().zip(scores) {
+                        *power = exp_of_negative_single(score - most);
+                    }
+                    let total: f64 = powers.iter().map(|power| f64::from(*power)).sum();
+                    for (class, power) in powers.iter().enumerate() {
+                        let p = (f64::from(*power) / total) as f32;
+                        let of_label = if class == *label as usize { 1.0 } else { 0.0 };
+                        let second = (2.0 * p * (1.0 - p)).max(LEAST);
+                        take(row, class, [p - of_label, second]);
+                    }
                 }
             }
             Self::Shares { .. } => {
-                for (output, score) in scores.iter().enumerate() {
-                    let share = Self::share(label, output, scores.len());
-                    take(output, [score - share, 1.0]);
+                for (row, (scores, label)) in rows {
+                    for (output, score) in scores.iter().enumerate() {
+                        let share = Self::share(*label, output, scores.len());
+                        take(row, output, [score - share, 1.0]);
+                    }
                 }
             }
         }

@@ -302,12 +302,17 @@ fn derivatives_are_those_of_the_loss() {
     ] {
         let derivatives = |scores: &[f32]| {
             let mut all = Vec::new();
-            loss.derivatives(scores, label, |at, of| all.push((at, of)));
+            // The second row is as the first.
+            let (scores, labels) = (scores.repeat(2), [label; 2]);
+            loss.derivatives(&scores, &labels, |row, at, of| all.push((row, at, of)));
+            let second = all.split_off(all.len() / 2);
+            let of_rows = all.iter().zip(second);
+            of_rows.for_each(|(first, second)| assert_eq!((1, first.1, first.2), second));
             all
         };
         let at = derivatives(&scores);
         assert_eq!(at.len(), loss.outputs());
-        for (output, [first, second]) in at {
+        for (_, output, [first, second]) in at {
             let moved = |by: f32| {
                 let mut scores = scores.clone();
                 scores[output] += by;
@@ -319,8 +324,8 @@ fn derivatives_are_those_of_the_loss() {
                 (slope - f64::from(first)).abs() < 1e-4,
                 "{loss:?}: {slope} {first}"
             );
-            let slope = (derivatives(&moved(step))[output].1[0]
-                - derivatives(&moved(-step))[output].1[0])
+            let slope = (derivatives(&moved(step))[output].2[0]
+                - derivatives(&moved(-step))[output].2[0])
                 / (2.0 * step);
             // XGBoost doubles the second derivative of more classes.
             let doubled = match loss {
