@@ -2,7 +2,7 @@
 //! are the same on every machine.
 
 use crate::estimator::Link;
-use crate::model::math::{exp_of_negative_single, sigmoid_single};
+use crate::model::math::{exp_of_negative, exp_of_negative_single, sigmoid_single};
 use crate::task::{Target, Task};
 
 use super::super::family::is_number;
@@ -163,11 +163,12 @@ impl Loss {
             }
             Self::Logistic => {
                 let score = score(0);
-                score.max(0.0) - score * f64::from(label) + libm::log1p(libm::exp(-score.abs()))
+                score.max(0.0) - score * f64::from(label)
+                    + libm::log1p(exp_of_negative(-score.abs()))
             }
             Self::Softmax { classes } => {
                 let most = (0..classes).map(score).fold(f64::NEG_INFINITY, f64::max);
-                let total = (0..classes).map(|class| libm::exp(score(class) - most));
+                let total = (0..classes).map(|class| exp_of_negative(score(class) - most));
                 let total: f64 = total.sum();
                 most + libm::log(total) - score(label as usize)
             }
