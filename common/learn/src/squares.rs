@@ -55,15 +55,13 @@ impl Squares {
         self.large += other.large;
     }
 
-    /// The sum over a weight in some unit, and this unit; never negative.
+    /// The sum over a weight in some unit, and this unit.
     pub fn variance(&self, weight: f64) -> (f64, f64) {
-        let (sum, unit) = match self.sum < SMALL {
-            true => (self.large, UNIT),
-            false => (self.sum, 1.0),
-        };
-        let variance = sum / weight;
-        // Not that of an overflow, which is no number.
-        (if variance < 0.0 { 0.0 } else { variance }, unit)
+        let large = self.large / weight;
+        if self.sum < SMALL && large.is_finite() {
+            return (large, UNIT);
+        }
+        (self.sum / weight, 1.0)
     }
 
     /// The root of the sum over a weight.
