@@ -35,14 +35,11 @@ def last_seconds(record):
         return {}
 
 
-def run(program, threads):
-    """Runs one program with so many tests at a time; gives its exit code, its title, its seconds, and what it printed."""
+def run(program):
+    """Runs one program; gives its exit code, its title, its seconds, and what it printed."""
     path, title, folder = program
     start = time.monotonic()
-    environment = {"RUST_TEST_THREADS": str(threads), **os.environ}
-    done = subprocess.run(
-        [path], cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
-    )
+    done = subprocess.run([path], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
     return done.returncode, title, time.monotonic() - start, done.stdout
 
 
@@ -53,11 +50,9 @@ def main():
     taken = last_seconds(record)
     # The longest first, and those never run before them: a long one that begins last runs alone.
     programs.sort(key=lambda program: -taken.get(program[1], float("inf")))
-    failed, count, cores = [], 0, os.cpu_count() or 1
-    # So that the longest does not end long after all others.
-    threads = [cores * (2 if at == 0 and taken else 1) for at in range(len(programs))]
-    with concurrent.futures.ThreadPoolExecutor(cores + 1) as pool:
-        for future in concurrent.futures.as_completed(map(lambda *of: pool.submit(run, *of), programs, threads)):
+    failed, count = [], 0
+    with concurrent.futures.ThreadPoolExecutor((os.cpu_count() or 1) + 1) as pool:
+        for future in concurrent.futures.as_completed([pool.submit(run, program) for program in programs]):
             code, title, seconds, output = future.result()
             count += 1
             taken[title] = round(seconds)
