@@ -37,7 +37,11 @@ pub(crate) async fn splits(step: &Step, store: &Store, job: &Job) -> Result<Vec<
                 Split::of(step, store, &job.train, validation).await?,
             )]
         }
-        _ => Split::folds(step, store, &job.train, validation).await?,
+        _ => {
+            let target = &job.goal.target;
+            let classes = Some(target.name.as_str()).filter(|_| !target.classes.is_empty());
+            Split::folds(step, store, &job.train, validation, classes).await?
+        }
     };
     tracing::info!(
         by = %by(&job.train, validation),
@@ -187,7 +191,13 @@ pub(crate) async fn tried(
     let (mut first, mut models, mut resampled) = (None, Vec::new(), Vec::new());
     for (fold, split) in splits.iter().enumerate() {
         let fitted = fitted_candidate(step, store, job, at, split, progress).await;
-        let fitted = fitted.with_context(|| format!("fold {} of {}", fold + 1, splits.len()))?;
+        let fitted = match splits.len() {
+            1 => fitted?,
+            folds => fitted.with_context(|| {
+                let fold = fold + 1;
+                format!("fold {fold} of {folds}, as `folds` of `validation` in models.json says")
+            })?,
+        };
         resampled.push(resample(step, store, job, &fitted, split, progress).await?);
         models.push(fitted.fit.model.clone());
         first.get_or_insert(fitted);

@@ -41,7 +41,7 @@
 //! # }
 //! ```
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -111,7 +111,8 @@ impl Split {
     }
 
     /// The splits that candidates are compared on, one or more: as many as `folds` says, or, where
-    /// it says nothing, several of few rows.
+    /// it says nothing, several of few rows, each of which has every class among the rows to fit on.
+    /// `classes` is the name of a target of classes.
     ///
     /// # Errors
     /// As [`Split::of`], and several folds by time: exit 2.
@@ -120,6 +121,7 @@ impl Split {
         store: &Store,
         train: &DatasetManifest,
         validation: &Validation,
+        classes: Option<&str>,
     ) -> Result<Vec<Arc<Self>>> {
         let by = by(train, validation);
         let few = by == By::Id && FEW_ROWS.contains(&train.rows);
@@ -136,14 +138,47 @@ impl Split {
         };
         let mut splits = vec![Arc::new(Self::of(step, store, train, validation).await?)];
         for fold in 1..folds {
-            let split = Self::fold(step, store, train, validation, fold).await?;
-            // A few ids may leave a fold without rows.
-            if validation.folds.is_some() || !split.has_empty_side() {
+            let split = Arc::new(Self::fold(step, store, train, validation, fold).await?);
+            if validation.folds.is_some() {
                 split.check(train, validation)?;
-                splits.push(Arc::new(split));
+            } else if split.has_empty_side() || split.lacks(step, store, train, classes).await? {
+                // Few ids, or a rare class, make no reason to refuse the data.
+                continue;
             }
+            splits.push(split);
         }
         Ok(splits)
+    }
+
+    /// Whether some class has no row to fit on.
+    async fn lacks(
+        self: &Arc<Self>,
+        step: &Step,
+        store: &Store,
+        train: &DatasetManifest,
+        classes: Option<&str>,
+    ) -> Result<bool> {
+        let Some(target) = classes.map(str::to_owned) else {
+            return Ok(false);
+        };
+        let columns = [&self.columns[..], std::slice::from_ref(&target)].concat();
+        let split = self.clone();
+        let see = move |seen: &mut [HashSet<u128>; 2], _: &Part, batch: &RecordBatch| {
+            let sides = split.rows_on(Side::Validation, batch)?;
+            let labels = batch.column(batch.schema_ref().index_of(&target)?).clone();
+            for (label, validates) in keys::hashes(&[labels])?.zip(&sides) {
+                seen[usize::from(validates == Some(true))].insert(label);
+            }
+            Ok(())
+        };
+        let mut seen: [HashSet<u128>; 2] = Default::default();
+        pass(step, store, train, &columns, seen.clone(), see, |of_part| {
+            let sides = seen.iter_mut().zip(of_part);
+            sides.for_each(|(seen, of_part)| seen.extend(of_part));
+        })
+        .await?;
+        let [fit, validation] = seen;
+        Ok(!validation.is_subset(&fit))
     }
 
     async fn fold(

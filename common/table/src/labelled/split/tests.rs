@@ -317,7 +317,7 @@ async fn a_row_without_label_is_named_by_its_place_in_the_part() {
 async fn every_row_validates_in_one_of_five_folds_of_few_rows() {
     let data = Data::of(&[&many(900), &[]]).await;
     let validation = by(By::Id, 0.2);
-    let splits = Split::folds(&data.step, &data.store, &data.train, &validation).await;
+    let splits = Split::folds(&data.step, &data.store, &data.train, &validation, None).await;
     let splits = splits.unwrap();
     assert_eq!(splits.len(), 5);
     let mut validated = vec![0; 900];
@@ -355,7 +355,7 @@ async fn folds_are_one_unless_rows_are_few_or_it_is_said() {
             by: Some(by),
             folds,
         };
-        let splits = Split::folds(&data.step, &data.store, &data.train, &validation).await;
+        let splits = Split::folds(&data.step, &data.store, &data.train, &validation, None).await;
         splits.unwrap().len()
     };
     assert_eq!(of(199, By::Id, None).await, 1);
@@ -372,7 +372,7 @@ async fn folds_are_one_unless_rows_are_few_or_it_is_said() {
     let data = Data::of(&[&rows]).await;
     for fraction in [0.2, 0.21, 0.22, 0.23, 0.24] {
         let validation = by(By::Id, fraction);
-        let splits = Split::folds(&data.step, &data.store, &data.train, &validation).await;
+        let splits = Split::folds(&data.step, &data.store, &data.train, &validation, None).await;
         let splits = splits.unwrap_or_default();
         assert!(splits.len() <= 3);
         assert!(splits.iter().all(|split| split.rows(Side::Validation) > 0));
@@ -381,8 +381,34 @@ async fn folds_are_one_unless_rows_are_few_or_it_is_said() {
         folds: Some(2),
         ..by(By::Time, 0.2)
     };
-    let error = Split::folds(&data.step, &data.store, &data.train, &several).await;
+    let error = Split::folds(&data.step, &data.store, &data.train, &several, None).await;
     let error = error.unwrap_err();
     assert_eq!(exit_code(&error), 2);
     assert!(format!("{error:#}").contains("has one fold"), "{error:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fold_whose_fit_would_lack_a_class_is_left_out_unless_it_is_asked_for() {
+    // One row of a class of its own: the fold that validates it can't fit it.
+    let rows: Vec<Row> = (0..300).map(|i| (i, 0, i as f64)).collect();
+    let label = |i: usize| Some(if i == 7 { 1.0 } else { 0.0 });
+    let data = Data::of_batches(vec![batch(&rows, label)]).await;
+    let folds = async |validation: Validation, classes| {
+        let splits = Split::folds(&data.step, &data.store, &data.train, &validation, classes).await;
+        splits.unwrap().len()
+    };
+    assert_eq!(folds(by(By::Id, 0.2), None).await, 5);
+    let of_classes = folds(by(By::Id, 0.2), Some("y")).await;
+    let first = Split::of(&data.step, &data.store, &data.train, &by(By::Id, 0.2)).await;
+    let in_first = Arc::new(first.unwrap());
+    let in_first = in_first
+        .lacks(&data.step, &data.store, &data.train, Some("y"))
+        .await;
+    // The first fold is what everything else is chosen on.
+    assert_eq!(of_classes, if in_first.unwrap() { 5 } else { 4 });
+    let asked = Validation {
+        folds: Some(5),
+        ..by(By::Id, 0.2)
+    };
+    assert_eq!(folds(asked, Some("y")).await, 5);
 }
