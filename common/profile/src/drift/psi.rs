@@ -6,7 +6,7 @@ use super::noise::NoiseFloor;
 
 /// Shares below this count as this in PSI, on both sides: an empty bucket stays finite, and buckets
 /// that are rare on both sides stay silent.
-const SMALLEST_SHARE: f64 = 1e-4;
+pub(super) const SMALLEST_SHARE: f64 = 1e-4;
 
 /// Population stability index: sum over buckets of (current - reference) * ln(current / reference),
 /// in shares of all rows.
@@ -14,7 +14,7 @@ const SMALLEST_SHARE: f64 = 1e-4;
 pub struct Psi {
     /// The index.
     pub value: f64,
-    /// What chance explains: [`NoiseFloor::at`].
+    /// What chance explains: see [`NoiseFloor`].
     pub noise_floor: f64,
     /// Rows of the reference.
     pub reference_rows: u64,
@@ -175,7 +175,7 @@ impl Psi {
         }
         Some(Self {
             value: buckets.iter().map(|bucket| bucket.contribution).sum(),
-            noise_floor: floor.at(buckets.len(), n, m),
+            noise_floor: floor.of_buckets(&buckets, n, m),
             reference_rows: n,
             current_rows: m,
             buckets,
