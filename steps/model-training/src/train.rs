@@ -160,6 +160,7 @@ async fn make(
     let read = natural.rows(&rows);
     ruinous.extend(extremes::describe(store, job, read, &absurd.features).await?);
     let mut warnings = warnings(&fit, job, ruinous);
+    warnings.extend(selection.as_ref().and_then(tune::doubt));
     warnings.extend(job.train.warnings.iter().cloned());
     for warning in &warnings {
         tracing::warn!("{warning}");

@@ -5,10 +5,10 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use catalog::model_files::{ChosenInterval, ChosenThreshold};
+use catalog::model_files::{ChosenInterval, ChosenThreshold, Selection};
 use learn::calibration::{Calibration, Method};
 use learn::interval::least_rows;
-use learn::threshold::Found;
+use learn::threshold::{Found, Sought};
 use runtime::failure::Failure;
 use runtime::step::{Progress, Step};
 use store::Store;
@@ -18,6 +18,9 @@ use table::scoring;
 use crate::fit::Fit;
 use crate::job::Job;
 use crate::select::{Selected, validation_rows};
+
+/// As scikit-learn's guide advises: with fewer rows isotonic regression overfits.
+const ISOTONIC_ROWS: u64 = 1000;
 
 /// What was found; it belongs to the model.
 #[derive(Default)]
@@ -64,9 +67,13 @@ pub(crate) async fn tune(
         let fit = &mut selected.fitted.fit;
         let found = threshold(step, job, fit, &rows, progress).await?;
         let found = found.ok_or_else(|| {
+            let other = match sought {
+                Sought::Top(_) => "a larger share",
+                _ => "less",
+            };
             Failure::contract(format!(
                 "no threshold satisfies {sought}, which `threshold` in models.json requires, on the {} \
-                 validation rows of {}: ask for less, or set a larger `fraction` of `validation`",
+                 validation rows of {}: ask for {other}, or set a larger `fraction` of `validation`",
                 split.rows(Side::Validation),
                 job.train_key
             ))
@@ -123,6 +130,19 @@ pub(crate) async fn threshold(
         Arc::make_mut(&mut fit.model).rule.threshold = found.threshold;
     }
     Ok(found)
+}
+
+/// What a person should know of what was found.
+pub(crate) fn doubt(selection: &Selection) -> Option<String> {
+    let rows = selection.validation.rows;
+    let is_rough = selection.calibration == Some(Method::Isotonic) && rows < ISOTONIC_ROWS;
+    is_rough.then(|| {
+        format!(
+            "isotonic calibration was fitted on {rows} validation rows, and takes {ISOTONIC_ROWS} to be \
+             no rougher than the scores: set `calibration` in models.json to \"sigmoid\", or a larger \
+             `fraction` of `validation`"
+        )
+    })
 }
 
 async fn calibration(

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use catalog::model_files::{Selection, ValidationRows};
 use learn::calibration::{Calibration, Isotonic, Method, SigmoidFit};
 use learn::fitted_model::{FittedModel, Reader};
 use runtime::step::Outputs;
@@ -80,6 +81,22 @@ async fn probabilities_are_calibrated_on_validation_rows_of_the_same_fit() {
         assert!(
             shown.ends_with(&format!(" validation rows; calibrated: {}", method.name())),
             "{shown}"
+        );
+        let warned = outputs.get("warnings").unwrap().contains("isotonic");
+        assert_eq!(
+            warned,
+            method == Method::Isotonic && of.validation.rows < 1000
+        );
+        let doubted = Selection {
+            validation: ValidationRows {
+                rows: 999,
+                ..of.validation.clone()
+            },
+            ..of.clone()
+        };
+        assert_eq!(
+            crate::tune::doubt(&doubted).is_some(),
+            method == Method::Isotonic
         );
         let made = model(&home, &outputs).await;
         assert_eq!(made.training.rows, of.validation.fit_rows);
