@@ -18,6 +18,8 @@ use super::sample::Sample;
 const NUMBER: u64 = size_of::<f32>() as u64;
 /// Bytes of a label, of double precision: what units it gets is known after the pass.
 const LABEL: u64 = size_of::<f64>() as u64;
+/// Labels that are read together.
+const BLOCK: usize = 1 << 16;
 /// What an error of the file names.
 const FOLDER: &str = "the scratch folder (--work)";
 
@@ -112,22 +114,29 @@ impl Table {
     }
 
     pub(crate) fn labels(&self, units: Units) -> Result<Vec<f32>> {
-        let labels = self.column(self.labels_at(), LABEL)?;
-        let labels = labels.typed_data::<f64>().iter();
-        Ok(labels.map(|label| units.label(*label)).collect())
+        let rows = self.rows();
+        let mut labels = Vec::with_capacity(rows);
+        // All of them in double precision would be the most memory that trees take.
+        while labels.len() < rows {
+            let at = self.labels_at() + labels.len() as u64 * LABEL;
+            let block = self.column(at, BLOCK.min(rows - labels.len()), LABEL)?;
+            let block = block.typed_data::<f64>().iter();
+            labels.extend(block.map(|label| units.label(*label)));
+        }
+        Ok(labels)
     }
 
     /// The weights, where rows have any.
     pub(crate) fn weights(&self) -> Result<Option<Vec<f32>>> {
         let weighted = self.weighted.load(Ordering::Relaxed);
-        let read = || self.column(self.weights_at(), NUMBER);
+        let read = || self.column(self.weights_at(), self.rows(), NUMBER);
         let weights = weighted.then(read).transpose()?;
         Ok(weights.map(|weights| weights.typed_data::<f32>().to_vec()))
     }
 
-    /// A number of so many bytes for each row.
-    fn column(&self, at: u64, bytes: u64) -> Result<Buffer> {
-        let mut buffer = MutableBuffer::from_len_zeroed(self.rows() * bytes as usize);
+    /// Numbers of so many bytes each.
+    fn column(&self, at: u64, count: usize, bytes: u64) -> Result<Buffer> {
+        let mut buffer = MutableBuffer::from_len_zeroed(count * bytes as usize);
         let read = self.file.read_exact_at(buffer.as_slice_mut(), at);
         read.context(FOLDER)?;
         Ok(buffer.into())
