@@ -46,12 +46,12 @@ impl NoiseFloor {
     /// many degrees of freedom as such parts make up (Satterthwaite).
     pub(super) fn of_buckets(&self, buckets: &[PsiBucket], n: u64, m: u64) -> f64 {
         let plain = self.at(buckets.len(), n, m);
-        let (of_reference, of_current) = (Side::of(n), Side::of(m));
         let share =
             |bucket: &PsiBucket| (bucket.reference + bucket.current) as f64 / (n + m) as f64;
         if !buckets.iter().any(|of| share(of) * (n.min(m) as f64) < FEW) {
             return plain;
         }
+        let (of_reference, of_current) = (Side::of(n), Side::of(m));
         let parts = buckets.iter().map(|bucket| {
             let selected = match bucket.kind {
                 PsiKind::Value => SELECTED,
