@@ -1,4 +1,4 @@
-//! The column and the row that a query fails on: DataFusion tells neither. They are looked for once
+//! The column and the row that a query fails on: DataFusion names neither. They are looked for once
 //! a batch has failed, with parts of the query and of the batch.
 
 use std::sync::Arc;
@@ -76,7 +76,7 @@ impl Features {
         error: &DataFusionError,
         last: Option<&RecordBatch>,
     ) -> anyhow::Error {
-        // Where the search fails as well, the error itself is what is left to tell.
+        // Where the search fails as well, the error itself is the message.
         let place = last.and_then(|rows| self.place(rows).ok().flatten());
         Failure::contract(format!(
             "{FEATURES_FILE} fails{}: {}",

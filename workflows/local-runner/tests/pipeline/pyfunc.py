@@ -74,7 +74,7 @@ def apart(ours, theirs):
 
 
 def refused(loaded, frame):
-    told = []
+    said = []
     for wrong in [
         frame.drop(columns=["city"]),
         frame.assign(amount=["1", "many"]),
@@ -82,10 +82,10 @@ def refused(loaded, frame):
     ]:
         try:
             loaded.predict(wrong)
-            told.append("")
+            said.append("")
         except Exception as error:
-            told.append(str(error))
-    return told
+            said.append(str(error))
+    return said
 
 
 def compare(model, results, raw):
