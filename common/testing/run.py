@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 
 
@@ -39,7 +40,14 @@ def run(program):
     """Runs one program; gives its exit code, its title, its seconds, and what it printed."""
     path, title, folder = program
     start = time.monotonic()
-    done = subprocess.run([path], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+    # Servers and browsers of a program end after it, and may still write to its temporary files.
+    with tempfile.TemporaryDirectory(prefix="alameda-", ignore_cleanup_errors=True) as temporary:
+        # Postgres runs as another user where this is root.
+        os.chmod(temporary, 0o755)
+        done = subprocess.run(
+            [path], cwd=folder, env={**os.environ, "TMPDIR": temporary},
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+        )
     return done.returncode, title, time.monotonic() - start, done.stdout
 
 
