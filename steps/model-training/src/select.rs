@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use catalog::fanout::{self, Finished};
 use catalog::model_files::{CandidateMetrics, Selection, ValidationRows};
 use learn::estimator::Estimator;
+use learn::fitted_model::FittedModel;
 use learn::metrics::bootstrap;
 use learn::models::{Chosen, shown};
 use runtime::failure::Failure;
@@ -128,7 +129,10 @@ pub(crate) async fn select(
     })?;
     let fitted = match fitted {
         Some(fitted) => fitted,
-        None => fitted_candidate(step, store, job, winner, &splits[0], progress).await?,
+        None => {
+            let winner = &job.choice.candidates[winner];
+            fitted_candidate(step, store, job, winner, &splits[0], progress).await?
+        }
     };
     let candidates = compared(&measured, winner);
     let selection = Selection {
@@ -168,11 +172,11 @@ pub(crate) fn validation_rows(
     step: &Step,
     store: &Store,
     job: &Job,
-    fitted: &Fitted,
+    model: &FittedModel,
     split: &Arc<Split>,
 ) -> Result<LabelledRows> {
     let on = (step, store, &job.config);
-    let rows = scoring::rows_of(on, &fitted.fit.model, &job.train, None)?;
+    let rows = scoring::rows_of(on, model, &job.train, None)?;
     Ok(rows.on_side(split, Side::Validation))
 }
 
@@ -188,28 +192,59 @@ pub(crate) async fn tried(
     splits: &[Arc<Split>],
     progress: &Progress,
 ) -> Result<(Measured, Fitted)> {
-    let (mut first, mut models, mut resampled) = (None, Vec::new(), Vec::new());
-    for (fold, split) in splits.iter().enumerate() {
-        let fitted = fitted_candidate(step, store, job, at, split, progress).await;
-        let fitted = match splits.len() {
-            1 => fitted?,
-            folds => fitted.with_context(|| {
-                let fold = fold + 1;
-                format!("fold {fold} of {folds}, as `folds` of `validation` in models.json says")
-            })?,
-        };
-        resampled.push(resample(step, store, job, &fitted, split, progress).await?);
+    let candidate = &job.choice.candidates[at];
+    let (mut first, mut models) = (None, Vec::new());
+    for fold in 0..splits.len() {
+        let fitted = fitted_in_fold(step, store, job, candidate, splits, fold, progress).await?;
         models.push(fitted.fit.model.clone());
         first.get_or_insert(fitted);
     }
-    let candidate = &job.choice.candidates[at];
     let fits: Vec<&dyn Estimator> = models.iter().map(|of| &*of.estimator).collect();
     let settled = candidate.family.settled(&candidate.options, &fits);
+    if splits.len() > 1 && settled != candidate.options {
+        // A fit that stopped where its own validation rows lose least looks better on these than
+        // the fit on all rows will be, which stops where the folds do on average.
+        let as_settled = Chosen {
+            options: settled.clone(),
+            ..candidate.clone()
+        };
+        models.clear();
+        for fold in 0..splits.len() {
+            let fitted = fitted_in_fold(step, store, job, &as_settled, splits, fold, progress);
+            models.push(fitted.await?.fit.model);
+        }
+    }
+    let mut resampled = Vec::new();
+    for (model, split) in models.iter().zip(splits) {
+        let rows = validation_rows(step, store, job, model, split)?;
+        let metric = job.choice.metric.name;
+        resampled.push(scoring::resample(step, &rows, model, &job.train, metric, progress).await?);
+    }
     let measured = measured(job, candidate, &resampled, settled);
     Ok((measured, first.context("no split to fit on")?))
 }
 
-/// A candidate, by its place, fitted on the rows to fit on, with the threshold that it is measured at.
+/// A candidate, fitted on the rows to fit on of one of several splits.
+async fn fitted_in_fold(
+    step: &Step,
+    store: &Store,
+    job: &Job,
+    candidate: &Chosen,
+    splits: &[Arc<Split>],
+    fold: usize,
+    progress: &Progress,
+) -> Result<Fitted> {
+    let fitted = fitted_candidate(step, store, job, candidate, &splits[fold], progress).await;
+    match splits.len() {
+        1 => fitted,
+        folds => fitted.with_context(|| {
+            let fold = fold + 1;
+            format!("fold {fold} of {folds}, as `folds` of `validation` in models.json says")
+        }),
+    }
+}
+
+/// A candidate, fitted on the rows to fit on, with the threshold that it is measured at.
 ///
 /// # Errors
 /// As [`fitted`].
@@ -217,30 +252,15 @@ pub(crate) async fn fitted_candidate(
     step: &Step,
     store: &Store,
     job: &Job,
-    at: usize,
+    candidate: &Chosen,
     split: &Arc<Split>,
     progress: &Progress,
 ) -> Result<Fitted> {
-    let candidate = &job.choice.candidates[at];
     let fitted = fitted(step, store, job, candidate, Some(split), progress).await;
     let mut fitted = fitted.with_context(|| format!("fitting candidate {candidate}"))?;
-    let on = validation_rows(step, store, job, &fitted, split)?;
+    let on = validation_rows(step, store, job, &fitted.fit.model, split)?;
     tune::threshold(step, job, &mut fitted.fit, &on, progress).await?;
     Ok(fitted)
-}
-
-/// The metrics of a fit on the validation rows.
-async fn resample(
-    step: &Step,
-    store: &Store,
-    job: &Job,
-    fitted: &Fitted,
-    split: &Arc<Split>,
-    progress: &Progress,
-) -> Result<Resampled> {
-    let rows = validation_rows(step, store, job, fitted, split)?;
-    let (model, metric) = (&fitted.fit.model, job.choice.metric.name);
-    scoring::resample(step, &rows, model, &job.train, metric, progress).await
 }
 
 /// The means over the folds.

@@ -56,7 +56,7 @@ pub(crate) async fn tune(
     progress: &Progress,
 ) -> Result<Tuned> {
     let mut tuned = Tuned::default();
-    let rows = validation_rows(step, store, job, &selected.fitted, split)?;
+    let rows = validation_rows(step, store, job, &selected.fitted.fit.model, split)?;
     if job.choice.calibration != Method::None {
         let calibration = calibration(step, job, selected, &rows, split, progress).await?;
         selected.selection.calibration = Some(calibration.method());
