@@ -301,10 +301,10 @@ pub(super) fn options<T: Serialize + DeserializeOwned>(
     }
 }
 
-/// What `"candidates": "auto"` tries of a linear model: a penalty of three strengths.
+/// What `"candidates": "auto"` tries of a linear model: a penalty of four strengths.
 pub(super) fn penalties() -> Vec<Map<String, Value>> {
     let of = |c: f64| Map::from_iter([("c".to_owned(), Value::from(c))]);
-    [0.01, 1.0, 100.0].map(of).into()
+    [0.01, 0.1, 1.0, 100.0].map(of).into()
 }
 
 /// A number that must be positive.
