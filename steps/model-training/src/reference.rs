@@ -11,7 +11,6 @@ use learn::fitted_model::FittedModel;
 use learn::preprocessing::FittedColumn;
 use learn::rows::Rows;
 use learn::signature::{Kind, Signature};
-use learn::task::Rule;
 use profile::cells::{Counted, Counts, FINE, Fine, Picker, SAMPLE, Sketch, shares};
 use profile::profiles::Overflow;
 use profile::reference::{ColumnProfile, FORMAT_VERSION, FeatureProfile, Reference, ScoreProfile};
@@ -45,8 +44,8 @@ impl Natural {
 
 /// Profiles the training data and the model's scores on it, and finds the values that ruin a fit.
 ///
-/// Trees score the rows that they grew on more surely than any others: the scores of such a model
-/// are those of `unseen` rows, so that new ones are no drift for that alone.
+/// Trees score the rows that they grew on more surely than any others: of such a model only
+/// `unseen` rows are scored, so that new ones are no drift for that alone.
 pub(crate) async fn profile(
     step: &Step,
     rows: &TrainingRows,
@@ -55,31 +54,34 @@ pub(crate) async fn profile(
     seen: &Seen,
     unseen: Option<&TrainingRows>,
 ) -> Result<(Reference, Absurd)> {
-    let rule = &model.rule;
-    let scores = Columns {
-        model: Some(model.clone()),
-        width: rows.inputs().len(),
-        first: 0,
-        count: 0,
-        values: Vec::new(),
+    let beside = Beside {
+        model: unseen.is_none().then(|| model.clone()),
+        extremes: Some(Extremes::new(seen)),
     };
-    let (profiled, mut of_scores) = match natural {
-        Natural::Inputs => columns(step, rows, seen, rule, Some(model)).await?,
-        Natural::Rows(Some(natural)) => columns(step, natural, seen, rule, None).await?,
+    let (profiled, found) = match natural {
+        Natural::Inputs => columns(step, rows, seen, Some(&beside)).await?,
+        Natural::Rows(Some(natural)) => columns(step, natural, seen, None).await?,
         Natural::Rows(None) => (Vec::new(), None),
     };
-    if of_scores.is_none() {
-        of_scores = count(rows, scores.clone(), &[], seen, rule).await?.1;
-    }
-    let (mut score, extremes) = of_scores.context("a model has scores")?;
-    if let Some(unseen) = unseen {
-        let seen = Seen {
-            rows: unseen.count(),
-            ..seen.clone()
-        };
-        let of_unseen = count(unseen, scores, &[], &seen, rule).await?.1;
-        score = of_unseen.context("a model has scores")?.0;
-    }
+    let found = match found {
+        Some(found) => found,
+        None => {
+            let counted = count(rows, seen.rows, Columns::none(rows), &[], beside);
+            counted.await?.1
+        }
+    };
+    let score = match unseen {
+        None => found.score,
+        Some(unseen) => {
+            let scores = Beside {
+                model: Some(model.clone()),
+                extremes: None,
+            };
+            let counted = count(unseen, unseen.count(), Columns::none(unseen), &[], scores);
+            counted.await?.1.score
+        }
+    };
+    let extremes = found.extremes.context("inputs have extremes")?;
     let inputs = extremes.ruinous();
     let is_named = |name: &str| {
         let mut named = inputs.iter().map(|of| &rows.inputs()[of.feature()]);
@@ -100,7 +102,7 @@ pub(crate) async fn profile(
         rows: seen.rows,
         positives: seen.positives.unwrap_or(0),
         features: profiled.into_iter().map(|(profile, _)| profile).collect(),
-        score,
+        score: score.context("a model has scores")?,
         categories: Vec::new(),
     };
     Ok((reference, absurd))
@@ -131,29 +133,23 @@ pub(crate) fn in_order(
     features.context("a profile of every feature")
 }
 
-/// Profiles the columns of rows, and the scores of a model with the first of them.
+/// Profiles the columns of rows; of the inputs also what is `beside` them.
 async fn columns(
     step: &Step,
     rows: &TrainingRows,
     seen: &Seen,
-    rule: &Rule,
-    model: Option<&Arc<FittedModel>>,
-) -> Result<(
-    Vec<(FeatureProfile, Ends)>,
-    Option<(ScoreProfile, Extremes)>,
-)> {
+    beside: Option<&Beside>,
+) -> Result<(Vec<(FeatureProfile, Ends)>, Option<Found>)> {
     let names = rows.inputs();
     let together = memory::profiled_together(step).min(names.len()).max(1);
-    let (mut features, mut of_first) = (Vec::with_capacity(names.len()), None);
+    let (mut features, mut found) = (Vec::with_capacity(names.len()), None);
     for first in (0..names.len()).step_by(together) {
         let columns = Columns {
-            model: model.filter(|_| first == 0).cloned(),
-            width: names.len(),
             first,
             count: together.min(names.len() - first),
-            values: Vec::new(),
+            ..Columns::none(rows)
         };
-        let spread: Vec<(f64, f64)> = match model {
+        let spread: Vec<(f64, f64)> = match beside {
             Some(_) => {
                 let inputs = seen.inputs[first..].iter();
                 inputs.map(|of| (of.mean, of.std)).collect()
@@ -164,48 +160,70 @@ async fn columns(
                 spreads.iter().map(Spread::mean_and_std).collect()
             }
         };
-        let (counted, score) = count(rows, columns, &spread, seen, rule).await?;
+        let beside = beside.filter(|_| first == 0);
+        let looked_at = beside.cloned().unwrap_or_default();
+        let counted = count(rows, seen.rows, columns, &spread, looked_at);
+        let (counted, of_these) = counted.await?;
         let named = |(name, (counted, ends)): (&String, (Counted, Ends))| {
             let (name, profile) = (name.clone(), ColumnProfile::Cells(counted));
             (FeatureProfile { name, profile }, ends)
         };
         features.extend(names[first..].iter().zip(counted).map(named));
-        of_first = of_first.or(score);
+        found = found.or(beside.and(Some(of_these)));
     }
-    Ok((features, of_first))
+    Ok((features, found))
 }
 
-/// Counts columns, and scores with them where they are asked for.
+/// Counts columns of so many rows, and what is looked at beside them.
 async fn count(
     rows: &TrainingRows,
+    many: u64,
     columns: Columns,
     spread: &[(f64, f64)],
-    seen: &Seen,
-    rule: &Rule,
-) -> Result<(Vec<(Counted, Ends)>, Option<(ScoreProfile, Extremes)>)> {
-    let looked = rows.sum(Look::new(columns.clone(), seen)).await;
+    beside: Beside,
+) -> Result<(Vec<(Counted, Ends)>, Found)> {
+    let looked = rows.sum(Look::new(columns.clone(), many, beside)).await;
     let looked = looked.context("profiling the training data")?;
+    let mut found = Found {
+        score: None,
+        extremes: looked.extremes,
+    };
+    let score = looked.score.map(|(model, looks)| {
+        let counted = looks.counted(&model.rule);
+        (model, counted)
+    });
+    if columns.count == 0 && score.is_none() {
+        return Ok((Vec::new(), found));
+    }
     let fine = looked.sketches.into_iter().zip(spread);
     let fine = fine.map(|(sketch, spread)| sketch.fine(*spread, &[]));
-    let score = looked.score;
-    let score = score.map(|score| (score.scores.counted(rule), score.extremes));
-    let (fine_score, extremes) = score.unzip();
-    let counted = Count::new(columns, fine.collect(), fine_score);
-    let counted = rows.sum(counted).await;
+    let counted = rows.sum(Count::new(columns, fine.collect(), score)).await;
     let counted = counted.context("counting the training data")?;
     let features = counted.fine.iter().zip(&counted.features);
     let features = features.map(|(fine, counts)| fine.coarse(&shares(), &counts.cells).of(counts));
-    let features = features.zip(looked.ends);
-    let score = counted.score.as_ref().map(CountedScores::profile);
-    let score = score.zip(extremes);
-    Ok((features.collect(), score))
+    let features = features.zip(looked.ends).collect();
+    found.score = counted.score.map(|(_, counted)| counted.profile());
+    Ok((features, found))
+}
+
+/// What is looked at beside columns.
+#[derive(Clone, Default)]
+struct Beside {
+    /// What scores the rows, where their scores are profiled.
+    model: Option<Arc<FittedModel>>,
+    /// Of the inputs, where they are looked for.
+    extremes: Option<Extremes>,
+}
+
+/// What was found of it.
+struct Found {
+    score: Option<ScoreProfile>,
+    extremes: Option<Extremes>,
 }
 
 /// Columns of features that are profiled together.
 #[derive(Clone)]
 struct Columns {
-    /// What scores, where scores and extremes are looked at too.
-    model: Option<Arc<FittedModel>>,
     /// Numbers in a row.
     width: usize,
     /// The first of the columns.
@@ -216,6 +234,15 @@ struct Columns {
 }
 
 impl Columns {
+    fn none(rows: &TrainingRows) -> Self {
+        Self {
+            width: rows.inputs().len(),
+            first: 0,
+            count: 0,
+            values: Vec::new(),
+        }
+    }
+
     /// Does something with the values of each column.
     fn each(&mut self, x: &[f64], mut of: impl FnMut(usize, &[f64])) {
         for j in 0..self.count {
@@ -224,13 +251,6 @@ impl Columns {
             self.values.extend(rows.map(|row| row[self.first + j]));
             of(j, &self.values);
         }
-    }
-
-    /// The scores of rows, where they are asked for.
-    fn scores(&self, rows: Rows<'_>) -> Result<Option<Scored>> {
-        let model = self.model.as_ref();
-        let scored = model.map(|model| Scored::of(model, rows.x, rows.y));
-        scored.transpose()
     }
 }
 
@@ -274,31 +294,28 @@ struct Look {
     picked: Vec<usize>,
     sketches: Vec<Sketch>,
     ends: Vec<Ends>,
-    score: Option<Scores>,
+    score: Option<(Arc<FittedModel>, Looks)>,
+    extremes: Option<Extremes>,
     /// Bytes of what is picked of one column in a unit of rows.
     bytes: u64,
 }
 
-#[derive(Clone)]
-struct Scores {
-    scores: Looks,
-    extremes: Extremes,
-}
-
 impl Look {
-    fn new(columns: Columns, seen: &Seen) -> Self {
-        let rows = seen.rows.max(UNIT_ROWS);
+    fn new(columns: Columns, rows: u64, beside: Beside) -> Self {
+        let Beside { model, extremes } = beside;
+        let at_least = rows.max(UNIT_ROWS);
         Self {
-            picker: Picker::of(seen.rows),
+            picker: Picker::of(rows),
             row: 0,
             picked: Vec::new(),
             sketches: vec![Sketch::default(); columns.count],
             ends: vec![Ends::default(); columns.count],
-            score: columns.model.as_ref().map(|model| Scores {
-                scores: Looks::new(model),
-                extremes: Extremes::new(seen),
+            score: model.map(|model| {
+                let looks = Looks::new(&model);
+                (model, looks)
             }),
-            bytes: DISTINCT + Ends::BYTES + NUMBER * (2 * SAMPLE * UNIT_ROWS / rows),
+            extremes,
+            bytes: DISTINCT + Ends::BYTES + NUMBER * (2 * SAMPLE * UNIT_ROWS / at_least),
             columns,
         }
     }
@@ -328,11 +345,11 @@ impl Sums for Look {
             look(&mut sketches[j], values, picked);
             ends[j].see(values, first);
         });
-        if let Some(score) = &mut self.score {
-            if let Some(scored) = self.columns.scores(rows)? {
-                score.scores.see(&scored, picked);
-            }
-            score.extremes.add(rows)?;
+        if let Some((model, looks)) = &mut self.score {
+            looks.see(&Scored::of(model, x, rows.y)?, picked);
+        }
+        if let Some(extremes) = &mut self.extremes {
+            extremes.add(rows)?;
         }
         Ok(())
     }
@@ -344,9 +361,11 @@ impl Sums for Look {
         for (ours, theirs) in self.ends.iter_mut().zip(&later.ends) {
             ours.merge(theirs);
         }
-        if let (Some(ours), Some(theirs)) = (&mut self.score, later.score) {
-            ours.scores.merge(&theirs.scores);
-            ours.extremes.merge(theirs.extremes)?;
+        if let (Some((_, ours)), Some((_, theirs))) = (&mut self.score, &later.score) {
+            ours.merge(theirs);
+        }
+        if let (Some(ours), Some(theirs)) = (&mut self.extremes, later.extremes) {
+            ours.merge(theirs)?;
         }
         Ok(())
     }
@@ -358,11 +377,15 @@ struct Count {
     columns: Columns,
     fine: Arc<[Fine]>,
     features: Vec<Counts>,
-    score: Option<CountedScores>,
+    score: Option<(Arc<FittedModel>, CountedScores)>,
 }
 
 impl Count {
-    fn new(columns: Columns, features: Vec<Fine>, score: Option<CountedScores>) -> Self {
+    fn new(
+        columns: Columns,
+        features: Vec<Fine>,
+        score: Option<(Arc<FittedModel>, CountedScores)>,
+    ) -> Self {
         Self {
             columns,
             features: features
@@ -388,8 +411,8 @@ impl Sums for Count {
                 counts[j].add(&fine[j].cells, *value, 1);
             }
         });
-        if let (Some(score), Some(scored)) = (&mut self.score, self.columns.scores(rows)?) {
-            score.add(&scored);
+        if let Some((model, score)) = &mut self.score {
+            score.add(&Scored::of(model, x, rows.y)?);
         }
         Ok(())
     }
@@ -399,7 +422,7 @@ impl Sums for Count {
             ours.merge(theirs).ok_or(Overflow)?;
         }
         match (&mut self.score, &later.score) {
-            (Some(ours), Some(theirs)) => ours.merge(theirs),
+            (Some((_, ours)), Some((_, theirs))) => ours.merge(theirs),
             _ => Ok(()),
         }
     }

@@ -224,7 +224,7 @@ fn natural(step: &Step, store: &Store, job: &Job, progress: &Progress) -> Result
 
 /// The rows whose scores represent those of the model, where its own training rows can't: those of
 /// the holdout, of trees.
-fn unseen(
+pub(crate) fn unseen(
     step: &Step,
     store: &Store,
     job: &Job,

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use catalog::manifest::{self, ModelManifest};
-use learn::estimator::Estimator;
 use learn::estimator::boosting::{GradientBoosting, Loss};
+use learn::estimator::{Estimator, EstimatorError, Link};
 use learn::fitted_model::{FittedModel, Reader};
 use learn::frame::{Column, Frame};
 use learn::models::Validation;
@@ -156,6 +157,85 @@ async fn the_bytes_of_trees_depend_on_no_budget() {
     }
     for other in &made[1..] {
         assert!(*other == made[0]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_trees_grew_on_are_profiled_without_their_scores() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut shards = [rows(3000, 0), rows(1001, 3000)];
+    shards[1].x[17][0] = Some(1e12);
+    let (home, flags) = prepared(r#", "n_estimators": 3"#, folder.path(), &shards).await;
+    let (step, store) = (&home.step, &home.store);
+    let job = Job::read(store, &flags).await.unwrap();
+    let rows = training_rows(&home, step, &job, u64::MAX, |rows| rows).await;
+    let fit = crate::fit::fit(store, &job, &job.choice.candidates[0], &rows);
+    let mut fit = fit.await.unwrap();
+    let counting = Arc::new(Counting(fit.model.estimator.clone(), AtomicU64::new(0)));
+    Arc::make_mut(&mut fit.model).estimator = counting.clone();
+    let progress = step.progress(1, "rows").clone();
+    let unseen = crate::train::unseen(step, store, &job, &fit, &progress).unwrap();
+    for natural in [Natural::Rows(None), Natural::Inputs] {
+        counting.1.store(0, Ordering::Relaxed);
+        let (model, seen) = (&fit.model, &fit.seen);
+        let made = crate::reference::profile(step, &rows, &natural, model, seen, unseen.as_ref());
+        let (reference, absurd) = made.await.unwrap();
+        assert_eq!(reference.rows, 4001);
+        // The 500 rows of the holdout: where scores are cut, and how many lie in each cell.
+        assert_eq!(counting.1.load(Ordering::Relaxed), 2 * 500);
+        assert_eq!(absurd.inputs.len(), 1);
+    }
+}
+
+/// Trees, and how many rows they scored.
+#[derive(Debug)]
+struct Counting(Arc<dyn Estimator>, AtomicU64);
+
+impl Estimator for Counting {
+    fn kind(&self) -> &'static str {
+        self.0.kind()
+    }
+
+    fn inputs(&self) -> usize {
+        self.0.inputs()
+    }
+
+    fn outputs(&self) -> usize {
+        self.0.outputs()
+    }
+
+    fn link(&self) -> Link {
+        self.0.link()
+    }
+
+    fn raw(&self, rows: &[f64], out: &mut Vec<f64>) {
+        let scored = rows.len() / self.inputs();
+        self.1.fetch_add(scored as u64, Ordering::Relaxed);
+        self.0.raw(rows, out);
+    }
+
+    fn importance(&self, std: &[f64]) -> Vec<f64> {
+        self.0.importance(std)
+    }
+
+    fn contributions(&self, row: &[f64], centre: &[f64]) -> Option<Vec<f64>> {
+        self.0.contributions(row, centre)
+    }
+
+    fn takes_missing(&self) -> bool {
+        self.0.takes_missing()
+    }
+
+    fn trees(&self) -> Option<usize> {
+        self.0.trees()
+    }
+
+    fn validate(&self) -> Result<(), EstimatorError> {
+        self.0.validate()
+    }
+
+    fn fields(&self) -> Result<Value, EstimatorError> {
+        self.0.fields()
     }
 }
 
