@@ -275,7 +275,10 @@ fn measured(
             family: candidate.family.name().to_owned(),
             options: options.collect(),
             value,
-            interval: value.and_then(|value| bootstrap::interval(value, &replicates)),
+            interval: value.and_then(|value| {
+                let interval = bootstrap::interval(value, &replicates)?;
+                Some(job.choice.metric.possible(value, interval))
+            }),
             behind: None,
             chosen: false,
             metrics: metrics.collect(),
