@@ -342,7 +342,7 @@ async fn natural(
 }
 
 /// A number in full where that is short.
-fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     if value.abs() < 1e21 {
         format!("{value}")
     } else {

@@ -38,9 +38,8 @@ pub(crate) async fn splits(step: &Step, store: &Store, job: &Job) -> Result<Vec<
             )]
         }
         _ => {
-            let target = &job.goal.target;
-            let classes = Some(target.name.as_str()).filter(|_| !target.classes.is_empty());
-            Split::folds(step, store, &job.train, validation, classes).await?
+            let target = Some(&job.goal.target);
+            Split::folds(step, store, &job.train, validation, target).await?
         }
     };
     tracing::info!(
