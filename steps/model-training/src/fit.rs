@@ -392,10 +392,9 @@ async fn blaming(
     let Some(moments) = moments.await? else {
         return Ok(error);
     };
-    let ruinous = rows
-        .sum(Extremes::new(&Seen::from(&moments)))
-        .await?
-        .ruinous();
+    let extremes = rows.sum(Extremes::new(&Seen::from(&moments))).await?;
+    let mut ruinous = extremes.ruinous();
+    ruinous.extend(extremes.of_target(job.goal.task));
     let sentences = extremes::describe(store, job, rows, &ruinous).await?;
     Ok(match sentences.is_empty() {
         true => error,

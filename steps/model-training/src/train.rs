@@ -159,6 +159,7 @@ async fn make(
     let mut ruinous = extremes::describe(store, job, &rows, &absurd.inputs).await?;
     let read = natural.rows(&rows);
     ruinous.extend(extremes::describe(store, job, read, &absurd.features).await?);
+    ruinous.extend(extremes::describe(store, job, &rows, absurd.target.as_slice()).await?);
     let mut warnings = warnings(&fit, job, ruinous);
     warnings.extend(selection.as_ref().and_then(tune::doubt));
     warnings.extend(job.train.warnings.iter().cloned());
