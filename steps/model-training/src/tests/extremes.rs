@@ -153,6 +153,29 @@ async fn placeholders_in_a_target_are_named_with_their_row() {
 }
 
 #[tokio::test]
+async fn a_row_that_decides_the_metrics_of_the_holdout_is_named() {
+    let rows = numbers(&[(217, 1_000_000_000_000_000)]);
+    for family in FAMILIES {
+        let found = warned(&rows, family, 0).await;
+        assert_eq!(found.len(), 1, "{family}: {found:?}");
+        let expected = "target \"target\" is 1000000000000000, and predicted as ";
+        assert!(found[0].starts_with(expected), "{found:?}");
+        for expected in [
+            ", in raw file train/0.parquet (row 217 of holdout/1/part-",
+            "), id 217 of the holdout: this one of 300 rows makes 100.0 % of the squared error",
+            "the `train_filter` of dataset.json",
+        ] {
+            assert!(found[0].contains(expected), "{found:?}");
+        }
+    }
+    // One of so few rows may.
+    let few = warned(&rows, FAMILIES[0], 201).await;
+    assert_eq!(few, [""; 0]);
+    let usual = warned(&numbers(&[]), FAMILIES[0], 0).await;
+    assert_eq!(usual, [""; 0]);
+}
+
+#[tokio::test]
 async fn values_whose_squares_are_0_are_no_constant() {
     let mut rows = with(&[]);
     for row in &mut rows.x {
