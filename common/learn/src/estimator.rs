@@ -382,6 +382,14 @@ pub enum FitError {
         /// Its value.
         class: String,
     },
+    /// A target that is a number, and the same in all rows that weigh something.
+    #[error("the target is {value} in all {rows} training rows: there is nothing to predict")]
+    OneValue {
+        /// The number.
+        value: f64,
+        /// How many rows there are.
+        rows: u64,
+    },
     /// A target that is a number, and has no spread in double precision.
     #[error(
         "target {target:?} is from {:e} to {:e}: squares of such numbers are beyond double precision; \

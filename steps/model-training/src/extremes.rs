@@ -1,5 +1,5 @@
-//! Values so far from all others of their feature that they ruin a fit, such as the smallest
-//! integer in place of a missing one.
+//! Values so far from all others of their feature, or of the target, that they ruin a fit, such as
+//! the smallest integer in place of a missing one.
 
 mod apart;
 
@@ -10,6 +10,7 @@ use catalog::manifest::Role;
 use learn::estimator::Seen;
 use learn::rows::Rows;
 use learn::squares::Squares;
+use learn::task::{LabelKind, Task};
 use runtime::threads::blocking;
 use store::Store;
 use table::labelled;
@@ -23,14 +24,20 @@ pub(crate) use apart::{Apart, Ends};
 /// their largest value has others near it.
 const RUINOUS: f64 = 1e6;
 
+/// What helps against a wrong target, which features.sql does not make and `filter` may not read.
+pub(crate) const WITHOUT_ROW: &str = "correct it in the raw file, or leave such rows out of \
+    training and holdout by the `train_filter` of dataset.json";
+
 /// A standard deviation that is so small a part of the mean comes from rounding.
 const ROUNDING: f64 = 64.0 * f64::EPSILON;
 
-/// Looks for the values of each feature that lie farthest out, and at how the others spread.
+/// Looks for the values of each feature that lie farthest out, and at how the others spread; and at
+/// the ends of the target.
 #[derive(Clone)]
 pub(crate) struct Extremes {
     rows: u64,
     columns: Vec<Column>,
+    target: Ends,
     others: Vec<f64>,
 }
 
@@ -67,7 +74,8 @@ pub(crate) struct Spread {
 /// A value that ruins a fit.
 #[derive(Debug)]
 pub(crate) struct Ruinous {
-    feature: usize,
+    /// The number of its feature; none of the target.
+    feature: Option<usize>,
     extreme: Extreme,
     far: Far,
 }
@@ -82,8 +90,8 @@ enum Far {
 }
 
 impl Ruinous {
-    /// A value that lies apart from all others of its feature.
-    pub(crate) fn apart(feature: usize, Apart { extreme, ranges }: Apart) -> Self {
+    /// A value that lies apart from all others of its feature, or of the target.
+    pub(crate) fn apart(feature: Option<usize>, Apart { extreme, ranges }: Apart) -> Self {
         Self {
             feature,
             extreme,
@@ -91,8 +99,8 @@ impl Ruinous {
         }
     }
 
-    /// The number of its feature.
-    pub(crate) fn feature(&self) -> usize {
+    /// The number of its feature; none of the target.
+    pub(crate) fn feature(&self) -> Option<usize> {
         self.feature
     }
 }
@@ -104,6 +112,8 @@ pub(crate) struct Absurd {
     pub(crate) inputs: Vec<Ruinous>,
     /// Of numeric features as they are read, other than those inputs.
     pub(crate) features: Vec<Ruinous>,
+    /// Of the target, where it is a number.
+    pub(crate) target: Option<Ruinous>,
 }
 
 impl Extremes {
@@ -123,6 +133,7 @@ impl Extremes {
         Self {
             rows: 0,
             columns: seen.inputs.iter().map(column).collect(),
+            target: Ends::default(),
             others: Vec::new(),
         }
     }
@@ -137,18 +148,25 @@ impl Extremes {
             // Where the others are all alike, nothing says what a usual distance is.
             let spread = others.varies && std > ROUNDING * others.mean.abs();
             (spread && distance > RUINOUS).then_some(Ruinous {
-                feature,
+                feature: Some(feature),
                 extreme,
                 far: Far::Deviations(distance),
             })
         };
         self.columns.iter().enumerate().filter_map(of).collect()
     }
+
+    /// The values of a target that lie apart from all others, where it is a number.
+    pub(crate) fn of_target(&self, task: &dyn Task) -> Option<Ruinous> {
+        let apart = self.target.apart([None, None]);
+        let apart = apart.filter(|_| task.labels() == LabelKind::Number)?;
+        Some(Ruinous::apart(None, apart))
+    }
 }
 
 impl Sums for Extremes {
     fn bytes(&self) -> u64 {
-        (self.columns.len() * size_of::<Column>()) as u64
+        (self.columns.len() * size_of::<Column>()) as u64 + Ends::BYTES
     }
 
     fn add(&mut self, rows: Rows<'_>) -> Result<()> {
@@ -165,6 +183,7 @@ impl Sums for Extremes {
             }
             column.others.merge(&Spread::of(&self.others));
         }
+        self.target.see(rows.y, self.rows);
         self.rows += rows.len() as u64;
         Ok(())
     }
@@ -176,6 +195,7 @@ impl Sums for Extremes {
             }
             ours.others.merge(&theirs.others);
         }
+        self.target.merge(&later.target.after(self.rows));
         self.rows += later.rows;
         Ok(())
     }
@@ -265,26 +285,33 @@ pub(crate) async fn describe(
         let (part, row) = rows
             .place(extreme.row)
             .context("a row of the training data")?;
-        let input = &rows.inputs()[*feature];
-        let (value, key) = natural(store, job, rows, input, part, row).await?;
+        let (what, name) = match feature {
+            Some(at) => ("feature", &rows.inputs()[*at]),
+            None => ("target", &job.goal.target.name),
+        };
+        let (value, key) = natural(store, job, rows, name, part, row).await?;
         let others = match extreme.count {
             1 => String::new(),
             count => format!(", the first of {count} such values"),
         };
-        let far = match far {
-            Far::Deviations(distance) => format!(
-                "{distance:.1e} standard deviations of its other values away from them{others}: it \
-                 decides the whole fit; correct it, bound it or make it null"
+        let (far, cause) = match far {
+            Far::Deviations(distance) => (
+                format!("{distance:.1e} standard deviations of its other values away from them"),
+                "it decides the whole fit; correct it, bound it or make it null",
             ),
-            Far::Ranges(ranges) => format!(
-                "{ranges:.1e} times as far from all its other values as these lie apart{others}: if \
-                 it stands for a missing value, make it null; else correct or bound it"
+            Far::Ranges(ranges) => (
+                format!("{ranges:.1e} times as far from all its other values as these lie apart"),
+                "if it stands for a missing value, make it null; else correct or bound it",
             ),
         };
+        let advice = match feature {
+            Some(_) => format!(
+                "{cause} in features.sql, or leave its row out by the filter of dataset.json"
+            ),
+            None => format!("if it is wrong, or stands for a missing value, {WITHOUT_ROW}"),
+        };
         sentences.push(format!(
-            "feature {:?} is {} in {}{key}, {far} in features.sql, or leave its row out by the filter \
-             of dataset.json",
-            input,
+            "{what} {name:?} is {} in {}{key}, {far}{others}: {advice}",
             value.unwrap_or_else(|| number(extreme.value)),
             labelled::origin(&job.train, &part.key, row),
         ));
@@ -292,9 +319,9 @@ pub(crate) async fn describe(
     Ok(sentences)
 }
 
-/// The feature of a row before preprocessing, where the input is named like one, and what names the
-/// row, such as `, id 17`.
-async fn natural(
+/// The target of a row, or its feature before preprocessing, where the input is named like one, and
+/// what names the row, such as `, id 17`.
+pub(crate) async fn natural(
     store: &Store,
     job: &Job,
     rows: &TrainingRows,
@@ -305,7 +332,7 @@ async fn natural(
     let columns = job.train.columns.iter();
     let names = columns.filter(|column| match column.role {
         Role::Id | Role::Time => true,
-        Role::Feature => column.name == input,
+        Role::Feature | Role::Target => column.name == input,
         _ => false,
     });
     let names: Vec<String> = names.map(|column| column.name.clone()).collect();
@@ -342,7 +369,7 @@ async fn natural(
 }
 
 /// A number in full where that is short.
-fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     if value.abs() < 1e21 {
         format!("{value}")
     } else {

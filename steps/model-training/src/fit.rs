@@ -334,11 +334,7 @@ fn meaning(error: AnyError, job: &Job) -> anyhow::Error {
         }
         model::FitError::OneClass { label, rows } => {
             let class = &job.goal.target.class_names()[usize::from(*label)];
-            Failure::contract(format!(
-                "target {:?} is {class} in all {rows} rows of {}: a classifier needs rows of both classes; check the raw \
-                 files, the filter of dataset.json and the holdout rule ({})",
-                job.goal.target.name, job.train_key, job.train.holdout
-            ))
+            alike(job, class, *rows, "a classifier needs rows of both classes")
         }
         model::FitError::RowsChanged { .. } => anyhow::Error::new(error.clone()),
         other => of_data(other.to_string()),
@@ -348,6 +344,10 @@ fn meaning(error: AnyError, job: &Job) -> anyhow::Error {
     }
     match error.downcast_ref::<estimator::FitError>() {
         Some(estimator::FitError::Fit(error)) => of_fit(error),
+        Some(estimator::FitError::OneValue { value, rows }) => {
+            let value = extremes::number(*value);
+            alike(job, &value, *rows, "there is nothing to predict")
+        }
         Some(error) => of_data(error.to_string()),
         None => match (
             error.downcast_ref::<RowError>(),
@@ -358,6 +358,19 @@ fn meaning(error: AnyError, job: &Job) -> anyhow::Error {
             _ => anyhow::Error::from_boxed(error),
         },
     }
+}
+
+/// A target that is the same in all rows of a fit.
+fn alike(job: &Job, value: &str, rows: u64, why: &str) -> anyhow::Error {
+    let of = match rows < job.train.rows {
+        true => "rows to fit on of",
+        false => "rows of",
+    };
+    Failure::contract(format!(
+        "target {:?} is {value} in all {rows} {of} {}: {why}; check the raw files, the filter of \
+         dataset.json and the holdout rule ({})",
+        job.goal.target.name, job.train_key, job.train.holdout
+    ))
 }
 
 /// A refusal of the fit, with the values that are to blame for it.
@@ -379,10 +392,9 @@ async fn blaming(
     let Some(moments) = moments.await? else {
         return Ok(error);
     };
-    let ruinous = rows
-        .sum(Extremes::new(&Seen::from(&moments)))
-        .await?
-        .ruinous();
+    let extremes = rows.sum(Extremes::new(&Seen::from(&moments))).await?;
+    let mut ruinous = extremes.ruinous();
+    ruinous.extend(extremes.of_target(job.goal.task));
     let sentences = extremes::describe(store, job, rows, &ruinous).await?;
     Ok(match sentences.is_empty() {
         true => error,

@@ -8,6 +8,7 @@ mod extremes;
 mod fit;
 mod fitted;
 mod forest;
+mod holdout;
 mod import;
 mod job;
 mod memory;

@@ -84,18 +84,19 @@ pub(crate) async fn profile(
     let extremes = found.extremes.context("inputs have extremes")?;
     let inputs = extremes.ruinous();
     let is_named = |name: &str| {
-        let mut named = inputs.iter().map(|of| &rows.inputs()[of.feature()]);
-        named.any(|input| input == name)
+        let mut named = inputs.iter().filter_map(Ruinous::feature);
+        named.any(|at| rows.inputs()[at] == name)
     };
     let of_features = profiled.iter().enumerate();
     let of_features = of_features.filter(|(_, (of, _))| !is_named(&of.name));
     let of_features = of_features.filter_map(|(at, (of, ends))| {
         let apart = apart(model, &of.name, ends)?;
-        Some(Ruinous::apart(at, apart))
+        Some(Ruinous::apart(Some(at), apart))
     });
     let absurd = Absurd {
         features: of_features.collect(),
         inputs,
+        target: extremes.of_target(model.task),
     };
     let reference = Reference {
         format_version: FORMAT_VERSION,

@@ -39,9 +39,8 @@ pub(crate) async fn splits(step: &Step, store: &Store, job: &Job) -> Result<Vec<
             )]
         }
         _ => {
-            let target = &job.goal.target;
-            let classes = Some(target.name.as_str()).filter(|_| !target.classes.is_empty());
-            Split::folds(step, store, &job.train, validation, classes).await?
+            let target = Some(&job.goal.target);
+            Split::folds(step, store, &job.train, validation, target).await?
         }
     };
     tracing::info!(
@@ -295,7 +294,10 @@ fn measured(
             family: candidate.family.name().to_owned(),
             options: options.collect(),
             value,
-            interval: value.and_then(|value| bootstrap::interval(value, &replicates)),
+            interval: value.and_then(|value| {
+                let interval = bootstrap::interval(value, &replicates)?;
+                Some(job.choice.metric.possible(value, interval))
+            }),
             behind: None,
             chosen: false,
             metrics: metrics.collect(),

@@ -26,6 +26,7 @@ use crate::categories;
 use crate::extremes;
 use crate::fit::{self, Fit, warnings};
 use crate::fitted::{Fitted, fitted};
+use crate::holdout;
 use crate::job::Job;
 use crate::record::{Recorded, chosen, every_metric, four, record, record_again, run_of};
 use crate::reference::{self, Natural};
@@ -144,7 +145,7 @@ async fn make(
     let profiled = categories::profile(step, store, &job.segment_columns, &job.train).await?;
     reference.categories = profiled;
     clock.lap("profiled the training data");
-    let holdout = scoring::evaluate(
+    let measured = scoring::evaluate(
         step,
         store,
         config,
@@ -159,7 +160,10 @@ async fn make(
     let mut ruinous = extremes::describe(store, job, &rows, &absurd.inputs).await?;
     let read = natural.rows(&rows);
     ruinous.extend(extremes::describe(store, job, read, &absurd.features).await?);
+    ruinous.extend(extremes::describe(store, job, &rows, absurd.target.as_slice()).await?);
     let mut warnings = warnings(&fit, job, ruinous);
+    let one = holdout::decided_by_one(step, store, job, &fit.model, &measured, &progress);
+    warnings.extend(one.await?);
     warnings.extend(selection.as_ref().and_then(tune::doubt));
     warnings.extend(job.train.warnings.iter().cloned());
     for warning in &warnings {
@@ -170,7 +174,7 @@ async fn make(
             true => TUNED_VERSION,
             false => METRICS_VERSION,
         },
-        holdout,
+        holdout: measured,
         selection,
         fit: fit.metrics(),
         importance: fit.importance.clone(),

@@ -127,7 +127,7 @@ impl CoMoments {
     /// That there is something to learn from.
     ///
     /// # Errors
-    /// No rows, a class without any, a spread that overflows.
+    /// No rows, a class without any, a number that is always the same, a spread that overflows.
     pub(super) fn usable(&self) -> Result<(), FitError> {
         if self.rows == 0 || self.weight() <= 0.0 {
             return Err(crate::model::FitError::NoRows.into());
@@ -136,6 +136,11 @@ impl CoMoments {
         if let Some(class) = (0..self.classes.len()).find(none) {
             let class = self.classes[class].clone();
             return Err(FitError::MissingClass { class });
+        }
+        let label = self.features.len();
+        if self.classes.is_empty() && self.is_constant(label) {
+            let (value, rows) = (self.low[label], self.rows);
+            return Err(FitError::OneValue { value, rows });
         }
         let bad = |j: &usize| !(self.mean(*j).is_finite() && self.product(*j, *j).is_finite());
         match (0..self.mean.len()).find(bad) {

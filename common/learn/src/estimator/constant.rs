@@ -155,7 +155,7 @@ impl Constant {
     /// the second.
     ///
     /// # Errors
-    /// No rows, or a class without any.
+    /// No rows, a class without any, or a number that is always the same.
     pub fn of(moments: &CoMoments) -> Result<Self, FitError> {
         moments.usable()?;
         let share = |class: usize| moments.class_weight(class) / moments.weight();

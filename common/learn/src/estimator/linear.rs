@@ -149,7 +149,8 @@ where
 /// The regression of these moments: another C needs no other pass.
 ///
 /// # Errors
-/// No rows, a spread that overflows, an option that makes no sense.
+/// No rows, a target that is always the same, a spread that overflows, an option that makes no
+/// sense.
 pub fn solve(moments: &CoMoments, options: &Options) -> Result<LinearRegression, FitError> {
     let value = options.c;
     if !(value.is_finite() && value > 0.0) {

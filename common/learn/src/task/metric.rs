@@ -5,6 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::TaskError;
 use crate::fitted_model::Reader;
+use crate::metrics::Interval;
 
 /// Which side of a metric is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,6 +69,31 @@ impl Metric {
         match self.lower_is_better() {
             true => -value,
             false => value,
+        }
+    }
+
+    /// The part of an interval around `value` that it can be in.
+    ///
+    /// ```
+    /// use learn::metrics::Interval;
+    /// use learn::task::Metric;
+    ///
+    /// let loss = Metric::named("log_loss")?;
+    /// let interval = Interval { low: -0.1, high: 0.3 };
+    /// assert_eq!(loss.possible(0.1, interval), Interval { low: 0.0, high: 0.3 });
+    /// # Ok::<(), learn::task::TaskError>(())
+    /// ```
+    pub fn possible(self, value: f64, Interval { low, high }: Interval) -> Interval {
+        let [least, most] = match (self.better, self.name) {
+            (Better::Smaller, "brier") => [0.0, 1.0],
+            (Better::Smaller, _) => [0.0, f64::INFINITY],
+            (Better::Larger, "r2") => [f64::NEG_INFINITY, 1.0],
+            (Better::Larger, _) => [0.0, 1.0],
+        };
+        // A metric of another program may have another range.
+        Interval {
+            low: if value < least { low } else { low.max(least) },
+            high: if value > most { high } else { high.min(most) },
         }
     }
 

@@ -1,6 +1,7 @@
 //! Labels, decisions and reports of the tasks.
 
 use super::*;
+use crate::metrics::Interval;
 
 fn target(classes: &[&str]) -> Target {
     Target {
@@ -191,4 +192,31 @@ fn every_metric_of_a_task_is_in_its_report_whole_or_in_parts() {
             }
         }
     }
+}
+
+#[test]
+fn an_interval_ends_where_its_metric_does() {
+    for (name, value, [low, high], expected) in [
+        ("log_loss", 0.1, [-0.2, 1.4], [0.0, 1.4]),
+        ("brier", 0.6, [-0.2, 1.4], [0.0, 1.0]),
+        ("rmse", 3.0, [-1.0, 7.0], [0.0, 7.0]),
+        ("roc_auc", 0.9, [0.7, 1.1], [0.7, 1.0]),
+        ("precision", 0.1, [-0.1, 0.3], [0.0, 0.3]),
+        ("r2", 0.1, [-0.9, 1.1], [-0.9, 1.0]),
+        ("accuracy", 0.5, [0.4, 0.6], [0.4, 0.6]),
+    ] {
+        let metric = Metric::named(name).expect(name);
+        let Interval { low, high } = metric.possible(value, Interval { low, high });
+        assert_eq!([low, high], expected, "{name}");
+    }
+    // A correlation of another program, which may be below 0.
+    let other = Metric {
+        name: "correlation",
+        better: Better::Larger,
+    };
+    let interval = Interval {
+        low: -0.3,
+        high: -0.1,
+    };
+    assert_eq!(other.possible(-0.2, interval), interval);
 }

@@ -55,6 +55,7 @@ use crate::parts;
 use catalog::manifest::{DatasetManifest, Part, Role};
 use learn::metrics::select::{self, Select};
 use learn::models::{By, Validation};
+use learn::task::Target;
 use runtime::failure::Failure;
 use runtime::step::Step;
 use store::Store;
@@ -111,8 +112,8 @@ impl Split {
     }
 
     /// The splits that candidates are compared on, one or more: as many as `folds` says, or, where
-    /// it says nothing, several of few rows, each of which has every class among the rows to fit on.
-    /// `classes` is the name of a target of classes.
+    /// it says nothing, several of few rows, each of which has every class, or different numbers,
+    /// of a `target` among the rows to fit on.
     ///
     /// # Errors
     /// As [`Split::of`], and several folds by time: exit 2.
@@ -121,7 +122,7 @@ impl Split {
         store: &Store,
         train: &DatasetManifest,
         validation: &Validation,
-        classes: Option<&str>,
+        target: Option<&Target>,
     ) -> Result<Vec<Arc<Self>>> {
         let by = by(train, validation);
         let few = by == By::Id && FEW_ROWS.contains(&train.rows);
@@ -141,8 +142,8 @@ impl Split {
             let split = Arc::new(Self::fold(step, store, train, validation, fold).await?);
             if validation.folds.is_some() {
                 split.check(train, validation)?;
-            } else if split.has_empty_side() || split.lacks(step, store, train, classes).await? {
-                // Few ids, or a rare class, make no reason to refuse the data.
+            } else if split.has_empty_side() || split.lacks(step, store, train, target).await? {
+                // Few ids, or a rare label, make no reason to refuse the data.
                 continue;
             }
             splits.push(split);
@@ -150,17 +151,18 @@ impl Split {
         Ok(splits)
     }
 
-    /// Whether some class has no row to fit on.
+    /// Whether some class has no row to fit on, or all of these rows have the same number.
     async fn lacks(
         self: &Arc<Self>,
         step: &Step,
         store: &Store,
         train: &DatasetManifest,
-        classes: Option<&str>,
+        target: Option<&Target>,
     ) -> Result<bool> {
-        let Some(target) = classes.map(str::to_owned) else {
+        let Some(target) = target else {
             return Ok(false);
         };
+        let (is_number, target) = (target.classes.is_empty(), target.name.clone());
         let columns = [&self.columns[..], std::slice::from_ref(&target)].concat();
         let split = self.clone();
         let see = move |seen: &mut [HashSet<u128>; 2], _: &Part, batch: &RecordBatch| {
@@ -178,7 +180,10 @@ impl Split {
         })
         .await?;
         let [fit, validation] = seen;
-        Ok(!validation.is_subset(&fit))
+        Ok(match is_number {
+            true => fit.len() < 2,
+            false => !validation.is_subset(&fit),
+        })
     }
 
     async fn fold(

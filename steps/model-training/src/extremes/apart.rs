@@ -85,6 +85,14 @@ impl Ends {
         }
     }
 
+    /// The same, of rows that come after so many others.
+    pub(super) fn after(mut self, rows: u64) -> Self {
+        let ends = [&mut self.least, &mut self.greatest].into_iter();
+        ends.flat_map(|end| &mut end.0)
+            .for_each(|of| of.row += rows);
+        self
+    }
+
     /// The values that lie apart from all others, once values beyond bounds are as these.
     pub(crate) fn apart(&self, [low, high]: [Option<f64>; 2]) -> Option<Apart> {
         let (low, high) = (low.unwrap_or(f64::MIN), high.unwrap_or(f64::MAX));
@@ -227,8 +235,8 @@ mod tests {
             let mut parts = Ends::default();
             for (part, values) in values.chunks(300).enumerate() {
                 let mut later = Ends::default();
-                later.see(values, 300 * part as u64);
-                parts.merge(&later);
+                later.see(values, 0);
+                parts.merge(&later.after(300 * part as u64));
             }
             assert_eq!(parts, ends(&values));
         }

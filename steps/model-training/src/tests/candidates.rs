@@ -304,3 +304,38 @@ async fn what_nothing_can_be_chosen_by_is_named() {
         assert!(text.contains(expected), "{text}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interval_of_a_metric_ends_where_the_metric_does() {
+    // The label is whether the number is above 0, but for two rows: by the normal distribution an
+    // accuracy of 298 in 300 is 1.003 at most.
+    let row = |i: usize| match i % 2 {
+        0 => -1.0 - (i % 5) as f64,
+        _ => 1.0 + (i % 5) as f64,
+    };
+    let x: Vec<f64> = (0..330).map(row).collect();
+    let wrong = [40, 141];
+    let label = |i: usize| u8::from((x[i] > 0.0) != wrong.contains(&i));
+    let y: Vec<u8> = (0..330).map(label).collect();
+    let rows = Rows::new(1, &x, &y);
+    let folder = tempfile::tempdir().unwrap();
+    let models = r#"{"candidates": [{"family": "mean"}, {"family": "logistic-regression"}],
+        "metric": "accuracy"}"#;
+    std::fs::write(folder.path().join("models.json"), models).unwrap();
+    let home = Home::new(1).await;
+    let configuration = ConfigArgs {
+        config_dir: folder.path().to_owned(),
+    };
+    let flags = Training {
+        configuration,
+        ..home
+            .prepared("1", &rows.slice(300, 330), &[rows.slice(0, 300)])
+            .await
+    };
+    let outputs = home.train(&flags).await.unwrap();
+    let of = selection(&home, &outputs).await;
+    let winner = of.candidates.iter().find(|of| of.chosen).unwrap();
+    let (value, interval) = (winner.value.unwrap(), winner.interval.unwrap());
+    assert!((0.98..1.0).contains(&value), "{value}");
+    assert!(interval.low < value && interval.high == 1.0, "{interval:?}");
+}

@@ -4,8 +4,10 @@ use catalog::layout;
 use catalog::manifest::{self, ModelManifest};
 use catalog::model_files::ModelMetrics;
 use runtime::step::Outputs;
+use settings::ConfigArgs;
 
 use super::home::{Home, Rows};
+use crate::Training;
 use crate::extremes::Extremes;
 use crate::job::Job;
 use crate::training_rows::Sums;
@@ -84,6 +86,93 @@ async fn placeholders_are_named_with_their_row() {
         );
         assert!(found[0].ends_with(&expected), "{found:?}");
     }
+}
+
+/// Numbers to predict from 20 to 79, with others put in, by their rows: the first 300 are the
+/// holdout.
+fn numbers(values: &[(usize, i64)]) -> Rows {
+    let mut rows = with(&[]);
+    for (label, row) in rows.y.iter_mut().zip(0..) {
+        *label = Some(20 + row * 7 % 60);
+    }
+    values
+        .iter()
+        .for_each(|(row, value)| rows.y[*row] = Some(*value));
+    rows
+}
+
+/// The warnings of a training on two files of 300 rows, with a holdout from a row on.
+async fn warned(rows: &Rows, family: &str, holdout: usize) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let models = format!(r#"{{"candidates": [{{"family": "{family}"}}]}}"#);
+    std::fs::write(folder.path().join("models.json"), models).unwrap();
+    let home = Home::of_number(2).await;
+    let shards = [rows.slice(300, 600), rows.slice(600, 900)];
+    let flags = home.prepared("1", &rows.slice(holdout, 300), &shards).await;
+    let configuration = ConfigArgs {
+        config_dir: folder.path().to_owned(),
+    };
+    let flags = Training {
+        configuration,
+        ..flags
+    };
+    let outputs = home.train(&flags).await.unwrap();
+    warnings(&home, &outputs).await
+}
+
+const FAMILIES: [&str; 3] = ["linear-regression", "random-forest", "mean"];
+
+#[tokio::test]
+async fn placeholders_in_a_target_are_named_with_their_row() {
+    let far = [
+        (
+            vec![(617, 99_999)],
+            "99999 in raw file train/2.parquet (row 17 of train/1/part-",
+            "), id 17, 1.7e3 times as far from all its other values as these lie apart: ",
+        ),
+        (
+            vec![(340, -999_999), (855, -999_999)],
+            "-999999 in raw file train/1.parquet (row 40 of train/1/part-",
+            "), id 40, 1.7e4 times as far from all its other values as these lie apart, the first \
+             of 2 such values: ",
+        ),
+    ];
+    for (values, place, others) in far {
+        for family in FAMILIES {
+            let found = warned(&numbers(&values), family, 0).await;
+            let expected = format!("target \"target\" is {place}");
+            assert!(found[0].starts_with(&expected), "{family}: {found:?}");
+            let expected = format!(
+                "{others}if it is wrong, or stands for a missing value, correct it in the raw file, \
+                 or leave such rows out of training and holdout by the `train_filter` of \
+                 dataset.json"
+            );
+            assert!(found[0].ends_with(&expected), "{found:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_decides_the_metrics_of_the_holdout_is_named() {
+    let rows = numbers(&[(217, 1_000_000_000_000_000)]);
+    for family in FAMILIES {
+        let found = warned(&rows, family, 0).await;
+        assert_eq!(found.len(), 1, "{family}: {found:?}");
+        let expected = "target \"target\" is 1000000000000000, and predicted as ";
+        assert!(found[0].starts_with(expected), "{found:?}");
+        for expected in [
+            ", in raw file train/0.parquet (row 217 of holdout/1/part-",
+            "), id 217 of the holdout: this one of 300 rows makes 100.0 % of the squared error",
+            "the `train_filter` of dataset.json",
+        ] {
+            assert!(found[0].contains(expected), "{found:?}");
+        }
+    }
+    // One of so few rows may.
+    let few = warned(&rows, FAMILIES[0], 201).await;
+    assert_eq!(few, [""; 0]);
+    let usual = warned(&numbers(&[]), FAMILIES[0], 0).await;
+    assert_eq!(usual, [""; 0]);
 }
 
 #[tokio::test]

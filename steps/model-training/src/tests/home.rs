@@ -84,7 +84,13 @@ pub(crate) struct Home {
 impl Home {
     /// For data of `p` features.
     pub(crate) async fn new(p: usize) -> Self {
-        Self::with(p, &TrackingArgs::default(), "churn").await
+        Self::with(p, &TrackingArgs::default(), "churn", "").await
+    }
+
+    /// Whose target is a number.
+    pub(crate) async fn of_number(p: usize) -> Self {
+        let task = r#""task": "regression","#;
+        Self::with(p, &TrackingArgs::default(), "churn", task).await
     }
 
     /// With its runs and models in an MLflow server, or in one behind a proxy, under a name that no
@@ -97,11 +103,12 @@ impl Home {
                 ..TrackingArgs::default()
             },
             name,
+            "",
         )
         .await
     }
 
-    async fn with(p: usize, args: &TrackingArgs, name: &str) -> Self {
+    async fn with(p: usize, args: &TrackingArgs, name: &str, task: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let step = Step::for_test("model-training", folder.path());
         let store = Store::of(&step).unwrap();
@@ -117,7 +124,7 @@ impl Home {
                 .iter()
                 .map(|name| column(name, "feature", "float64")),
         );
-        let dataset = format!(r#"{{"columns": [{}]}}"#, columns.join(", "));
+        let dataset = format!(r#"{{{task} "columns": [{}]}}"#, columns.join(", "));
         let config = Config::parse(dataset, "SELECT * FROM raw".to_owned())
             .unwrap()
             .pin(&store)

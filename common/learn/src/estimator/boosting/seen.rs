@@ -142,7 +142,7 @@ impl Look {
     /// The units to grow trees in.
     ///
     /// # Errors
-    /// A target that is a number, and whose squares are not of double precision.
+    /// A target that is a number, and always the same, or whose squares are not of double precision.
     pub fn units(&self, target: &Target) -> Result<Units, FitError> {
         if !self.classes.is_empty() {
             return Ok(Units::default());
@@ -154,6 +154,10 @@ impl Look {
                 target: target.name.clone(),
                 range: [label.min, label.max],
             });
+        }
+        if label.std() == 0.0 {
+            let (value, rows) = (label.mean, self.rows);
+            return Err(FitError::OneValue { value, rows });
         }
         Ok(Units::of(label.mean, label.std()))
     }

@@ -247,7 +247,8 @@ mod tests {
             assert!(text.contains("target \"price\" is"), "{text}");
             assert!(text.contains(range), "{text}");
         }
-        assert_eq!(units([5.0; 3]), Ok(Units::default()));
+        let (value, rows) = (5.0, 3);
+        assert_eq!(units([value; 3]), Err(FitError::OneValue { value, rows }));
         assert_eq!(units([0.0, 1.0, 3.0]), Ok(Units::default()));
     }
 }

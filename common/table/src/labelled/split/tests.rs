@@ -3,6 +3,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Date32Array, Float64Array, Int64Array};
 use arrow::datatypes::{Field, Schema};
 use chrono_tz::Tz;
+use learn::model::ClassValue;
 use learn::preprocessing::Preprocessing;
 use runtime::failure::exit_code;
 use runtime::threads::blocking;
@@ -389,26 +390,33 @@ async fn folds_are_one_unless_rows_are_few_or_it_is_said() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fold_whose_fit_would_lack_a_class_is_left_out_unless_it_is_asked_for() {
-    // One row of a class of its own: the fold that validates it can't fit it.
+    // One row of a label of its own: the fold that validates it can't fit it.
     let rows: Vec<Row> = (0..300).map(|i| (i, 0, i as f64)).collect();
     let label = |i: usize| Some(if i == 7 { 1.0 } else { 0.0 });
     let data = Data::of_batches(vec![batch(&rows, label)]).await;
-    let folds = async |validation: Validation, classes| {
-        let splits = Split::folds(&data.step, &data.store, &data.train, &validation, classes).await;
+    let folds = async |validation: Validation, target: Option<&Target>| {
+        let splits = Split::folds(&data.step, &data.store, &data.train, &validation, target).await;
         splits.unwrap().len()
     };
-    assert_eq!(folds(by(By::Id, 0.2), None).await, 5);
-    let of_classes = folds(by(By::Id, 0.2), Some("y")).await;
-    let first = Split::of(&data.step, &data.store, &data.train, &by(By::Id, 0.2)).await;
-    let in_first = Arc::new(first.unwrap());
-    let in_first = in_first
-        .lacks(&data.step, &data.store, &data.train, Some("y"))
-        .await;
-    // The first fold is what everything else is chosen on.
-    assert_eq!(of_classes, if in_first.unwrap() { 5 } else { 4 });
-    let asked = Validation {
-        folds: Some(5),
-        ..by(By::Id, 0.2)
+    let target = |classes: &[i64]| Target {
+        name: "y".to_owned(),
+        classes: classes.iter().map(|of| ClassValue::Int(*of)).collect(),
     };
-    assert_eq!(folds(asked, Some("y")).await, 5);
+    assert_eq!(folds(by(By::Id, 0.2), None).await, 5);
+    // All others are one class, or one number.
+    for target in [target(&[0, 1]), target(&[])] {
+        let left = folds(by(By::Id, 0.2), Some(&target)).await;
+        let first = Split::of(&data.step, &data.store, &data.train, &by(By::Id, 0.2)).await;
+        let in_first = Arc::new(first.unwrap());
+        let in_first = in_first
+            .lacks(&data.step, &data.store, &data.train, Some(&target))
+            .await;
+        // The first fold is what everything else is chosen on.
+        assert_eq!(left, if in_first.unwrap() { 5 } else { 4 });
+        let asked = Validation {
+            folds: Some(5),
+            ..by(By::Id, 0.2)
+        };
+        assert_eq!(folds(asked, Some(&target)).await, 5);
+    }
 }
