@@ -134,7 +134,7 @@ impl Data {
                             Ok(())
                         })?;
                         assert_eq!(chunks.len() as u64 - before, rows.rows_of(part)?);
-                        rows.each_frame(part, |frame| {
+                        rows.each_frame(part, |frame, _| {
                             let learn::frame::Column::Numbers(x) = frame.frame.columns()[0] else {
                                 panic!("numbers");
                             };
