@@ -189,20 +189,12 @@ impl Split {
         fold: u64,
     ) -> Result<Self> {
         let by = by(train, validation);
-        let role = match by {
-            By::Id => Role::Id,
-            By::Time => Role::Time,
-        };
-        let columns = train.columns.iter().filter(|column| column.role == role);
-        let columns: Vec<String> = columns.map(|column| column.name.clone()).collect();
+        let columns = deciding(train, by);
         if columns.is_empty() {
-            let other = match by {
-                By::Id => "time",
-                By::Time => "id",
-            };
             return Err(Failure::usage(format!(
                 "models.json: `validation` is by {by}, and no column of the training data has the \
-                 role {role}: set \"by\" to \"{other}\""
+                 role {by}: set \"by\" to \"{}\"",
+                other(by)
             )));
         }
         let rule = match by {
@@ -243,13 +235,21 @@ impl Split {
         if !self.has_empty_side() {
             return Ok(());
         }
+        let by = by(train, validation);
+        let fit = self.rows(Side::Fit);
+        let fraction = if fit == 0 { "smaller" } else { "larger" };
+        let folds = validation.folds.filter(|folds| *folds > 1);
+        let folds = folds.map_or("", |_| " or fewer \"folds\"");
+        let of_one = match deciding(train, other(by)).is_empty() {
+            true => "give the role id in dataset.json to columns that tell rows apart".to_owned(),
+            false => format!("set \"by\" to \"{}\"", other(by)),
+        };
         Err(Failure::usage(format!(
-            "models.json: `validation` by {} with the fraction {} leaves {} of the {} rows of the \
-             training data of {} to fit on and {} to validate on: set another \"fraction\", or \
-             another \"by\"",
-            by(train, validation),
+            "models.json: `validation` by {by} with the fraction {} leaves {fit} of the {} rows of \
+             the training data of {} to fit on and {} to validate on: rows with the same {by} are on \
+             one side; if there are several {by}s, set a {fraction} \"fraction\"{folds}, and if \
+             there is one, {of_one}",
             validation.fraction,
-            self.rows(Side::Fit),
             train.rows,
             train.data_version,
             self.rows(Side::Validation),
@@ -295,6 +295,23 @@ pub fn by(train: &DatasetManifest, validation: &Validation) -> By {
     let of_time = matches!(train.holdout.parse(), Ok(HoldoutRule::After(_)));
     let else_by = if of_time { By::Time } else { By::Id };
     validation.by.unwrap_or(else_by)
+}
+
+fn other(by: By) -> By {
+    match by {
+        By::Id => By::Time,
+        By::Time => By::Id,
+    }
+}
+
+/// The columns that a row's side follows from; none where the data lacks them.
+fn deciding(train: &DatasetManifest, by: By) -> Vec<String> {
+    let role = match by {
+        By::Id => Role::Id,
+        By::Time => Role::Time,
+    };
+    let columns = train.columns.iter().filter(|column| column.role == role);
+    columns.map(|column| column.name.clone()).collect()
 }
 
 impl Rule {
