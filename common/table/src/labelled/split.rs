@@ -54,7 +54,7 @@ use crate::dataset::{HoldoutRule, keys};
 use crate::parts;
 use catalog::manifest::{DatasetManifest, Part, Role};
 use learn::metrics::select::{self, Select};
-use learn::models::{By, Validation};
+use learn::models::{By, FILE, Validation};
 use runtime::failure::Failure;
 use runtime::step::Step;
 use store::Store;
@@ -125,13 +125,9 @@ impl Split {
     ) -> Result<Vec<Arc<Self>>> {
         let by = by(train, validation);
         let few = by == By::Id && FEW_ROWS.contains(&train.rows);
+        let checked = validation.check_folds(by);
+        checked.map_err(|error| Failure::usage(format!("{FILE}: {error}")))?;
         let folds = match validation.folds {
-            Some(folds) if folds > 1 && by == By::Time => {
-                return Err(Failure::usage(format!(
-                    "models.json: `validation` is by time, which has one fold, the latest rows, and \
-                     `folds` is {folds}: remove it, or set \"by\" to \"id\""
-                )));
-            }
             Some(folds) => folds,
             None if few => validation.most_folds().min(MOST_FOLDS),
             None => 1,
@@ -292,9 +288,8 @@ impl Split {
 
 /// What decides a row's side, of this training data.
 pub fn by(train: &DatasetManifest, validation: &Validation) -> By {
-    let of_time = matches!(train.holdout.parse(), Ok(HoldoutRule::After(_)));
-    let else_by = if of_time { By::Time } else { By::Id };
-    validation.by.unwrap_or(else_by)
+    let rule = train.holdout.parse::<HoldoutRule>();
+    validation.decided_by(rule.is_ok_and(HoldoutRule::is_of_time))
 }
 
 fn other(by: By) -> By {
