@@ -112,6 +112,23 @@ impl Validation {
         // A fifth is a little more than a fifth in binary.
         (1.0 / self.fraction + 1e-9) as u64
     }
+
+    /// What decides which rows they are, where the holdout is one of time, or is not.
+    pub fn decided_by(&self, holdout_of_time: bool) -> By {
+        let else_by = if holdout_of_time { By::Time } else { By::Id };
+        self.by.unwrap_or(else_by)
+    }
+
+    /// That there are as many folds as asked for.
+    ///
+    /// # Errors
+    /// Several by time.
+    pub fn check_folds(&self, by: By) -> Result<(), ModelsError> {
+        match self.folds {
+            Some(folds) if folds > 1 && by == By::Time => Err(ModelsError::FoldsByTime(folds)),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// What decides which training rows are kept from the fit.
@@ -243,6 +260,12 @@ pub enum ModelsError {
         /// The most that share no row.
         most: u64,
     },
+    /// Several folds where the latest rows are the only one.
+    #[error(
+        "`validation` is by time, which has one fold, the latest rows, and `folds` is {0}: remove it, \
+         or set \"by\" to \"id\""
+    )]
+    FoldsByTime(u64),
     /// A candidate that cannot be fitted.
     #[error("candidate {family:?}: {error}")]
     Candidate {

@@ -79,7 +79,7 @@ impl GateArgs {
     /// The metric that decides on a model of a task, and its floor, where it has one.
     ///
     /// # Errors
-    /// A metric that the task does not have, and a floor that the metric can't have: exit 2.
+    /// A metric that the task does not have, and a floor that the metric can't reach or miss: exit 2.
     pub fn metric(&self, task: &dyn Task) -> Result<(Metric, Option<f64>)> {
         let own = task.metric(task.gate_metric());
         let metric = match (self.gate_metric, own) {
@@ -110,8 +110,8 @@ impl GateArgs {
         Ok((metric, Some(floor)))
     }
 
-    /// Whether the metric can reach the floor and has the interval that is compared, where they are
-    /// said.
+    /// Whether the metric can reach and miss the floor and has the interval that is compared, where
+    /// they are said.
     ///
     /// # Errors
     /// A floor or an interval that it can't have: exit 2.
@@ -140,7 +140,7 @@ impl GateArgs {
     /// The limit of each segment, where there is one.
     ///
     /// # Errors
-    /// One that the metric can't reach: exit 2.
+    /// One that the metric can't reach or can't miss: exit 2.
     pub fn segment_floor(&self, metric: Metric) -> Result<Option<f64>> {
         if let Some(floor) = self.gate_segment_floor {
             reachable(SEGMENT_FLOOR_SETTING, metric, floor)?;
@@ -165,7 +165,7 @@ pub fn without_segments(floor: Option<f64>) -> anyhow::Error {
 
 fn reachable(setting: &str, metric: Metric, floor: f64) -> Result<()> {
     if metric.can_reach(floor) {
-        return Ok(());
+        return missable(setting, metric, floor);
     }
     let range = match metric.lower_is_better() {
         true => "never below 0",
@@ -178,6 +178,25 @@ fn reachable(setting: &str, metric: Metric, floor: f64) -> Result<()> {
     Err(Failure::usage(format!(
         "{setting} is {floor}, and {} (GATE_METRIC, --gate-metric) is \
          {range}{advice}",
+        metric.name
+    )))
+}
+
+/// Refuses a floor beyond the worst value of the metric. The worst value itself says that there is
+/// to be none.
+fn missable(setting: &str, metric: Metric, floor: f64) -> Result<()> {
+    let beyond = |worst: &f64| metric.higher_is_better(floor) < metric.higher_is_better(*worst);
+    let Some(worst) = metric.worst().filter(beyond) else {
+        return Ok(());
+    };
+    let side = if metric.lower_is_better() {
+        "above"
+    } else {
+        "below"
+    };
+    Err(Failure::usage(format!(
+        "{setting} is {floor}, and {} (GATE_METRIC, --gate-metric) is never {side} {worst}, so every \
+         model would pass: give a limit that a bad model misses, or {worst} for no limit",
         metric.name
     )))
 }

@@ -206,6 +206,13 @@ mod tests {
                 "is 70, and roc_auc (GATE_METRIC, --gate-metric) is never above 1",
             ),
             (
+                TWO,
+                true,
+                &[("GATE_FLOOR", "-1")],
+                "GATE_FLOOR",
+                "is -1, and roc_auc (GATE_METRIC, --gate-metric) is never below 0",
+            ),
+            (
                 NUMBER,
                 true,
                 &[("GATE_SEGMENT_FLOOR", "2")],

@@ -146,8 +146,9 @@ fn a_floor_that_its_metric_cannot_reach_is_refused() {
     for (metric, floor) in [
         ("roc_auc", "0.6"),
         ("log_loss", "60"),
-        ("brier", "2"),
-        ("f1", "-1"),
+        ("brier", "1"),
+        ("roc_auc", "0"),
+        ("r2", "-1"),
     ] {
         assert_eq!(of(metric, floor), [""; 0], "{metric} {floor}");
     }
@@ -160,6 +161,32 @@ fn a_floor_that_its_metric_cannot_reach_is_refused() {
     );
     for (metric, floor) in [("log_loss", "-1"), ("accuracy", "1.5")] {
         assert_eq!(of(metric, floor).len(), 1, "{metric} {floor}");
+    }
+}
+
+#[test]
+fn a_floor_that_every_model_passes_is_refused() {
+    for name in ["GATE_FLOOR", "GATE_SEGMENT_FLOOR"] {
+        for (metric, floor, said) in [
+            (
+                "brier",
+                "2",
+                "is 2, and brier (GATE_METRIC, --gate-metric) is never above 1, so",
+            ),
+            ("f1", "-1", "is never below 0, so every model would pass"),
+            (
+                "roc_auc",
+                "-0.5",
+                "give a limit that a bad model misses, or 0 for no limit",
+            ),
+            ("macro_recall", "-1", "is never below 0"),
+        ] {
+            let found = problems(&[("GATE_METRIC", metric), (name, floor)], &[]);
+            let [text] = found.as_slice() else {
+                panic!("{name} {metric} {floor}: {found:?}");
+            };
+            assert!(text.starts_with(name) && text.contains(said), "{text}");
+        }
     }
 }
 

@@ -396,14 +396,14 @@ impl LabelledRows {
     }
 
     /// Reads one part, and hands over batches of the features as they are, of the rows that have a
-    /// label.
+    /// label, with the places of the rows in the part.
     ///
     /// # Errors
     /// As [`LabelledRows::each_chunk`].
     pub fn each_frame(
         &self,
         part: &Part,
-        mut take: impl FnMut(&LabelledFrame<'_>) -> Result<()>,
+        mut take: impl FnMut(&LabelledFrame<'_>, &[u64]) -> Result<()>,
     ) -> Result<Unusable> {
         let mut unusable = Unusable::none(self.read.signature.features().len());
         self.each_batch(part, &[], |batch| {
@@ -420,12 +420,13 @@ impl LabelledRows {
             let folds = folds.map(|folds| folds.of(part, &batch.numbers));
             let folds = folds.transpose()?;
             batch.features.with(|frame| {
-                take(&LabelledFrame {
+                let labelled = LabelledFrame {
                     frame: frame.clone(),
                     y: &y,
                     weights: batch.weights.as_deref(),
                     folds: folds.as_deref(),
-                })
+                };
+                take(&labelled, &batch.numbers)
             })
         })?;
         Ok(unusable)

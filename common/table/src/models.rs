@@ -7,12 +7,12 @@ use std::path::Path;
 use anyhow::Result;
 
 use crate::config::Config;
-use crate::dataset::{Goal, MARK};
+use crate::dataset::{Dataset, Goal, HoldoutRule, MARK};
 use crate::features;
 use catalog::manifest::Column;
 use learn::explanation::TOP_REASONS;
 use learn::fitted_model::Reader;
-use learn::models::{Chosen, Models};
+use learn::models::{By, Chosen, Models};
 use learn::preprocessing;
 use learn::task::{LOWER, UPPER};
 use runtime::failure::Failure;
@@ -52,6 +52,25 @@ pub fn parse(text: &[u8], goal: &Goal) -> Result<(Models, Vec<Chosen>)> {
     Ok((models, chosen))
 }
 
+/// That rows to validate on can be chosen as it says, where the holdout is one of time, or is not.
+///
+/// # Errors
+/// By time without a column of time, or with several folds: exit 2.
+pub fn check_validation(models: &Models, dataset: &Dataset, holdout_of_time: bool) -> Result<()> {
+    let Some(validation) = models.validation else {
+        return Ok(());
+    };
+    let by = validation.decided_by(holdout_of_time);
+    if by == By::Time && dataset.time().is_none() {
+        return Err(Failure::usage(format!(
+            "{FILE}: `validation` is by time, and no column of dataset.json has the role time: set \
+             \"by\" to \"id\""
+        )));
+    }
+    let folds = validation.check_folds(by);
+    folds.map_err(|error| Failure::usage(format!("{FILE}: {error}")))
+}
+
 /// That no column has the name of one that `explain` or `interval` adds to the predictions.
 ///
 /// # Errors
@@ -78,17 +97,23 @@ pub fn check_names(
 }
 
 /// That scoring, publishing and reports carry what would be fitted, and that `models.json` in
-/// `folder`, if it is there, fits the prepared `columns`.
+/// `folder`, if it is there, fits the prepared `columns` and the holdout.
 ///
 /// # Errors
 /// Exit 2, with what is wrong in which file.
-pub fn check(folder: &Path, config: &Config, columns: &[Column]) -> Result<()> {
+pub fn check(
+    folder: &Path,
+    config: &Config,
+    columns: &[Column],
+    holdout: HoldoutRule,
+) -> Result<()> {
     let (goal, text) = (config.goal()?, text(folder)?);
     let signature = features::signature(columns, text.is_some())?;
     let Some(text) = text else {
         return Ok(());
     };
     let (models, chosen) = parse(&text, &goal)?;
+    check_validation(&models, &config.dataset, holdout.is_of_time())?;
     check_names(models.explain, models.interval, columns)?;
     for chosen in chosen {
         let family = chosen.family.preparation();
@@ -122,12 +147,56 @@ mod tests {
         if let Some(models) = models {
             std::fs::write(folder.path().join(FILE), models).unwrap();
         }
-        match check(folder.path(), &config, columns) {
+        match check(folder.path(), &config, columns, HoldoutRule::FirstShard) {
             Ok(()) => String::new(),
             Err(error) => {
                 assert_eq!(exit_code(&error), 2);
                 format!("{error:#}")
             }
+        }
+    }
+
+    #[test]
+    fn rows_to_validate_on_by_time_need_a_time_and_have_one_fold() {
+        const BY_TIME: &str = "`validation` is by time, ";
+        let timed = r#"{"name": "day", "type": "date", "role": "time"}, "#;
+        for (validation, time, holdout_of_time, expected) in [
+            (r#"{"folds": 3}"#, "", false, ""),
+            (r#"{"folds": 3}"#, timed, false, ""),
+            (r#"{"by": "time"}"#, timed, false, ""),
+            (r#"{"by": "time", "folds": 1}"#, timed, true, ""),
+            (r#"{"by": "id", "folds": 3}"#, timed, true, ""),
+            (
+                r#"{"by": "time", "folds": 3}"#,
+                timed,
+                false,
+                "which has one fold, the latest rows, and `folds` is 3: remove it, or set \"by\" to \
+                 \"id\"",
+            ),
+            // The default, where the holdout is of time.
+            (r#"{"folds": 2}"#, timed, true, "which has one fold"),
+            (
+                r#"{"by": "time"}"#,
+                "",
+                false,
+                "and no column of dataset.json has the role time: set \"by\" to \"id\"",
+            ),
+        ] {
+            let dataset = format!(
+                r#"{{"columns": [{{"name": "id", "type": "int64", "role": "id"}}, {time}
+                    {{"name": "y", "role": "target", "type": "int64"}}]}}"#
+            );
+            let dataset = Dataset::parse(dataset.as_bytes()).unwrap();
+            let models = format!(r#"{{"candidates": "auto", "validation": {validation}}}"#);
+            let (models, _) = parse(models.as_bytes(), &dataset.goal().unwrap()).unwrap();
+            let Err(error) = check_validation(&models, &dataset, holdout_of_time) else {
+                assert_eq!(expected, "", "{validation}");
+                continue;
+            };
+            let text = error.to_string();
+            assert_eq!(exit_code(&error), 2);
+            assert!(!expected.is_empty() && text.contains(BY_TIME), "{text}");
+            assert!(text.starts_with(FILE) && text.contains(expected), "{text}");
         }
     }
 

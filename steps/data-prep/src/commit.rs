@@ -4,7 +4,7 @@
 use anyhow::Result;
 use catalog::fanout::Plan;
 use catalog::layout::{self, Split};
-use catalog::manifest::{self, DatasetManifest, File, Header, LeftOut, RawShard};
+use catalog::manifest::{self, DatasetManifest, File, Header, LeftOut, RawShard, Role};
 use runtime::failure::Failure;
 use runtime::step::{Cache, Outputs, Step};
 use store::Store;
@@ -272,18 +272,37 @@ fn refuse_empty(
             first.key
         )));
     }
-    for (manifest, what) in [
-        (train, "leaves no rows to train on"),
-        (holdout, "holds no rows out"),
+    for (manifest, what, fraction) in [
+        (train, "leaves no rows to train on", "smaller"),
+        (holdout, "holds no rows out", "larger"),
     ] {
         if manifest.rows == 0 {
+            let advice = match rule {
+                HoldoutRule::Fraction(_) => by_other(plan, fraction),
+                HoldoutRule::FirstShard | HoldoutRule::After(_) => "choose another rule".to_owned(),
+            };
             return Err(Failure::usage(format!(
-                "the holdout {rule} {what} of {} rows: choose another rule (--holdout, HOLDOUT)",
+                "the holdout {rule} {what} of {} rows: {advice} (--holdout, HOLDOUT)",
                 train.rows + holdout.rows
             )));
         }
     }
     Ok(())
+}
+
+/// What to hold out where the ids leave one side empty.
+fn by_other(plan: &Plan<Job>, fraction: &str) -> String {
+    let has_time = plan.job.columns.iter().any(|of| of.role == Role::Time);
+    let of_one = match (plan.shards.len(), has_time) {
+        (2.., true) => "use first-shard, or after with a date",
+        (2.., false) => "use first-shard",
+        (_, true) => "use after with a date",
+        (_, false) => "split the file and use first-shard",
+    };
+    format!(
+        "rows with the same ids are on one side; if there are several ids, use a {fraction} \
+         fraction, and if there is one, {of_one}"
+    )
 }
 
 fn outputs(plan: &Plan<Job>, main: &DatasetManifest, reused: bool) -> Outputs {

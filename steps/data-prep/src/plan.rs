@@ -93,9 +93,9 @@ pub(crate) async fn of_rows(
     // Wrong SQL is reported before a file is read.
     let preparation = Preparation::new(step, &config, purpose(step, holdout))?;
     published::check_early(preparation.columns(), &config.dataset)?;
-    if holdout.is_some() {
+    if let Some(rule) = holdout {
         let folder = &args.configuration.config_dir;
-        models::check(folder, &config, preparation.columns())?;
+        models::check(folder, &config, preparation.columns(), rule)?;
         of_data::check_trained(preparation.columns(), &config.dataset)?;
     } else {
         of_data::check_scored(preparation.columns())?;

@@ -22,7 +22,7 @@ use runtime::step::{Progress, Step};
 use runtime::threads::{blocking, wait};
 use runtime::work::size;
 use store::Store;
-use table::labelled::{LabelledRows, Unusable};
+use table::labelled::{self, LabelledRows, Unusable};
 
 use crate::extremes::{self, Extremes};
 use crate::job::Job;
@@ -83,7 +83,7 @@ pub(crate) async fn preprocessing(
     let mut frames = Frames {
         step: step.clone(),
         rows: on_side(rows.in_folds(&job.train, None)),
-        train: job.train.clone(),
+        train: Arc::new(job.train.clone()),
         progress: progress.clone(),
     };
     let (signature, settings) = (job.signature.clone(), settings.clone());
@@ -110,15 +110,14 @@ pub(crate) async fn preprocessing(
                     Failure::usage(format!("models.json: {of_setting}"))
                 }
                 Some(of_memory @ preprocessing::Error::Memory { .. }) => Failure::usage(format!(
-                    "{of_memory} in models.json, or raise --memory (ALAMEDA_MEMORY), which is \
+                    "{of_memory}, or raise --memory (ALAMEDA_MEMORY), which is \
                          {}, on Argo the parameter memory-mib (training data {})",
                     size(step.memory()),
                     job.train_key
                 )),
-                Some(of_data) => Failure::contract(format!(
-                    "{of_data}, in models.json (training data {})",
-                    job.train_key
-                )),
+                Some(of_data) => {
+                    Failure::contract(format!("{of_data} (training data {})", job.train_key))
+                }
                 None => error,
             })?;
     show(&fitted);
@@ -148,7 +147,7 @@ fn show(fitted: &Fitted) {
 struct Frames {
     step: Step,
     rows: LabelledRows,
-    train: DatasetManifest,
+    train: Arc<DatasetManifest>,
     progress: Progress,
 }
 
@@ -161,13 +160,14 @@ impl FramePasses for Frames {
     {
         let mut all = start.clone();
         let add = {
-            let (rows, step) = (self.rows.clone(), self.step.clone());
+            let (rows, step, train) = (self.rows.clone(), self.step.clone(), self.train.clone());
             let progress = self.progress.clone();
             move |part: Part| {
                 let mut sums = start.clone();
-                let unusable = rows.each_frame(&part, |frame| {
+                let unusable = rows.each_frame(&part, |frame, numbers| {
                     step.check()?;
-                    sums.add(frame)?;
+                    let added = sums.add(frame).map_err(anyhow::Error::from);
+                    added.map_err(|error| placed(error, &train, &part, numbers))?;
                     progress.advance(frame.y.len() as u64);
                     Ok(())
                 })?;
@@ -186,6 +186,26 @@ impl FramePasses for Frames {
         wait(self.step.fold_ahead(ahead, parts, add, merge))?;
         unusable.refuse(&self.train, &self.rows)?;
         Ok(all)
+    }
+}
+
+/// The error for a value that no model takes, with the row of the part that it is in; `numbers` are
+/// the places of the rows that were added.
+fn placed(
+    error: anyhow::Error,
+    train: &DatasetManifest,
+    part: &Part,
+    numbers: &[u64],
+) -> anyhow::Error {
+    let Some(infinite @ preprocessing::Error::Infinite { row, .. }) = error.downcast_ref() else {
+        return error;
+    };
+    match numbers.get(*row) {
+        Some(row) => {
+            let origin = labelled::origin(train, &part.key, *row);
+            Failure::contract(format!("{infinite}; it is in {origin}"))
+        }
+        None => error,
     }
 }
 

@@ -74,17 +74,14 @@ pub fn check(options: &Options, files: &Files, seen: &dyn Fn(u64)) -> Result<Rep
     let config = Config::from_folder(&options.dataset)?;
     let scratch = tempfile::tempdir().context("making a scratch folder")?;
     let step = Step::outside("dataset", scratch.path())?;
+    let holdout = HoldoutRule::FirstShard;
     let check = Check {
-        train: Preparation::new(
-            &step,
-            &config,
-            Purpose::Train(HoldoutRule::FirstShard, step.timezone()),
-        )?,
+        train: Preparation::new(&step, &config, Purpose::Train(holdout, step.timezone()))?,
         score: Preparation::new(&step, &config, Purpose::Predict)?,
         config: &config,
         step: step.clone(),
     };
-    models::check(&options.dataset, &config, check.train.columns())?;
+    models::check(&options.dataset, &config, check.train.columns(), holdout)?;
     for preparation in [&check.train, &check.score] {
         // A check reads each file once, and knows nothing of all rows to train on.
         preparation.look_up_nothing()?;

@@ -156,10 +156,11 @@ impl Search<'_> {
 /// The key of a path.
 fn key(below: &str, path: &PathBuf) -> Result<String> {
     let name = path.file_name().and_then(|name| name.to_str());
-    let plain = name.filter(|name| !name.contains('*') && !name.contains(char::is_control));
+    let plain = name.filter(|name| !name.contains('*') && files::is_key(name));
     let refused = || {
         Failure::usage(format!(
-            "{path:?} has a name that no raw file can have: give it one in UTF-8, without *, backslash and control characters"
+            "{path:?} has a name that no raw file can have: give it one in UTF-8, without *, backslash, \
+             control characters and those that turn the direction of text"
         ))
     };
     let name = plain.ok_or_else(refused)?;

@@ -11,7 +11,7 @@ use settings::{of_data, published};
 use sql::session::{Features, PLANNING_MEMORY};
 use table::config::aggregates::{file_of, name_of};
 use table::config::{Config, DATASET_FILE, FEATURES_FILE};
-use table::dataset::{Holdout, HoldoutRule};
+use table::dataset::{Holdout, HoldoutSetting};
 use table::models;
 
 use crate::rules::finding;
@@ -71,8 +71,15 @@ pub(super) fn check(maps: &ConfigMaps, in_use: &dyn Fn(&str) -> bool, findings: 
         };
         if let Some(models) = keys.get(models::FILE) {
             let goal = config.dataset.goal().map_err(anyhow::Error::msg);
-            let read = goal.and_then(|goal| models::parse(models.as_bytes(), &goal).map(drop));
-            if let Err(error) = read {
+            let read = goal.and_then(|goal| models::parse(models.as_bytes(), &goal));
+            let checked = read.and_then(|(models, _)| {
+                let setting = keys
+                    .get("HOLDOUT")
+                    .map(|text| text.parse::<HoldoutSetting>());
+                let of_time = setting.is_some_and(|of| of.is_ok_and(HoldoutSetting::is_of_time));
+                models::check_validation(&models, &config.dataset, of_time)
+            });
+            if let Err(error) = checked {
                 find("data", models::FILE, Severity::Error, format!("{error:#}"));
             }
         }
@@ -164,8 +171,10 @@ fn scored(config: &Config, features: &Features) -> anyhow::Result<Vec<Column>> {
 
 /// A holdout that the contract does not allow; one that is no holdout at all is found as a setting.
 fn holdout(setting: Option<&String>, config: &Config) -> Option<String> {
-    let rule: HoldoutRule = setting?.parse().ok()?;
+    let setting: HoldoutSetting = setting?.parse().ok()?;
+    // Which date it is does not matter.
+    let rule = setting.rule(Some(Default::default()))?;
     let utc = step::timezone("Etc/UTC").ok()?;
     let refused = Holdout::new(rule, &config.dataset, utc).err()?;
-    Some(format!("{refused:#}"))
+    Some(format!("{refused:#}").replace(&rule.to_string(), &setting.to_string()))
 }

@@ -16,8 +16,8 @@ pub enum Error {
     NothingLeft,
     /// A number is infinite, and is not clipped.
     #[error(
-        "column {column:?} is {value} in row {row}: clip it by `clip: [low, high]`, or make it \
-         null in features.sql"
+        "column {column:?} is {value}, and a model takes finite numbers only: bound it by `clip: \
+         [low, high]` in models.json, or make such values null in features.sql"
     )]
     Infinite {
         /// Name of the column.
@@ -30,7 +30,7 @@ pub enum Error {
     /// More distinct values than a fit keeps in memory.
     #[error(
         "column {column:?} has more than {limit} distinct values{of}: group them in \
-         features.sql, or leave the column out by `drop: true`"
+         features.sql, or leave the column out by `drop: true` in models.json"
     )]
     Distinct {
         /// Name of the column.
@@ -43,7 +43,7 @@ pub enum Error {
     /// Distinct values that take too much memory.
     #[error(
         "the distinct texts of column {column:?} take more than {limit} bytes: shorten or group \
-         them in features.sql, or leave the column out by `drop: true`"
+         them in features.sql, or leave the column out by `drop: true` in models.json"
     )]
     Texts {
         /// Name of the column.
@@ -55,7 +55,7 @@ pub enum Error {
     #[error(
         "the distinct values of all columns together take more than the {limit} bytes of memory \
          that they may take; column {column:?} takes the most ({distinct} values so far): group its \
-         values in features.sql, or leave the column out by `drop: true`"
+         values in features.sql, or leave the column out by `drop: true` in models.json"
     )]
     Memory {
         /// Name of the column whose values take the most.
@@ -68,7 +68,7 @@ pub enum Error {
     /// Nothing to impute from.
     #[error(
         "column {column:?} has no value in any training row: set `impute: {{\"constant\": ...}}` \
-         for it, or leave it out by `drop: true`"
+         for it in models.json, or leave it out by `drop: true` there"
     )]
     AllMissing {
         /// Name of the column.
@@ -76,8 +76,8 @@ pub enum Error {
     },
     /// Sums of a column overflow.
     #[error(
-        "the values of column {column:?} spread too far to be standardised: clip them by `clip: \
-         [low, high]`, or set `standardize: false`"
+        "the values of column {column:?} spread too far to be standardised: bound them by `clip: \
+         [low, high]` in models.json, or set `standardize: false` there"
     )]
     Overflow {
         /// Name of the column.

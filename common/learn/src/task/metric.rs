@@ -105,6 +105,15 @@ impl Metric {
             false => value <= 1.0,
         }
     }
+
+    /// The worst value that it can have, where it is known that there is one.
+    pub fn worst(self) -> Option<f64> {
+        const SHARES: [&str; 5] = ["accuracy", "precision", "recall", "f1", "auc"];
+        match self.name {
+            "brier" => Some(1.0),
+            name => (SHARES.iter().any(|of| name.ends_with(of))).then_some(0.0),
+        }
+    }
 }
 
 impl Serialize for Metric {

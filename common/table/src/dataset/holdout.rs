@@ -30,6 +30,13 @@ pub enum HoldoutRule {
     After(NaiveDate),
 }
 
+impl HoldoutRule {
+    /// Whether the time of a row decides.
+    pub fn is_of_time(self) -> bool {
+        matches!(self, Self::After(_))
+    }
+}
+
 impl FromStr for HoldoutRule {
     type Err = String;
 

@@ -54,7 +54,7 @@ use crate::dataset::{HoldoutRule, keys};
 use crate::parts;
 use catalog::manifest::{DatasetManifest, Part, Role};
 use learn::metrics::select::{self, Select};
-use learn::models::{By, Validation};
+use learn::models::{By, FILE, Validation};
 use learn::task::Target;
 use runtime::failure::Failure;
 use runtime::step::Step;
@@ -126,13 +126,9 @@ impl Split {
     ) -> Result<Vec<Arc<Self>>> {
         let by = by(train, validation);
         let few = by == By::Id && FEW_ROWS.contains(&train.rows);
+        let checked = validation.check_folds(by);
+        checked.map_err(|error| Failure::usage(format!("{FILE}: {error}")))?;
         let folds = match validation.folds {
-            Some(folds) if folds > 1 && by == By::Time => {
-                return Err(Failure::usage(format!(
-                    "models.json: `validation` is by time, which has one fold, the latest rows, and \
-                     `folds` is {folds}: remove it, or set \"by\" to \"id\""
-                )));
-            }
             Some(folds) => folds,
             None if few => validation.most_folds().min(MOST_FOLDS),
             None => 1,
@@ -194,20 +190,12 @@ impl Split {
         fold: u64,
     ) -> Result<Self> {
         let by = by(train, validation);
-        let role = match by {
-            By::Id => Role::Id,
-            By::Time => Role::Time,
-        };
-        let columns = train.columns.iter().filter(|column| column.role == role);
-        let columns: Vec<String> = columns.map(|column| column.name.clone()).collect();
+        let columns = deciding(train, by);
         if columns.is_empty() {
-            let other = match by {
-                By::Id => "time",
-                By::Time => "id",
-            };
             return Err(Failure::usage(format!(
                 "models.json: `validation` is by {by}, and no column of the training data has the \
-                 role {role}: set \"by\" to \"{other}\""
+                 role {by}: set \"by\" to \"{}\"",
+                other(by)
             )));
         }
         let rule = match by {
@@ -248,13 +236,21 @@ impl Split {
         if !self.has_empty_side() {
             return Ok(());
         }
+        let by = by(train, validation);
+        let fit = self.rows(Side::Fit);
+        let fraction = if fit == 0 { "smaller" } else { "larger" };
+        let folds = validation.folds.filter(|folds| *folds > 1);
+        let folds = folds.map_or("", |_| " or fewer \"folds\"");
+        let of_one = match deciding(train, other(by)).is_empty() {
+            true => "give the role id in dataset.json to columns that tell rows apart".to_owned(),
+            false => format!("set \"by\" to \"{}\"", other(by)),
+        };
         Err(Failure::usage(format!(
-            "models.json: `validation` by {} with the fraction {} leaves {} of the {} rows of the \
-             training data of {} to fit on and {} to validate on: set another \"fraction\", or \
-             another \"by\"",
-            by(train, validation),
+            "models.json: `validation` by {by} with the fraction {} leaves {fit} of the {} rows of \
+             the training data of {} to fit on and {} to validate on: rows with the same {by} are on \
+             one side; if there are several {by}s, set a {fraction} \"fraction\"{folds}, and if \
+             there is one, {of_one}",
             validation.fraction,
-            self.rows(Side::Fit),
             train.rows,
             train.data_version,
             self.rows(Side::Validation),
@@ -297,9 +293,25 @@ impl Split {
 
 /// What decides a row's side, of this training data.
 pub fn by(train: &DatasetManifest, validation: &Validation) -> By {
-    let of_time = matches!(train.holdout.parse(), Ok(HoldoutRule::After(_)));
-    let else_by = if of_time { By::Time } else { By::Id };
-    validation.by.unwrap_or(else_by)
+    let rule = train.holdout.parse::<HoldoutRule>();
+    validation.decided_by(rule.is_ok_and(HoldoutRule::is_of_time))
+}
+
+fn other(by: By) -> By {
+    match by {
+        By::Id => By::Time,
+        By::Time => By::Id,
+    }
+}
+
+/// The columns that a row's side follows from; none where the data lacks them.
+fn deciding(train: &DatasetManifest, by: By) -> Vec<String> {
+    let role = match by {
+        By::Id => Role::Id,
+        By::Time => Role::Time,
+    };
+    let columns = train.columns.iter().filter(|column| column.role == role);
+    columns.map(|column| column.name.clone()).collect()
 }
 
 impl Rule {

@@ -42,7 +42,7 @@ pub enum NearMiss {
     LetterCase,
     /// An ending that no raw file has.
     Ending,
-    /// A name that is no key of a store.
+    /// A name that is no key of a store, or shows as another one.
     Name,
 }
 
@@ -54,7 +54,10 @@ impl fmt::Display for NearMiss {
             Self::Folder => "is a folder, and a raw file is one file",
             Self::LetterCase => "has an extension in capital letters",
             Self::Ending => "has an extension that no raw file has",
-            Self::Name => "has a control character or a backslash in its name",
+            Self::Name => {
+                "has a control character, one that turns the direction of text, or a backslash in its \
+                 name"
+            }
         })
     }
 }
@@ -116,9 +119,11 @@ pub fn judge(glob: Option<&str>, key: &str, kind: Kind) -> Verdict {
     }
 }
 
-/// Whether a store reads a file of this name, and not only lists it.
-fn is_key(key: &str) -> bool {
-    !key.contains(|char: char| char == '\\' || char.is_ascii_control())
+/// Whether a store reads a file of this name, and not only lists it, and whether the name shows as
+/// what it is.
+pub fn is_key(key: &str) -> bool {
+    let turns = |char| matches!(char, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    !key.contains(|char: char| char == '\\' || char.is_control() || turns(char))
 }
 
 /// The key with its ending in small letters, if that makes it the name of a raw file.
@@ -326,6 +331,20 @@ mod tests {
             ("train/*", "train/a\n.csv", Kind::File, Near(Name)),
             ("train/*.csv", "train/a\t.csv", Kind::File, Near(Name)),
             ("train/*.csv", "train/a\\b.csv", Kind::File, Near(Name)),
+            ("train/*.csv", "train/a\u{85}b.csv", Kind::File, Near(Name)),
+            (
+                "train/*.csv",
+                "train/a\u{202e}b.csv",
+                Kind::File,
+                Near(Name),
+            ),
+            (
+                "train/*.csv",
+                "train/a\u{2066}b.csv",
+                Kind::File,
+                Near(Name),
+            ),
+            ("train/*.csv", "train/\u{5d0}\u{200f}.csv", Kind::File, Raw),
             ("train/*/*.csv", "train/a\rb/c.csv", Kind::File, Near(Name)),
             ("train/*.csv", "train/a\n.parquet", Kind::File, Other),
             ("train/*.csv", "train/_a\n.csv", Kind::File, PassedOver),
@@ -402,16 +421,17 @@ mod tests {
     async fn a_name_that_is_no_key_is_told_in_one_line() {
         let home = tempfile::tempdir().unwrap();
         let store = Store::open(home.path().to_str().unwrap()).unwrap();
-        for name in ["a.csv", "b\nc.csv", "d\\e.csv"] {
+        for name in ["a.csv", "b\nc.csv", "d\\e.csv", "f\u{202e}g.csv"] {
             std::fs::write(home.path().join(name), "x").unwrap();
         }
         let error = find(&store, "*.csv", "TRAIN_GLOB").await.unwrap_err();
         assert_eq!(runtime::failure::exit_code(&error), 2);
         let text = error.to_string();
-        let lines = "\n  \"b\\nc.csv\" has a control character or a backslash in its name\
-                     \n  \"d\\\\e.csv\" has a control character or a backslash in its name\
-                     \nrename them";
-        assert!(text.contains(lines), "{text}");
+        let has = "has a control character, one that turns the direction of text, or a backslash in \
+                   its name";
+        let lines = [r#""b\nc.csv""#, r#""d\\e.csv""#, r#""f\u{202e}g.csv""#];
+        let lines = lines.map(|name| format!("\n  {name} {has}")).concat();
+        assert!(text.contains(&format!("{lines}\nrename them")), "{text}");
     }
 
     #[tokio::test]

@@ -166,6 +166,11 @@ async fn a_holdout_that_leaves_nothing_is_told() {
         text.contains("the holdout after=2020-01-01 leaves no rows to train on of 20"),
         "{text}"
     );
+    let text = failure(2, two.prepare(&["--holdout=fraction=0.000000001"]).await);
+    let said = "holds no rows out of 20 rows: rows with the same ids are on one side; if there are \
+                several ids, use a larger fraction, and if there is one, use first-shard, or after \
+                with a date (--holdout, HOLDOUT)";
+    assert!(text.contains(said), "{text}");
     assert!(!two.visible().await);
 
     let empty = Bench::with_files(&[0, 0]);

@@ -266,7 +266,12 @@ async fn links_that_lead_astray_and_names_that_no_key_has_are_refused() {
         let told = refusal(lab.upload(|_| ()).await, 2);
         assert!(told.contains(part) && told.contains(link), "{told}");
     }
-    for name in ["train/a*.csv", "train/a\n.csv", "train/a\\b.csv"] {
+    for name in [
+        "train/a*.csv",
+        "train/a\n.csv",
+        "train/a\\b.csv",
+        "train/a\u{202e}b.csv",
+    ] {
         let lab = Lab::new();
         fs::write(lab.from(name), "id\n1\n").unwrap();
         assert!(

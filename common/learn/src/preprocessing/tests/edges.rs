@@ -100,14 +100,15 @@ fn an_infinite_number_is_refused_or_clipped() {
     let error = training.fit("{}").unwrap_err();
     assert_eq!(
         error.to_string(),
-        "column \"x\" is inf in row 1: clip it by `clip: [low, high]`, or make it null in \
-             features.sql"
+        "column \"x\" is inf, and a model takes finite numbers only: bound it by `clip: [low, \
+         high]` in models.json, or make such values null in features.sql"
     );
     // One bound does not hold the other side.
     let error = training
         .fit(r#"{"numeric": {"clip": [null, 5]}}"#)
         .unwrap_err();
-    assert!(error.to_string().contains("is -inf in row 2"), "{error}");
+    assert!(matches!(error, Error::Infinite { row: 2, .. }), "{error}");
+    assert!(error.to_string().contains("is -inf, "), "{error}");
     let settings = r#"{"numeric": {"clip": [0, 5], "standardize": false}}"#;
     let fitted = training.fit(settings).unwrap().preprocessing;
     assert_eq!(transform(&fitted, &columns).unwrap(), [1.0, 5.0, 0.0]);
@@ -198,7 +199,7 @@ fn too_many_distinct_values_and_too_long_texts_are_refused_with_a_way_out() {
         training.chunk = chunk;
         let error = training.fit("{}").unwrap_err().to_string();
         let expected = "column \"id\" has more than 100000 distinct values: group them in \
-             features.sql, or leave the column out by `drop: true`";
+             features.sql, or leave the column out by `drop: true` in models.json";
         assert_eq!(error, expected);
     }
     let long = (0..20).map(|i| Some(i.to_string() + &"x".repeat(1 << 20)));

@@ -27,6 +27,14 @@ pub enum HoldoutSetting {
 }
 
 impl HoldoutSetting {
+    /// Whether the time of a row decides.
+    pub fn is_of_time(self) -> bool {
+        match self {
+            Self::Fixed(rule) => rule.is_of_time(),
+            Self::DaysBefore(_) => true,
+        }
+    }
+
     /// The rule of a data version whose rows end with a date; `None` where it needs the date, and
     /// there is none.
     pub fn rule(self, last: Option<NaiveDate>) -> Option<HoldoutRule> {

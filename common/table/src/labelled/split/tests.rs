@@ -135,7 +135,7 @@ impl Data {
                             Ok(())
                         })?;
                         assert_eq!(chunks.len() as u64 - before, rows.rows_of(part)?);
-                        rows.each_frame(part, |frame| {
+                        rows.each_frame(part, |frame, _| {
                             let learn::frame::Column::Numbers(x) = frame.frame.columns()[0] else {
                                 panic!("numbers");
                             };
@@ -268,11 +268,15 @@ async fn a_side_without_rows_is_refused_with_the_setting() {
     for (validation, expected) in [
         (
             by(By::Time, 0.2),
-            "leaves 0 of the 5 rows of the training data of 1 to fit on and 5",
+            "leaves 0 of the 5 rows of the training data of 1 to fit on and 5 to validate on: rows \
+             with the same time are on one side; if there are several times, set a smaller \
+             \"fraction\", and if there is one, set \"by\" to \"id\"",
         ),
         (
             by(By::Id, 1e-9),
-            "leaves 5 of the 5 rows of the training data of 1 to fit on and 0",
+            "leaves 5 of the 5 rows of the training data of 1 to fit on and 0 to validate on: rows \
+             with the same id are on one side; if there are several ids, set a larger \
+             \"fraction\", and if there is one, set \"by\" to \"time\"",
         ),
     ] {
         let error = Split::of(&data.step, &data.store, &data.train, &validation).await;
@@ -286,6 +290,12 @@ async fn a_side_without_rows_is_refused_with_the_setting() {
     let error = Split::of(&data.step, &data.store, &data.train, &by(By::Time, 0.2)).await;
     let text = format!("{:#}", error.unwrap_err());
     assert!(text.contains("set \"by\" to \"id\""), "{text}");
+    let error = Split::of(&data.step, &data.store, &data.train, &by(By::Id, 1e-9)).await;
+    let text = format!("{:#}", error.unwrap_err());
+    assert!(
+        text.ends_with("give the role id in dataset.json to columns that tell rows apart"),
+        "{text}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -141,4 +141,31 @@ pub(super) const CASES: &[Case] = &[
         "GATE_SEGMENT_MARGIN",
         "has no segment column: name one in SEGMENT_COLUMNS",
     ),
+    case(
+        "data",
+        &[(
+            "HOLDOUT:",
+            "dataset.json: '{\"columns\": [{\"name\": \"id\", \"type\": \"int64\", \"role\": \"id\"}, {\"name\": \"day\", \"type\": \"date\", \"role\": \"time\"}, {\"name\": \"x\", \"type\": \"float64\", \"role\": \"feature\"}, {\"name\": \"y\", \"type\": \"int64\", \"role\": \"target\"}]}'\n  features.sql: SELECT * FROM raw\n  models.json: '{\"candidates\": \"auto\", \"validation\": {\"by\": \"time\", \"folds\": 3}}'\n  HOLDOUT:",
+        )],
+        "models.json",
+        "`validation` is by time, which has one fold, the latest rows, and `folds` is 3",
+    ),
+    case(
+        "data",
+        &[(
+            "HOLDOUT: first-shard",
+            "dataset.json: '{\"columns\": [{\"name\": \"id\", \"type\": \"int64\", \"role\": \"id\"}, {\"name\": \"day\", \"type\": \"date\", \"role\": \"time\"}, {\"name\": \"x\", \"type\": \"float64\", \"role\": \"feature\"}, {\"name\": \"y\", \"type\": \"int64\", \"role\": \"target\"}]}'\n  features.sql: SELECT * FROM raw\n  models.json: '{\"candidates\": \"auto\", \"validation\": {\"folds\": 3}}'\n  HOLDOUT: after=-7d",
+        )],
+        "models.json",
+        "`validation` is by time, which has one fold, the latest rows, and `folds` is 3",
+    ),
+    case(
+        "data",
+        &[(
+            "HOLDOUT: first-shard",
+            "dataset.json: '{\"columns\": [{\"name\": \"id\", \"type\": \"int64\", \"role\": \"id\"}, {\"name\": \"x\", \"type\": \"float64\", \"role\": \"feature\"}, {\"name\": \"y\", \"type\": \"int64\", \"role\": \"target\"}]}'\n  features.sql: SELECT * FROM raw\n  HOLDOUT: after=-7d",
+        )],
+        "dataset.json",
+        "the holdout after=-7d needs a column with the role time",
+    ),
 ];
