@@ -89,7 +89,7 @@ impl Home {
 
     /// Whose target is a number.
     pub(crate) async fn of_number(p: usize) -> Self {
-        let task = r#""task": "regression","#;
+        let task = r#""task": "regression", "#;
         Self::with(p, &TrackingArgs::default(), "churn", task).await
     }
 
@@ -124,7 +124,7 @@ impl Home {
                 .iter()
                 .map(|name| column(name, "feature", "float64")),
         );
-        let dataset = format!(r#"{{{task} "columns": [{}]}}"#, columns.join(", "));
+        let dataset = format!(r#"{{{task}"columns": [{}]}}"#, columns.join(", "));
         let config = Config::parse(dataset, "SELECT * FROM raw".to_owned())
             .unwrap()
             .pin(&store)
