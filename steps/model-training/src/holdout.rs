@@ -35,7 +35,7 @@ pub(crate) async fn decided_by_one(
     let Some(unit) = largest.filter(|_| is_squared && holdout.rows() >= ROWS) else {
         return Ok(None);
     };
-    // What was measured tells whether there is such a row, unless rows weigh.
+    // The metrics show whether there is such a row, unless rows weigh.
     let may_be = |rmse: f64| (unit / rmse) * (unit / rmse) > MOST * holdout.rows() as f64;
     let weighs = job.config.dataset.weight().is_some();
     if !weighs && !holdout.number("rmse").is_none_or(may_be) {

@@ -84,12 +84,7 @@ impl Metric {
     /// # Ok::<(), learn::task::TaskError>(())
     /// ```
     pub fn possible(self, value: f64, Interval { low, high }: Interval) -> Interval {
-        let [least, most] = match (self.better, self.name) {
-            (Better::Smaller, "brier") => [0.0, 1.0],
-            (Better::Smaller, _) => [0.0, f64::INFINITY],
-            (Better::Larger, "r2") => [f64::NEG_INFINITY, 1.0],
-            (Better::Larger, _) => [0.0, 1.0],
-        };
+        let [least, most] = self.range();
         // A metric of another program may have another range.
         Interval {
             low: if value < least { low } else { low.max(least) },
@@ -100,18 +95,31 @@ impl Metric {
     /// Whether it can be as good as `value`: what is to be small is 0 or more, and what is to be
     /// large is 1 at most.
     pub fn can_reach(self, value: f64) -> bool {
-        match self.lower_is_better() {
-            true => value >= 0.0,
-            false => value <= 1.0,
+        let [least, most] = self.range();
+        match self.better {
+            Better::Smaller => value >= least,
+            Better::Larger => value <= most,
         }
     }
 
     /// The worst value that it can have, where it is known that there is one.
     pub fn worst(self) -> Option<f64> {
+        let [least, most] = self.range();
+        let worst = match self.better {
+            Better::Smaller => most,
+            Better::Larger => least,
+        };
+        worst.is_finite().then_some(worst)
+    }
+
+    /// The least and the most that it can be, as far as is known; infinite where it is not.
+    fn range(self) -> [f64; 2] {
         const SHARES: [&str; 5] = ["accuracy", "precision", "recall", "f1", "auc"];
-        match self.name {
-            "brier" => Some(1.0),
-            name => (SHARES.iter().any(|of| name.ends_with(of))).then_some(0.0),
+        match self.better {
+            Better::Smaller if self.name == "brier" => [0.0, 1.0],
+            Better::Smaller => [0.0, f64::INFINITY],
+            Better::Larger if SHARES.iter().any(|of| self.name.ends_with(of)) => [0.0, 1.0],
+            Better::Larger => [f64::NEG_INFINITY, 1.0],
         }
     }
 }
