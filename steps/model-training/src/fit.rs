@@ -1,17 +1,17 @@
 //! The fit: preprocessing, then the estimator, and what went wrong with either.
 
+mod frames;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use anyhow::Result;
-use catalog::manifest::{DatasetManifest, Part};
 use catalog::model_files::FitMetrics;
 use learn::estimator::{
     self, AnyError, CoMoments, Descent, EstimatorError, FittedEstimator, Formula, Request, Seen,
 };
 use learn::explanation::Explanation;
 use learn::fitted_model::{FittedModel, Training};
-use learn::frame::{FramePasses, FrameSums};
 use learn::model;
 use learn::models::Chosen;
 use learn::preprocessing::{self, FOLDS, FitOptions, Fitted, Found, OutOfFold, Preprocessing};
@@ -19,16 +19,17 @@ use learn::rows::{RowError, Rows};
 use learn::task::Rule;
 use runtime::failure::{self, Failure};
 use runtime::step::{Progress, Step};
-use runtime::threads::{blocking, wait};
+use runtime::threads::blocking;
 use runtime::work::size;
 use store::Store;
-use table::labelled::{self, LabelledRows, Unusable};
+use table::labelled::LabelledRows;
 
 use crate::extremes::{self, Extremes};
 use crate::job::Job;
 use crate::memory;
 use crate::passes::{Kept, TrainingPasses};
 use crate::training_rows::{Sums, TrainingRows};
+use frames::Frames;
 
 /// Standard deviations that the mean of a trees' input may be from 0: at more, single precision
 /// knows fewer than 8 numbers within one.
@@ -141,72 +142,6 @@ fn show(fitted: &Fitted) {
         fitted.found.len(),
         fitted.preprocessing.width()
     );
-}
-
-/// Passes over the features as they are.
-struct Frames {
-    step: Step,
-    rows: LabelledRows,
-    train: Arc<DatasetManifest>,
-    progress: Progress,
-}
-
-impl FramePasses for Frames {
-    type Error = anyhow::Error;
-
-    fn pass<S: FrameSums>(&mut self, start: S) -> Result<S>
-    where
-        anyhow::Error: From<S::Error>,
-    {
-        let mut all = start.clone();
-        let add = {
-            let (rows, step, train) = (self.rows.clone(), self.step.clone(), self.train.clone());
-            let progress = self.progress.clone();
-            move |part: Part| {
-                let mut sums = start.clone();
-                let unusable = rows.each_frame(&part, |frame, numbers| {
-                    step.check()?;
-                    let added = sums.add(frame).map_err(anyhow::Error::from);
-                    added.map_err(|error| placed(error, &train, &part, numbers))?;
-                    progress.advance(frame.y.len() as u64);
-                    Ok(())
-                })?;
-                Ok((sums, unusable))
-            }
-        };
-        let mut unusable = Unusable::none(self.rows.signature().features().len());
-        // No more sums at a time than there is memory for, however many values are distinct.
-        let ahead = self.step.threads();
-        let parts = self.train.parts.clone();
-        let merge = |(sums, of_part)| {
-            all.merge(sums);
-            unusable.merge(of_part);
-            Ok(())
-        };
-        wait(self.step.fold_ahead(ahead, parts, add, merge))?;
-        unusable.refuse(&self.train, &self.rows)?;
-        Ok(all)
-    }
-}
-
-/// The error for a value that no model takes, with the row of the part that it is in; `numbers` are
-/// the places of the rows that were added.
-fn placed(
-    error: anyhow::Error,
-    train: &DatasetManifest,
-    part: &Part,
-    numbers: &[u64],
-) -> anyhow::Error {
-    let Some(infinite @ preprocessing::Error::Infinite { row, .. }) = error.downcast_ref() else {
-        return error;
-    };
-    match numbers.get(*row) {
-        Some(row) => {
-            let origin = labelled::origin(train, &part.key, *row);
-            Failure::contract(format!("{infinite}; it is in {origin}"))
-        }
-        None => error,
-    }
 }
 
 /// Fits the model.
