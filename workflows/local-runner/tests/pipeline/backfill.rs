@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use crate::bench::{Bench, Ran, assert_unchanged, rows};
@@ -66,11 +67,13 @@ impl Month {
 
     /// Day, phase, begin and end of each date that the last backfill ran, in the order of their
     /// begin.
-    fn ran(&self) -> Vec<(u32, String, String, String)> {
+    fn ran(&self) -> Vec<(u32, String, DateTime<Utc>, DateTime<Utc>)> {
         let workflow = self.bench.latest();
         let nodes = workflow["status"]["nodes"].as_object().unwrap().values();
         let dates = nodes.filter(|node| node["templateName"] == "date" && node["type"] == "DAG");
         let text = |value: &Value| value.as_str().unwrap().to_owned();
+        // As texts they would be out of order: a full second is written without its milliseconds.
+        let time = |value: &Value| value.as_str().unwrap().parse().unwrap();
         let mut dates: Vec<_> = dates
             .map(|node| {
                 let name = text(&node["displayName"]);
@@ -84,12 +87,12 @@ impl Month {
                 (
                     day,
                     text(&node["phase"]),
-                    text(&node["startedAt"]),
-                    text(&node["finishedAt"]),
+                    time(&node["startedAt"]),
+                    time(&node["finishedAt"]),
                 )
             })
             .collect();
-        dates.sort_by(|a, b| (&a.2, &a.3).cmp(&(&b.2, &b.3)));
+        dates.sort_by_key(|date| (date.2, date.3));
         dates
     }
 
@@ -183,7 +186,7 @@ fn all_dates_can_be_scored_again_the_newest_first_and_as_many_at_a_time_as_asked
     bench.write("predict/2026-11-03/0.parquet", &rows(23, 203));
     month.backfill(&["max-active=2"]).expect(0);
     let dates = month.ran();
-    let together = |at: &String| {
+    let together = |at: &DateTime<Utc>| {
         dates
             .iter()
             .filter(|(_, _, begin, end)| begin <= at && at < end)
