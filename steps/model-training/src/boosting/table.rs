@@ -3,7 +3,10 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use arrow::buffer::{Buffer, MutableBuffer};
@@ -22,6 +25,8 @@ const LABEL: u64 = size_of::<f64>() as u64;
 const BLOCK: usize = 1 << 16;
 /// What an error of the file names.
 const FOLDER: &str = "the scratch folder (--work)";
+/// How long pages of the mapped numbers stay in memory after they were read, at most.
+const RELEASED_EVERY: Duration = Duration::from_millis(10);
 
 /// The numbers of the sampled rows, row by row, then their labels, then their weights.
 pub(crate) struct Table {
@@ -34,11 +39,58 @@ pub(crate) struct Table {
 }
 
 /// The numbers, mapped.
-pub(crate) struct Values(Buffer);
+pub(crate) struct Values {
+    numbers: Buffer,
+    pages: Pages,
+}
+
+/// The pages of the mapped numbers.
+#[derive(Clone)]
+pub(super) struct Pages(Arc<memmap2::Mmap>);
 
 impl AsRef<[f32]> for Values {
     fn as_ref(&self) -> &[f32] {
-        self.0.typed_data()
+        self.numbers.typed_data()
+    }
+}
+
+impl AsRef<[u8]> for Pages {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Values {
+    pub(super) fn pages(&self) -> Pages {
+        self.pages.clone()
+    }
+}
+
+impl Pages {
+    /// Does what passes over the numbers, and gives their pages back to the system meanwhile, which
+    /// would otherwise all be in memory at the end of a pass.
+    pub(super) fn released_during<T>(&self, passes: impl FnOnce() -> T) -> T {
+        std::thread::scope(|scope| {
+            let (done, is_done) = mpsc::channel::<()>();
+            scope.spawn(move || {
+                while is_done.recv_timeout(RELEASED_EVERY) == Err(RecvTimeoutError::Timeout) {
+                    self.release();
+                }
+            });
+            let result = passes();
+            drop(done);
+            result
+        })
+    }
+
+    #[allow(unsafe_code)]
+    fn release(&self) {
+        // SAFETY: pages of a file that was mapped only to be read are read from it again when they
+        // are next looked at.
+        let released = unsafe { self.0.unchecked_advise(memmap2::UncheckedAdvice::DontNeed) };
+        if let Err(error) = released {
+            tracing::debug!("pages of the scratch folder stay in memory: {error}");
+        }
     }
 }
 
@@ -150,6 +202,8 @@ impl Table {
         // nothing changes or cuts it while it is mapped.
         let map = unsafe { memmap2::MmapOptions::new().len(bytes).map(&self.file) };
         let map = map.context("mapping rows of the scratch folder (--work)")?;
-        Ok(Values(Buffer::from(bytes::Bytes::from_owner(map))))
+        let pages = Pages(Arc::new(map));
+        let numbers = Buffer::from(bytes::Bytes::from_owner(pages.clone()));
+        Ok(Values { numbers, pages })
     }
 }

@@ -9,6 +9,9 @@ use crate::estimator::family::HeldRows;
 
 /// Bytes of a row's number in the mapped file.
 const NUMBER: u64 = 4;
+/// Bytes of the mapped file that are in memory at once: while cells are made, its pages are given
+/// back as they have been read.
+const MAPPED: u64 = 64 << 20;
 /// Bytes of a label or a weight while it is read and handed over.
 const LABEL: u64 = 12;
 /// Bytes of a row, and of each of its raw scores, while trees grow, as they were measured.
@@ -28,7 +31,8 @@ impl Options {
         let inputs = rows.inputs as u64;
         let validation = rows.validation;
         let rows = self.rows_of(rows.fit);
-        let mapped = rows.saturating_mul(NUMBER * inputs + LABEL);
+        let mapped = rows.saturating_mul(NUMBER * inputs).min(MAPPED);
+        let mapped = mapped.saturating_add(rows.saturating_mul(LABEL));
         let cells = rows.saturating_mul(self.of_two_cells(inputs) * inputs) / 8;
         let turned = rows.min(TURNED) * NUMBER * inputs;
         let sketching = mapped
