@@ -24,6 +24,7 @@
 
 mod aggregate;
 mod arguments;
+mod bounded;
 mod check;
 mod columns;
 mod condition;
@@ -33,6 +34,7 @@ mod fault;
 mod frame;
 mod lineage;
 mod overflow;
+mod probe;
 mod sliding;
 mod source;
 mod wide;
@@ -266,7 +268,7 @@ impl Features {
     /// The rows for which the contract's filter is true; `None` when there is no filter.
     ///
     /// # Errors
-    /// A value that the filter can't be computed from: exit 10.
+    /// A value that the filter can't be computed from: exit 10; a fault of its SQL: exit 2.
     pub fn keep(&self, batch: &RecordBatch) -> Result<Option<BooleanArray>> {
         self.filter
             .as_ref()
@@ -279,7 +281,7 @@ impl Features {
     /// values that it has no result for.
     ///
     /// # Errors
-    /// A value that the filter can't be computed from: exit 10.
+    /// A value that the filter can't be computed from: exit 10; a fault of its SQL: exit 2.
     pub fn keep_in_training(
         &self,
         batch: &RecordBatch,
@@ -315,7 +317,7 @@ impl Features {
     ///
     /// # Errors
     /// Errors of `rows` as they are; a value that the query can't be computed from, and a null in an
-    /// entity: exit 10; a window whose rows do not fit into memory: exit 2.
+    /// entity: exit 10; a fault of the SQL, and a window whose rows do not fit into memory: exit 2.
     pub fn compute(
         &self,
         rows: impl Iterator<Item = Result<RecordBatch>> + Send + 'static,
@@ -347,8 +349,15 @@ impl Features {
         let mut stream = self.stream(self.plan.clone(), source.clone())?;
         Ok(std::iter::from_fn(move || {
             let batch = block_on(stream.next())?;
-            // Rows that were computed from are not kept any longer.
-            let last = last.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let last = {
+                let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+                match self.windows {
+                    // Rows that were computed from are not kept any longer.
+                    None => last.take(),
+                    // The last ones wait for others in their windows.
+                    Some(_) => last.clone(),
+                }
+            };
             Some(match batch {
                 Ok(batch) => RecordBatch::try_new(self.schema.clone(), batch.columns().to_vec())
                     .map_err(Into::into),
@@ -397,6 +406,7 @@ fn state(table: &str, raw: &SchemaRef, order: Vec<SortExpr>, memory: u64) -> Res
         .build();
     let context = SessionContext::new_with_state(state);
     exact::register(&context);
+    bounded::register(&context).context("preparing to run SQL")?;
     let rows = StreamingTable::try_new(raw.clone(), vec![Arc::new(RawRows::new(raw.clone()))])?
         .with_sort_order(order);
     context.register_table(table, Arc::new(rows))?;
