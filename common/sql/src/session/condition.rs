@@ -92,7 +92,7 @@ impl Condition {
     pub(super) fn must_compute(&self, raw: &SchemaRef) -> Result<()> {
         match probe::of_expr(&self.expr, raw) {
             None => Ok(()),
-            Some(fault) => Err(fault::refusal(self.name, &fault)),
+            Some(fault) => Err(fault::refusal(&format!("{} fails", self.name), &fault)),
         }
     }
 

@@ -133,7 +133,7 @@ pub(super) fn of_values(error: &DataFusionError) -> String {
             "the format",
             "write codes such as '%Y-%m-%d %H:%M:%S', with all that a date or a time needs",
         ),
-        ("regex", "write \\( for a bracket itself"),
+        ("regular expression", "write \\( for a bracket itself"),
         ("divide by zero", "divide by nullif(x, 0) for null instead"),
         ("overflow", "compute with cast(x AS double)"),
         ("cast", "try_cast(x AS type) gives null instead"),
@@ -203,5 +203,5 @@ fn of_pattern(text: &str) -> Option<String> {
     let reason = shown
         .lines()
         .find_map(|line| line.trim().strip_prefix("error: "))?;
-    Some(format!("a regex is wrong: {reason}"))
+    Some(format!("a regular expression is wrong: {reason}"))
 }
