@@ -142,21 +142,19 @@ impl Features {
             state = self::state(RAW, &raw, windows::order(dataset), memory)?;
             checked = check::features(&state, &query, &raw, dataset)?;
         }
+        let columns = columns::of_plan(&query, config, &checked.plan, &checked.made_of)?;
+        let plan = block_on(state.create_physical_plan(&checked.plan));
+        let plan = plan.and_then(overflow::check_plan);
+        let plan = plan.map_err(|error| fault::of_planning(&state, &query, &checked, &error))?;
         let Checked {
             plan: logical,
-            made_of,
             windows,
             condition,
+            ..
         } = checked;
-        let columns = columns::of_plan(&query, config, &logical, &made_of)?;
-        let plan = block_on(state.create_physical_plan(&logical)).and_then(overflow::check_plan);
-        let plan = plan.and_then(|plan| {
-            if windows.is_some() {
-                frame::check_plan(&plan)?;
-            }
-            Ok(plan)
-        });
-        let plan = plan.map_err(|error| query.failure(&error))?;
+        if windows.is_some() {
+            frame::check_plan(&plan).map_err(|error| query.failure(&error))?;
+        }
         let mut reads = reads(&plan, [&filter, &train_filter], raw.fields().len());
         reads.truncate(of_files.fields().len());
         aggregates.keys().for_each(|key| reads[key] = true);

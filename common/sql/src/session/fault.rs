@@ -7,6 +7,7 @@ use anyhow::Result;
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::Schema;
 use datafusion::error::{DataFusionError, Result as SqlResult};
+use datafusion::execution::context::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan, Projection};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::windows::BoundedWindowAggExec;
@@ -18,6 +19,8 @@ use runtime::failure::Failure;
 use table::config::FEATURES_FILE;
 use table::dataset::{Dataset, keys};
 
+use super::check::Checked;
+use super::excerpt::Query;
 use super::source::Source;
 use super::{Features, excerpt, lineage, overflow, probe, sliding};
 
@@ -92,6 +95,30 @@ pub(super) fn failure(
 pub(super) fn refusal(what: &str, fault: &DataFusionError) -> anyhow::Error {
     let text = excerpt::of_values(fault);
     Failure::usage(format!("{what}, whatever the rows hold: {text}"))
+}
+
+/// The refusal of a query that DataFusion does not plan, with the column that it is about.
+pub(super) fn of_planning(
+    state: &SessionState,
+    query: &Query<'_>,
+    checked: &Checked,
+    error: &DataFusionError,
+) -> anyhow::Error {
+    let names = checked.plan.schema().fields();
+    let all: Vec<usize> = (0..names.len()).collect();
+    let fails = |count: usize| part(state, &checked.plan, &all[..count]).is_err();
+    // A condition is in the way of every column.
+    let count = match checked.condition {
+        None => least(all.len(), fails),
+        Some(_) => None,
+    };
+    let Some(count) = count else {
+        return query.failure(error);
+    };
+    let name = names[count - 1].name();
+    let text = excerpt::of_values(error);
+    let text = format!("the column {name:?} can't be computed: {text}");
+    query.refusal(query.find(name), &text)
 }
 
 /// Where a query fails.
@@ -201,16 +228,7 @@ impl Features {
 
     /// The query with these columns of its result alone.
     fn part(&self, columns: &[usize]) -> SqlResult<Arc<dyn ExecutionPlan>> {
-        let all = self.logical.schema().columns();
-        let columns = columns
-            .iter()
-            .filter_map(|&column| all.get(column).cloned());
-        let part = Projection::try_new(
-            columns.map(Expr::Column).collect(),
-            Arc::new(self.logical.clone()),
-        );
-        let part = LogicalPlan::Projection(part?);
-        block_on(self.state.create_physical_plan(&part)).and_then(overflow::check_plan)
+        part(&self.state, &self.logical, columns)
     }
 
     /// Runs a part of the query over rows, for its error.
@@ -222,6 +240,21 @@ impl Features {
         }
         Ok(())
     }
+}
+
+/// A query with these columns of its result alone.
+fn part(
+    state: &SessionState,
+    query: &LogicalPlan,
+    columns: &[usize],
+) -> SqlResult<Arc<dyn ExecutionPlan>> {
+    let all = query.schema().columns();
+    let columns = columns
+        .iter()
+        .filter_map(|&column| all.get(column).cloned());
+    let part = Projection::try_new(columns.map(Expr::Column).collect(), Arc::new(query.clone()));
+    let part = LogicalPlan::Projection(part?);
+    block_on(state.create_physical_plan(&part)).and_then(overflow::check_plan)
 }
 
 /// What a plan computes from each row alone: all without windows, else what comes before them.

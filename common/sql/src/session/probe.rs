@@ -17,7 +17,6 @@ use chrono::format::{Item, StrftimeItems};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{ScalarValue, exec_datafusion_err};
 use datafusion::error::{DataFusionError, Result};
-use datafusion::logical_expr::Operator;
 use datafusion::physical_expr::expressions::{BinaryExpr, CaseExpr, Column, Literal};
 use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 use datafusion::physical_plan::ExecutionPlan;
@@ -51,7 +50,7 @@ pub(super) fn of_expr(expr: &Arc<dyn PhysicalExpr>, schema: &Schema) -> Option<D
     let walked = expr.apply(|expr| {
         let is_asked = match expr.downcast_ref::<BinaryExpr>() {
             // A CASE may fail on purpose, by 1 / 0, for rows that should not be there.
-            Some(binary) => !chooses || is_regex(*binary.op()),
+            Some(_) => !chooses,
             None => expr.downcast_ref::<ScalarFunctionExpr>().is_some(),
         };
         if is_asked {
@@ -67,16 +66,6 @@ fn until(fault: &Option<DataFusionError>) -> TreeNodeRecursion {
         Some(_) => TreeNodeRecursion::Stop,
         None => TreeNodeRecursion::Continue,
     }
-}
-
-fn is_regex(op: Operator) -> bool {
-    matches!(
-        op,
-        Operator::RegexMatch
-            | Operator::RegexIMatch
-            | Operator::RegexNotMatch
-            | Operator::RegexNotIMatch
-    )
 }
 
 /// A function of its literals and of columns.

@@ -77,7 +77,7 @@ fn each_kind_of_failure_has_advice_that_works() {
 }
 
 /// Expressions that fail whatever the rows hold, and why.
-const FAULTS: [(&str, &str); 12] = [
+const FAULTS: [(&str, &str); 11] = [
     (
         "date_part('year', date_trunc('mnth', date))",
         "Unsupported date_trunc granularity: 'mnth'. Supported values are: microsecond",
@@ -103,10 +103,6 @@ const FAULTS: [(&str, &str); 12] = [
         "to_date() reads no text by the format \"%Y-%m\", such as \"2024-12\"",
     ),
     (
-        "regexp_like(country, '(')",
-        "a regular expression is wrong: unclosed group (write \\( for a bracket itself)",
-    ),
-    (
         "regexp_count(country, '(')",
         "(write \\( for a bracket itself)",
     ),
@@ -127,6 +123,37 @@ const FAULTS: [(&str, &str); 12] = [
         "rpad() would make a text of 2000000 characters",
     ),
 ];
+
+#[test]
+fn what_is_not_planned_names_the_column() {
+    for (bad, says) in [
+        (
+            "regexp_like(country, '(')",
+            "a regular expression is wrong: unclosed group (write \\( for a bracket itself)",
+        ),
+        (
+            "country ~ '('",
+            "a regular expression is wrong: unclosed group",
+        ),
+        (
+            "feature1 + CAST('x' AS BIGINT)",
+            "Cannot cast string 'x' to value of Int64 type",
+        ),
+    ] {
+        let sql = format!("SELECT *, feature2 + 1 AS more,\n  {bad} AS bad, 1 AS one FROM raw");
+        let error = plan(&sql)
+            .err()
+            .unwrap_or_else(|| panic!("{bad} was accepted"));
+        assert_eq!(exit_code(&error), 2, "{bad}: {error:#}");
+        let text = error.to_string();
+        assert!(
+            text.starts_with("features.sql, line 2, column ")
+                && text.contains(": the column \"bad\" can't be computed: ")
+                && text.contains(says),
+            "{bad}: {text}"
+        );
+    }
+}
 
 #[test]
 fn a_fault_of_the_query_is_found_without_rows() {
