@@ -118,12 +118,13 @@ impl Preparation {
     ///
     /// # Errors
     /// Those of [`Features::new`] and [`Holdout::new`], and to train on, of
-    /// [`Features::must_keep_rows`]: exit 2.
+    /// [`Features::must_keep_rows`] and [`Features::must_compute`]: exit 2.
     pub fn new(step: &Step, config: &Config, purpose: Purpose) -> Result<Self> {
         let features = Features::new(config, step.memory())?;
         entities::check(&features, &config.dataset)?;
         if matches!(purpose, Purpose::Train(..)) {
             features.must_keep_rows()?;
+            features.must_compute()?;
         }
         let target = features.schema().index_of(&config.dataset.target().name)?;
         let holdout = match purpose {

@@ -24,6 +24,7 @@
 
 mod aggregate;
 mod arguments;
+mod bounded;
 mod check;
 mod columns;
 mod condition;
@@ -33,6 +34,7 @@ mod fault;
 mod frame;
 mod lineage;
 mod overflow;
+mod probe;
 mod sliding;
 mod source;
 mod wide;
@@ -140,21 +142,19 @@ impl Features {
             state = self::state(RAW, &raw, windows::order(dataset), memory)?;
             checked = check::features(&state, &query, &raw, dataset)?;
         }
+        let columns = columns::of_plan(&query, config, &checked.plan, &checked.made_of)?;
+        let plan = block_on(state.create_physical_plan(&checked.plan));
+        let plan = plan.and_then(overflow::check_plan);
+        let plan = plan.map_err(|error| fault::of_planning(&state, &query, &checked, &error))?;
         let Checked {
             plan: logical,
-            made_of,
             windows,
             condition,
+            ..
         } = checked;
-        let columns = columns::of_plan(&query, config, &logical, &made_of)?;
-        let plan = block_on(state.create_physical_plan(&logical)).and_then(overflow::check_plan);
-        let plan = plan.and_then(|plan| {
-            if windows.is_some() {
-                frame::check_plan(&plan)?;
-            }
-            Ok(plan)
-        });
-        let plan = plan.map_err(|error| query.failure(&error))?;
+        if windows.is_some() {
+            frame::check_plan(&plan).map_err(|error| query.failure(&error))?;
+        }
         let mut reads = reads(&plan, [&filter, &train_filter], raw.fields().len());
         reads.truncate(of_files.fields().len());
         aggregates.keys().for_each(|key| reads[key] = true);
@@ -266,7 +266,7 @@ impl Features {
     /// The rows for which the contract's filter is true; `None` when there is no filter.
     ///
     /// # Errors
-    /// A value that the filter can't be computed from: exit 10.
+    /// A value that the filter can't be computed from: exit 10; a fault of its SQL: exit 2.
     pub fn keep(&self, batch: &RecordBatch) -> Result<Option<BooleanArray>> {
         self.filter
             .as_ref()
@@ -279,7 +279,7 @@ impl Features {
     /// values that it has no result for.
     ///
     /// # Errors
-    /// A value that the filter can't be computed from: exit 10.
+    /// A value that the filter can't be computed from: exit 10; a fault of its SQL: exit 2.
     pub fn keep_in_training(
         &self,
         batch: &RecordBatch,
@@ -315,7 +315,7 @@ impl Features {
     ///
     /// # Errors
     /// Errors of `rows` as they are; a value that the query can't be computed from, and a null in an
-    /// entity: exit 10; a window whose rows do not fit into memory: exit 2.
+    /// entity: exit 10; a fault of the SQL, and a window whose rows do not fit into memory: exit 2.
     pub fn compute(
         &self,
         rows: impl Iterator<Item = Result<RecordBatch>> + Send + 'static,
@@ -347,8 +347,15 @@ impl Features {
         let mut stream = self.stream(self.plan.clone(), source.clone())?;
         Ok(std::iter::from_fn(move || {
             let batch = block_on(stream.next())?;
-            // Rows that were computed from are not kept any longer.
-            let last = last.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let last = {
+                let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+                match self.windows {
+                    // Rows that were computed from are not kept any longer.
+                    None => last.take(),
+                    // The last ones wait for others in their windows.
+                    Some(_) => last.clone(),
+                }
+            };
             Some(match batch {
                 Ok(batch) => RecordBatch::try_new(self.schema.clone(), batch.columns().to_vec())
                     .map_err(Into::into),
@@ -397,6 +404,7 @@ fn state(table: &str, raw: &SchemaRef, order: Vec<SortExpr>, memory: u64) -> Res
         .build();
     let context = SessionContext::new_with_state(state);
     exact::register(&context);
+    bounded::register(&context).context("preparing to run SQL")?;
     let rows = StreamingTable::try_new(raw.clone(), vec![Arc::new(RawRows::new(raw.clone()))])?
         .with_sort_order(order);
     context.register_table(table, Arc::new(rows))?;

@@ -96,6 +96,7 @@ pub(super) fn check(maps: &ConfigMaps, in_use: &dyn Fn(&str) -> bool, findings: 
         }
         let features = Features::new(&config, PLANNING_MEMORY).and_then(|features| {
             features.must_keep_rows()?;
+            features.must_compute()?;
             Ok(features)
         });
         match features {

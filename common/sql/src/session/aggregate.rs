@@ -13,6 +13,7 @@ use anyhow::Result;
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::DFSchema;
+use datafusion::error::DataFusionError;
 use datafusion::execution::context::SessionState;
 use datafusion::logical_expr::expr::{AggregateFunction, NullTreatment};
 use datafusion::logical_expr::{Aggregate as Grouping, Expr, LogicalPlan};
@@ -25,8 +26,10 @@ use table::config::{Config, aggregates as files};
 use super::check;
 use super::exact::EXACT;
 use super::excerpt::Query;
+use super::fault;
 use super::lineage;
 use super::overflow;
+use super::probe;
 use super::state;
 
 pub use groups::Fit;
@@ -67,6 +70,12 @@ impl Value {
         let arguments = self.arguments.iter();
         let evaluated = arguments.map(|of| of.evaluate(rows)?.into_array(rows.num_rows()));
         evaluated.collect()
+    }
+
+    /// The fault of what it is over that shows without any row.
+    fn fault(&self, schema: &Schema) -> Option<DataFusionError> {
+        let mut arguments = self.arguments.iter();
+        arguments.find_map(|argument| probe::of_expr(argument, schema))
     }
 }
 
@@ -133,6 +142,21 @@ impl Aggregates {
     pub(super) fn arguments(&self) -> impl Iterator<Item = usize> {
         let values = self.each.iter().flat_map(|aggregate| &aggregate.values);
         values.flat_map(|value| value.reads.iter().copied())
+    }
+
+    /// # Errors
+    /// A fault that shows without any row: exit 2, with the column.
+    pub(super) fn must_compute(&self) -> Result<()> {
+        for aggregate in &self.each {
+            for value in &aggregate.values {
+                if let Some(fault) = value.fault(&self.extended) {
+                    let (file, column) = (files::file_of(&aggregate.name), &value.column);
+                    let what = format!("{file} fails in the column {column:?}");
+                    return Err(fault::refusal(&what, &fault));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Nothing computed yet, with at most `memory` bytes to do it in.

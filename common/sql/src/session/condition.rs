@@ -14,8 +14,8 @@ use datafusion::physical_expr::PhysicalExpr;
 
 use runtime::failure::Failure;
 
-use super::excerpt::{self, Query};
-use super::{check, fault, overflow};
+use super::excerpt::Query;
+use super::{check, fault, overflow, probe};
 
 /// A condition on raw rows.
 pub(super) struct Condition {
@@ -88,6 +88,14 @@ impl Condition {
         )))
     }
 
+    /// Refuses a condition with a fault that shows without any of the `raw` rows.
+    pub(super) fn must_compute(&self, raw: &SchemaRef) -> Result<()> {
+        match probe::of_expr(&self.expr, raw) {
+            None => Ok(()),
+            Some(fault) => Err(fault::refusal(&format!("{} fails", self.name), &fault)),
+        }
+    }
+
     /// The rows for which it is true.
     pub(super) fn holds(&self, batch: &RecordBatch) -> Result<BooleanArray> {
         let truth = |rows: &RecordBatch| {
@@ -102,12 +110,9 @@ impl Condition {
                 let row = fault::row(batch, count - 1, &self.key, &self.reads);
                 format!(" on {row}")
             });
-            Failure::contract(format!(
-                "{} fails{}: {}",
-                self.name,
-                place.unwrap_or_default(),
-                excerpt::of_values(&error)
-            ))
+            let what = format!("{} fails{}", self.name, place.unwrap_or_default());
+            let fault = probe::of_expr(&self.expr, batch.schema_ref());
+            fault::failure(&what, fault, &error)
         })?;
         let truth = all.as_boolean();
         Ok(if truth.null_count() > 0 {

@@ -108,9 +108,32 @@ impl Query<'_> {
     }
 }
 
-/// What DataFusion says of values that it can't compute from, with what keeps them from failing.
+/// Whether values may be what DataFusion can't compute from, and not the SQL itself.
+pub(super) fn is_of_values(error: &DataFusionError) -> bool {
+    !matches!(
+        error.find_root(),
+        DataFusionError::Plan(_)
+            | DataFusionError::NotImplemented(_)
+            | DataFusionError::Internal(_)
+            | DataFusionError::Configuration(_)
+            | DataFusionError::SchemaError(..)
+            | DataFusionError::ResourcesExhausted(_)
+    )
+}
+
+/// What DataFusion says of values that it can't compute from, with what keeps them from failing, or
+/// of a fault of the SQL, with what to write.
 pub(super) fn of_values(error: &DataFusionError) -> String {
-    const ADVICE: [(&str, &str); 4] = [
+    const ADVICE: [(&str, &str); 7] = [
+        (
+            "date part",
+            "write year, quarter, month, week, day, dow, doy, hour, minute, second or epoch",
+        ),
+        (
+            "the format",
+            "write codes such as '%Y-%m-%d %H:%M:%S', with all that a date or a time needs",
+        ),
+        ("regular expression", "write \\( for a bracket itself"),
         ("divide by zero", "divide by nullif(x, 0) for null instead"),
         ("overflow", "compute with cast(x AS double)"),
         ("cast", "try_cast(x AS type) gives null instead"),
@@ -161,13 +184,24 @@ pub(super) fn text(error: &DataFusionError) -> String {
             }
             other => other.to_string(),
         },
-        DataFusionError::ArrowError(error, _) => error.to_string(),
+        DataFusionError::ArrowError(error, _) => {
+            let text = error.to_string();
+            of_pattern(&text).unwrap_or(text)
+        }
         DataFusionError::Shared(inner) => text(inner),
-        other => other
-            .message()
-            .lines()
-            .next()
-            .unwrap_or_default()
-            .to_owned(),
+        other => {
+            let text = other.message();
+            let first = || text.lines().next().unwrap_or_default().to_owned();
+            of_pattern(&text).unwrap_or_else(first)
+        }
     }
+}
+
+/// What is wrong with a regular expression, which is shown over several lines before the reason.
+fn of_pattern(text: &str) -> Option<String> {
+    let (_, shown) = text.split_once("regex parse error:")?;
+    let reason = shown
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("error: "))?;
+    Some(format!("a regular expression is wrong: {reason}"))
 }

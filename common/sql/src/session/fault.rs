@@ -7,8 +7,10 @@ use anyhow::Result;
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::Schema;
 use datafusion::error::{DataFusionError, Result as SqlResult};
+use datafusion::execution::context::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan, Projection};
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::windows::BoundedWindowAggExec;
 use futures::StreamExt;
 use futures::executor::block_on;
 
@@ -17,8 +19,10 @@ use runtime::failure::Failure;
 use table::config::FEATURES_FILE;
 use table::dataset::{Dataset, keys};
 
+use super::check::Checked;
+use super::excerpt::Query;
 use super::source::Source;
-use super::{Features, excerpt, lineage, overflow};
+use super::{Features, excerpt, lineage, overflow, probe, sliding};
 
 /// Values of a row, besides its key, that a message shows.
 const SHOWN: usize = 5;
@@ -69,7 +73,94 @@ pub(super) fn row(rows: &RecordBatch, row: usize, key: &[usize], reads: &[usize]
     }
 }
 
+/// The error for what fails as `what` says: `fault` is the one of the SQL itself, if it has one.
+pub(super) fn failure(
+    what: &str,
+    fault: Option<DataFusionError>,
+    error: &DataFusionError,
+) -> anyhow::Error {
+    match fault {
+        Some(fault) => Failure::usage(format!("{what}: {}", excerpt::of_values(&fault))),
+        None => {
+            let text = format!("{what}: {}", excerpt::of_values(error));
+            match excerpt::is_of_values(error) {
+                true => Failure::contract(text),
+                false => Failure::usage(text),
+            }
+        }
+    }
+}
+
+/// The error for a fault that shows without any row.
+pub(super) fn refusal(what: &str, fault: &DataFusionError) -> anyhow::Error {
+    let text = excerpt::of_values(fault);
+    Failure::usage(format!("{what}, whatever the rows hold: {text}"))
+}
+
+/// The refusal of a query that DataFusion does not plan, with the column that it is about.
+pub(super) fn of_planning(
+    state: &SessionState,
+    query: &Query<'_>,
+    checked: &Checked,
+    error: &DataFusionError,
+) -> anyhow::Error {
+    let names = checked.plan.schema().fields();
+    let all: Vec<usize> = (0..names.len()).collect();
+    let fails = |count: usize| part(state, &checked.plan, &all[..count]).is_err();
+    // A condition is in the way of every column.
+    let count = match checked.condition {
+        None => least(all.len(), fails),
+        Some(_) => None,
+    };
+    let Some(count) = count else {
+        return query.failure(error);
+    };
+    let name = names[count - 1].name();
+    let text = excerpt::of_values(error);
+    let text = format!("the column {name:?} can't be computed: {text}");
+    query.refusal(query.find(name), &text)
+}
+
+/// Where a query fails.
+struct Place {
+    /// A column of its result that shows it.
+    column: usize,
+    text: String,
+}
+
 impl Features {
+    /// Refuses SQL with a fault that DataFusion finds only once it computes, such as an unknown
+    /// unit of time, before any row is read. What was trained with such SQL before is not asked:
+    /// no row may have come to the fault.
+    ///
+    /// # Errors
+    /// A fault that shows without any row: exit 2, with the column.
+    pub fn must_compute(&self) -> Result<()> {
+        self.aggregates.must_compute()?;
+        for condition in self.filter.iter().chain(&self.train_filter) {
+            condition.must_compute(&self.raw)?;
+        }
+        let Some(fault) = probe::of_plan(&self.plan) else {
+            return Ok(());
+        };
+        let all: Vec<usize> = (0..self.columns.len()).collect();
+        let count = least(all.len(), |count| self.fault(&all[..count]).is_some());
+        let column = count.map(|count| count - 1);
+        let of_column = column.and_then(|column| self.fault(&[column]));
+        let place = column.map(|column| self.in_column(column));
+        let what = format!("{FEATURES_FILE} fails{}", place.unwrap_or_default());
+        Err(refusal(&what, &of_column.unwrap_or(fault)))
+    }
+
+    /// The fault of these columns of the result that shows without any row.
+    fn fault(&self, columns: &[usize]) -> Option<DataFusionError> {
+        probe::of_plan(&self.part(columns).ok()?)
+    }
+
+    fn in_column(&self, column: usize) -> String {
+        format!(" in the column {:?}", self.schema.field(column).name())
+    }
+
     /// The error for rows that the query can't be computed from; `last` are those that it took last.
     pub(super) fn failure(
         &self,
@@ -77,64 +168,67 @@ impl Features {
         last: Option<&RecordBatch>,
     ) -> anyhow::Error {
         // Where the search fails as well, the error itself is the message.
-        let place = last.and_then(|rows| self.place(rows).ok().flatten());
-        Failure::contract(format!(
-            "{FEATURES_FILE} fails{}: {}",
-            place.unwrap_or_default(),
-            excerpt::of_values(error)
-        ))
+        let place = last.and_then(|rows| self.place(error, rows).ok().flatten());
+        let fault = match &place {
+            Some(place) => self.fault(&[place.column]),
+            None => probe::of_plan(&self.plan).filter(|fault| is_same(fault, error)),
+        };
+        let place = place.map(|place| place.text).unwrap_or_default();
+        failure(&format!("{FEATURES_FILE} fails{place}"), fault, error)
     }
 
-    /// Where the query fails on rows. What windows compute is not looked at: it depends on rows that
-    /// came before.
-    fn place(&self, rows: &RecordBatch) -> Result<Option<String>> {
+    /// Where the query fails on rows.
+    fn place(&self, error: &DataFusionError, rows: &RecordBatch) -> Result<Option<Place>> {
         let origins = lineage::of_plan(&self.logical)?;
-        let fails = |columns: &[usize], rows: RecordBatch| {
-            let part = self.part(columns);
-            part.is_ok_and(|part| self.run(part, rows).is_err())
-        };
-        let first_row = |column: usize, reads: &[usize]| {
-            let part = self.part(&[column]).ok()?;
+        let (windowed, others): (Vec<usize>, Vec<usize>) =
+            (0..origins.len()).partition(|&column| origins[column].windowed);
+        let (taken, computed): (Vec<usize>, Vec<usize>) = others
+            .into_iter()
+            .partition(|&column| origins[column].raw.is_some());
+        let first_row = |part: &Arc<dyn ExecutionPlan>, reads: &[usize]| {
             let fails = |count| self.run(part.clone(), rows.slice(0, count)).is_err();
             let count = least(rows.num_rows(), fails)?;
-            Some(row(rows, count - 1, &self.key, reads))
+            Some(format!(" of {}", row(rows, count - 1, &self.key, reads)))
         };
-        let of = |row: Option<String>| row.map(|row| format!(" of {row}")).unwrap_or_default();
-        let (taken, computed): (Vec<usize>, Vec<usize>) = (0..origins.len())
-            .filter(|&column| !origins[column].windowed)
-            .partition(|&column| origins[column].raw.is_some());
         // A condition fails whatever is selected.
         if let (true, Some(&column)) = (self.condition.is_some(), taken.first())
-            && fails(&[column], rows.clone())
+            && let Some(row) = first_row(&self.part(&[column])?, &[])
         {
-            return Ok(Some(format!(" in the WHERE{}", of(first_row(column, &[])))));
+            let text = format!(" in the WHERE{row}");
+            return Ok(Some(Place { column, text }));
         }
-        let count = least(computed.len(), |count| {
-            fails(&computed[..count], rows.clone())
+        // What windows are over is computed from each row, as all is without windows.
+        for columns in [computed, windowed.clone()] {
+            let part = |columns: &[usize]| self.part(columns).map(below_windows);
+            let count = least(columns.len(), |count| {
+                let part = part(&columns[..count]);
+                part.is_ok_and(|part| self.run(part, rows.clone()).is_err())
+            });
+            if let Some(count) = count {
+                let column = columns[count - 1];
+                let reads: Vec<usize> = origins[column].reads.iter().copied().collect();
+                let row = first_row(&part(&[column])?, &reads).unwrap_or_default();
+                let text = format!("{}{row}", self.in_column(column));
+                return Ok(Some(Place { column, text }));
+            }
+        }
+        // What is computed from windows depends on rows that came before: another error than the
+        // one to place says nothing, and neither does the row.
+        let count = least(windowed.len(), |count| {
+            let part = self.part(&windowed[..count]);
+            let again = part.and_then(|part| self.run(sliding::in_place(part)?, rows.clone()));
+            again.is_err_and(|again| is_same(&again, error))
         });
         Ok(count.map(|count| {
-            let column = computed[count - 1];
-            let reads: Vec<usize> = origins[column].reads.iter().copied().collect();
-            format!(
-                " in the column {:?}{}",
-                self.schema.field(column).name(),
-                of(first_row(column, &reads))
-            )
+            let column = windowed[count - 1];
+            let text = self.in_column(column);
+            Place { column, text }
         }))
     }
 
     /// The query with these columns of its result alone.
     fn part(&self, columns: &[usize]) -> SqlResult<Arc<dyn ExecutionPlan>> {
-        let all = self.logical.schema().columns();
-        let columns = columns
-            .iter()
-            .filter_map(|&column| all.get(column).cloned());
-        let part = Projection::try_new(
-            columns.map(Expr::Column).collect(),
-            Arc::new(self.logical.clone()),
-        );
-        let part = LogicalPlan::Projection(part?);
-        block_on(self.state.create_physical_plan(&part)).and_then(overflow::check_plan)
+        part(&self.state, &self.logical, columns)
     }
 
     /// Runs a part of the query over rows, for its error.
@@ -146,4 +240,35 @@ impl Features {
         }
         Ok(())
     }
+}
+
+/// A query with these columns of its result alone.
+fn part(
+    state: &SessionState,
+    query: &LogicalPlan,
+    columns: &[usize],
+) -> SqlResult<Arc<dyn ExecutionPlan>> {
+    let all = query.schema().columns();
+    let columns = columns
+        .iter()
+        .filter_map(|&column| all.get(column).cloned());
+    let part = Projection::try_new(columns.map(Expr::Column).collect(), Arc::new(query.clone()));
+    let part = LogicalPlan::Projection(part?);
+    block_on(state.create_physical_plan(&part)).and_then(overflow::check_plan)
+}
+
+/// What a plan computes from each row alone: all without windows, else what comes before them.
+fn below_windows(plan: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
+    let mut node = &plan;
+    while let [input] = node.children()[..] {
+        if node.downcast_ref::<BoundedWindowAggExec>().is_some() {
+            return input.clone();
+        }
+        node = input;
+    }
+    plan
+}
+
+fn is_same(left: &DataFusionError, right: &DataFusionError) -> bool {
+    excerpt::text(left) == excerpt::text(right)
 }

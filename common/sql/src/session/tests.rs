@@ -77,6 +77,7 @@ fn the_default_features_have_their_roles() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../config-maps");
     let config = Config::from_folder(Path::new(folder)).unwrap();
     let features = Features::new(&config, 64 << 20).unwrap();
+    features.must_compute().unwrap();
     let columns: Vec<String> = features
         .columns()
         .iter()

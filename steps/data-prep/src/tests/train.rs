@@ -336,6 +336,24 @@ async fn a_query_that_may_drop_rows_is_refused_before_a_file_is_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_fault_that_needs_no_row_is_refused_before_a_file_is_read() {
+    let bench = Bench::with_files(&[13, 13]);
+    bench.configure(
+        "features.sql",
+        "SELECT *, date_part('year', date_trunc('mnth', date)) AS bad FROM raw",
+    );
+    let text = failure(2, bench.plan(&[]).await);
+    assert!(
+        text.contains(
+            "features.sql fails in the column \"bad\", whatever the rows hold: Unsupported \
+             date_trunc granularity: 'mnth'"
+        ),
+        "{text}"
+    );
+    assert_eq!(bench.store.list("").await.unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn values_that_the_query_can_not_be_computed_from_are_told_with_file_column_and_row() {
     let bench = Bench::with_files(&[13, 13]);
     bench.configure(

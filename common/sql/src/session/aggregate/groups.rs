@@ -11,13 +11,14 @@ use arrow::datatypes::{Field, Schema};
 use arrow::row::{RowConverter, SortField};
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::StreamWriter;
+use datafusion::error::DataFusionError;
 use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
 use datafusion::physical_expr::GroupsAccumulatorAdapter;
 
 use runtime::failure::Failure;
 use table::config::aggregates as files;
 
-use super::super::{excerpt, fault};
+use super::super::fault;
 use super::Aggregate;
 
 /// What a key takes in a table of keys besides its bytes.
@@ -132,7 +133,8 @@ impl Groups {
                     let row = fault::row(rows, count - 1, &[], &value.reads);
                     format!("{what}, in the column {:?} of {row}", value.column)
                 });
-                failure(&aggregate, place.as_deref().unwrap_or(what), &error)
+                let what = place.as_deref().unwrap_or(what);
+                failure(&aggregate, what, value.fault(rows.schema_ref()), &error)
             })?;
         }
         Ok(())
@@ -147,7 +149,7 @@ impl Groups {
             let columns = states.columns().get(at..to);
             let columns = columns.with_context(|| format!("{what} lacks columns"))?;
             let merged = function.merge_batch(columns, &places, self.places.len());
-            merged.map_err(|error| failure(&self.aggregate, what, &error))?;
+            merged.map_err(|error| failure(&self.aggregate, what, None, &error))?;
             at = to;
         }
         Ok(())
@@ -182,8 +184,8 @@ impl Groups {
                 (Emitted::States, false) => function.state(EmitTo::All),
                 (Emitted::Values, false) => function.evaluate(EmitTo::All).map(|made| vec![made]),
             };
-            let made =
-                made.map_err(|error| failure(&self.aggregate, "the rows to train on", &error))?;
+            let made = made
+                .map_err(|error| failure(&self.aggregate, "the rows to train on", None, &error))?;
             for (place, (field, made)) in of_value.iter().zip(made).enumerate() {
                 let name = match what {
                     Emitted::States => format!("{} {place}", value.column),
@@ -211,13 +213,11 @@ enum Emitted {
 fn failure(
     aggregate: &Aggregate,
     what: &str,
-    error: &datafusion::error::DataFusionError,
+    fault: Option<DataFusionError>,
+    error: &DataFusionError,
 ) -> anyhow::Error {
-    Failure::contract(format!(
-        "{} fails on {what}: {}",
-        files::file_of(&aggregate.name),
-        excerpt::of_values(error)
-    ))
+    let file = files::file_of(&aggregate.name);
+    fault::failure(&format!("{file} fails on {what}"), fault, error)
 }
 
 /// All aggregates of some rows.

@@ -316,3 +316,26 @@ fn batches_of_rows_have_the_values_of_one() {
     let pieces = compute(&features, pieces).unwrap();
     assert_eq!(concat_batches(features.schema(), [&pieces]).unwrap(), whole);
 }
+
+#[test]
+fn a_fault_of_an_aggregate_is_found_without_rows() {
+    let bad = "SELECT country, max(date_part('foo', date)) AS most FROM train GROUP BY country";
+    let features = with(&[("store", bad)], "SELECT * FROM raw").unwrap();
+    for (error, says) in [
+        (
+            features.must_compute().unwrap_err(),
+            "aggregate.store.sql fails in the column \"store.most\", whatever the rows hold: Date part",
+        ),
+        (
+            features
+                .fit(64 << 20)
+                .unwrap()
+                .add("a file", &rows(5))
+                .unwrap_err(),
+            "aggregate.store.sql fails on a file, in the column \"store.most\" of",
+        ),
+    ] {
+        assert_eq!(exit_code(&error), 2, "{error:#}");
+        assert!(error.to_string().starts_with(says), "{error:#}");
+    }
+}

@@ -76,6 +76,213 @@ fn each_kind_of_failure_has_advice_that_works() {
     }
 }
 
+/// Expressions that fail whatever the rows hold, and why.
+const FAULTS: [(&str, &str); 11] = [
+    (
+        "date_part('year', date_trunc('mnth', date))",
+        "Unsupported date_trunc granularity: 'mnth'. Supported values are: microsecond",
+    ),
+    (
+        "date_part('foo', date)",
+        "Date part 'foo' not supported (write year, quarter, month",
+    ),
+    (
+        "CASE WHEN feature1 > 0 THEN date_part('foo', date) ELSE 0 END",
+        "Date part 'foo' not supported",
+    ),
+    (
+        "length(to_char(date, '%Q'))",
+        "to_char() does not know the format \"%Q\" (write codes such as '%Y-%m-%d %H:%M:%S'",
+    ),
+    (
+        "date_part('epoch', to_timestamp(country, '%Y-%Q'))",
+        "to_timestamp() does not know the format \"%Y-%Q\"",
+    ),
+    (
+        "date_part('year', to_date(country, '%Y-%m'))",
+        "to_date() reads no text by the format \"%Y-%m\", such as \"2024-12\"",
+    ),
+    (
+        "regexp_count(country, '(')",
+        "(write \\( for a bracket itself)",
+    ),
+    (
+        "length(repeat(country, 100000000))",
+        "repeat() would make a text of 100000000 characters, of which it may have 1000000",
+    ),
+    (
+        "length(repeat('x', 2000000000))",
+        "repeat() would make a text of 2000000000 characters",
+    ),
+    (
+        "length(lpad(country, 1000000000))",
+        "lpad() would make a text of 1000000000 characters",
+    ),
+    (
+        "length(rpad(country, 2000000, 'ä'))",
+        "rpad() would make a text of 2000000 characters",
+    ),
+];
+
+#[test]
+fn what_is_not_planned_names_the_column() {
+    for (bad, says) in [
+        (
+            "regexp_like(country, '(')",
+            "a regular expression is wrong: unclosed group (write \\( for a bracket itself)",
+        ),
+        (
+            "country ~ '('",
+            "a regular expression is wrong: unclosed group",
+        ),
+        (
+            "feature1 + CAST('x' AS BIGINT)",
+            "Cannot cast string 'x' to value of Int64 type",
+        ),
+    ] {
+        let sql = format!("SELECT *, feature2 + 1 AS more,\n  {bad} AS bad, 1 AS one FROM raw");
+        let error = plan(&sql)
+            .err()
+            .unwrap_or_else(|| panic!("{bad} was accepted"));
+        assert_eq!(exit_code(&error), 2, "{bad}: {error:#}");
+        let text = error.to_string();
+        assert!(
+            text.starts_with("features.sql, line 2, column ")
+                && text.contains(": the column \"bad\" can't be computed: ")
+                && text.contains(says),
+            "{bad}: {text}"
+        );
+    }
+}
+
+#[test]
+fn a_fault_of_the_query_is_found_without_rows() {
+    for (bad, says) in FAULTS {
+        for sql in [
+            format!("SELECT *, feature2 + 1 AS more, {bad} AS bad, feature1 + 1 AS less FROM raw"),
+            format!("SELECT * EXCEPT (n), n AS bad FROM (SELECT *, {bad} AS n FROM raw) AS t"),
+        ] {
+            let error = plan(&sql).unwrap().must_compute().expect_err(bad);
+            assert_eq!(exit_code(&error), 2, "{sql}: {error:#}");
+            let text = error.to_string();
+            let column = "features.sql fails in the column \"bad\", whatever the rows hold: ";
+            assert!(
+                text.starts_with(column) && text.contains(says),
+                "{sql}: {text}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_fault_of_the_query_is_none_of_the_rows() {
+    for (bad, says) in FAULTS {
+        let features = plan(&format!(
+            "SELECT *, feature2 + 1 AS more, {bad} AS bad FROM raw"
+        ));
+        let error = compute(&features.unwrap(), rows()).expect_err(bad);
+        assert_eq!(exit_code(&error), 2, "{bad}: {error:#}");
+        let text = error.to_string();
+        assert!(
+            text.starts_with("features.sql fails in the column \"bad\" of the row date 1970-01-01")
+                && text.contains(says),
+            "{bad}: {text}"
+        );
+    }
+}
+
+#[test]
+fn no_value_is_taken_for_a_fault_of_the_query() {
+    for good in [
+        "1 / CAST(feature1 AS BIGINT)",
+        "1 / CAST(coalesce(feature1, 0) AS BIGINT)",
+        "CAST(coalesce(country, 'none') AS BIGINT)",
+        "abs(CASE WHEN feature1 IS NULL THEN 1 / 0 ELSE 1 END)",
+        "date_part('epoch', to_timestamp(country, '%d/%m/%Y'))",
+        "date_part('epoch', to_timestamp(country, '%d/%m/%Y %H:%M', '%Y-%m-%d'))",
+        "date_part('epoch', to_timestamp(country, '%-d.%-m.%y %I:%M:%S%.f %p'))",
+        "date_part('epoch', to_timestamp(country, '%Y-%m-%dT%H:%M:%S%#z'))",
+        "date_part('epoch', to_timestamp(country, '%Y-%m-%d %H:%M:%S%z'))",
+        "date_part('epoch', to_timestamp(country, '%Y-%m-%d %H:%M:%S %Z'))",
+        "date_part('epoch', to_timestamp(country, '%Y%m%d%H%M%S'))",
+        "date_part('epoch', to_timestamp(country, '%s'))",
+        "date_part('year', to_date(country, '%a, %d %b %Y'))",
+        "date_part('hour', to_time(country, '%H:%M'))",
+        "to_unixtime(country, '%Y%j')",
+        "length(to_char(date, '%Y-%m-%d'))",
+        "date_part('dow', date_trunc('week', date))",
+        "date_part('minute', date_bin(INTERVAL '15 minutes', date))",
+        "country ~ '\\('",
+        "regexp_count(country, '\\(')",
+        "length(regexp_replace(country, '^(.).*$', '\\1', 'g'))",
+        "length(concat_ws('-', country, customerId)) + strpos(country, 'D')",
+        "length(split_part(country, '-', 2)) + levenshtein(country, 'DE')",
+        "round(power(feature1, 2), 2) + greatest(feature1, feature2) + nullif(feature2, 0)",
+        "length(repeat(country, CAST(feature1 AS BIGINT)))",
+    ] {
+        let features = plan(&format!("SELECT *, {good} AS good FROM raw"));
+        let features = features.unwrap_or_else(|error| panic!("{good}: {error:#}"));
+        let found = features.must_compute();
+        found.unwrap_or_else(|error| panic!("{good}: {error:#}"));
+    }
+}
+
+#[test]
+fn texts_may_be_padded_and_repeated_up_to_a_limit() {
+    let features = plan(
+        "SELECT *, length(repeat(country, 3)) AS a, length(lpad(country, 5, '0')) AS b, \
+         length(rpad(country, 1000000)) AS c FROM raw",
+    );
+    let features = features.unwrap();
+    features.must_compute().unwrap();
+    let computed = compute(&features, vec![raw(&[1.0, 2.0], &[1.0, 1.0])]).unwrap();
+    for (name, wanted) in [("a", 6), ("b", 5), ("c", 1_000_000)] {
+        let column = computed.column_by_name(name).unwrap();
+        let column = arrow::compute::cast(column, &DataType::Int64).unwrap();
+        let column = column.as_primitive::<arrow::datatypes::Int64Type>();
+        assert!(column.is_null(0), "{name}");
+        assert_eq!(column.value(1), wanted, "{name}");
+    }
+    for (bad, rows, says) in [
+        (
+            "repeat(country, CAST(feature1 * 100000000 AS BIGINT))",
+            2,
+            "in the column \"bad\" of the row date 1970-01-01T00:00:00, customerId \"c1\"",
+        ),
+        (
+            "repeat(country, 60000)",
+            8_000,
+            "rows at once, of which there may be 268435456: make them shorter",
+        ),
+    ] {
+        let features = plan(&format!("SELECT *, length({bad}) AS bad FROM raw")).unwrap();
+        features.must_compute().unwrap();
+        let rows = raw(&vec![1.0; rows], &vec![1.0; rows]);
+        let error = compute(&features, vec![rows]).expect_err(bad);
+        assert_eq!(exit_code(&error), 2, "{bad}: {error:#}");
+        assert!(error.to_string().contains(says), "{bad}: {error:#}");
+    }
+}
+
+#[test]
+fn a_fault_of_a_filter_is_found_without_rows() {
+    let bad = "to_char(date, '%Q') = 'x'";
+    let features = features_of(sample(Some(bad)), "SELECT * FROM raw").unwrap();
+    for (error, says) in [
+        (
+            features.must_compute().unwrap_err(),
+            "the filter of dataset.json fails, whatever the rows hold: to_char() does not know",
+        ),
+        (
+            features.keep(&rows()[1]).unwrap_err(),
+            "the filter of dataset.json fails on the row date 1970-01-01T00:00:00",
+        ),
+    ] {
+        assert_eq!(exit_code(&error), 2, "{error:#}");
+        assert!(error.to_string().starts_with(says), "{error:#}");
+    }
+}
+
 #[test]
 fn a_condition_names_the_row_too() {
     let bad = "1 / CAST(feature1 AS BIGINT) >= 0";

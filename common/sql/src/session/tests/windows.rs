@@ -7,6 +7,7 @@ use super::*;
 
 pub(super) mod documented;
 mod exact;
+mod faults;
 mod sliding;
 
 const DAY: i64 = 86_400_000_000;

@@ -79,6 +79,15 @@ pub(super) const CASES: &[Case] = &[
         "a condition (WHERE) is refused",
     ),
     case(
+        "features",
+        &[(
+            "HOLDOUT:",
+            "dataset.json: '{\"columns\": [{\"name\": \"id\", \"type\": \"int64\", \"role\": \"id\"}, {\"name\": \"x\", \"type\": \"float64\", \"role\": \"feature\"}, {\"name\": \"y\", \"type\": \"int64\", \"role\": \"target\"}]}'\n  features.sql: SELECT *, date_part('foo', to_timestamp(x)) AS part FROM raw\n  HOLDOUT:",
+        )],
+        "features.sql",
+        "in the column \"part\", whatever the rows hold: Date part 'foo' not supported",
+    ),
+    case(
         "publishing",
         &[(
             "HOLDOUT:",
