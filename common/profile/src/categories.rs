@@ -112,7 +112,8 @@ pub(crate) fn check(names: &[String], cells: &Cells) -> Result<(), CellsError> {
 }
 
 /// Values that training's profile does not hold, with their rows: the same in whatever order they
-/// come. None are kept once there are more than [`MOST_VALUES`].
+/// come, up to [`MOST_VALUES`]. Of more, those are kept that many rows hold, with a lower bound of
+/// these (Misra and Gries 1982): it misses at most one row in as many as are kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NewValues {
     values: BTreeMap<String, u64>,
@@ -122,9 +123,6 @@ pub struct NewValues {
 impl NewValues {
     /// Adds rows of a value.
     pub fn add(&mut self, value: &str, rows: u64) {
-        if self.too_many {
-            return;
-        }
         match self.values.get_mut(value) {
             Some(known) => *known += rows,
             None => drop(self.values.insert(value.to_owned(), rows)),
@@ -136,21 +134,36 @@ impl NewValues {
     pub fn merge(&mut self, other: &Self) {
         self.too_many |= other.too_many;
         for (value, rows) in &other.values {
-            self.add(value, *rows);
+            *self.values.entry(value.clone()).or_default() += rows;
         }
         self.limit();
     }
 
+    /// Takes so many rows off each value that no more than are kept have any left.
     fn limit(&mut self) {
-        self.too_many |= self.values.len() > MOST_VALUES;
-        if self.too_many {
-            self.values.clear();
+        if self.values.len() <= MOST_VALUES {
+            return;
         }
+        self.too_many = true;
+        let mut rows: Vec<u64> = self.values.values().copied().collect();
+        rows.sort_unstable_by_key(|rows| Reverse(*rows));
+        let off = rows[MOST_VALUES];
+        self.values.retain(|_, rows| {
+            *rows -= off.min(*rows);
+            *rows > 0
+        });
     }
 
-    /// They, in order; none where there are too many.
-    pub fn values(&self) -> &BTreeMap<String, u64> {
-        &self.values
+    /// They, in order; `None` where there are too many.
+    pub fn values(&self) -> Option<&BTreeMap<String, u64>> {
+        (!self.too_many).then_some(&self.values)
+    }
+
+    /// The one that the most rows hold, and how many do at least.
+    pub fn most(&self) -> Option<(&str, u64)> {
+        let values = self.values.iter().map(|(value, rows)| (&**value, *rows));
+        // Of equally frequent ones the first in order.
+        values.max_by_key(|(value, rows)| (*rows, Reverse(*value)))
     }
 }
 
@@ -238,10 +251,40 @@ mod tests {
         there.merge(&of(40..MOST_VALUES));
         back.merge(&of(0..60));
         assert_eq!(there, back);
-        assert_eq!(there.values().len(), MOST_VALUES);
-        assert_eq!(there.values()["v50"], 4);
+        let values = there.values().unwrap();
+        assert_eq!(values.len(), MOST_VALUES);
+        assert_eq!(values["v50"], 4);
+        assert_eq!(there.most(), Some(("v40", 4)));
         there.merge(&of(MOST_VALUES..MOST_VALUES + 1));
         there.add("v1", 1);
-        assert!(there.values().is_empty());
+        assert_eq!(there.values(), None);
+        assert_eq!(NewValues::default().most(), None);
+    }
+
+    #[test]
+    fn the_most_frequent_of_too_many_values_is_kept() {
+        // Every third row holds the same value, and the others 10,000 values.
+        let name = |row: usize| match row % 3 {
+            1 => "same".to_owned(),
+            _ => format!("v{}", row * 7 % 10_000),
+        };
+        let of = |rows: std::ops::Range<usize>| {
+            let mut values = NewValues::default();
+            rows.for_each(|row| values.add(&name(row), 1));
+            values
+        };
+        let mut parts = NewValues::default();
+        for part in 0..6 {
+            parts.merge(&of(5000 * part..5000 * (part + 1)));
+        }
+        for found in [of(0..30_000), parts] {
+            assert_eq!(found.values(), None);
+            let (value, rows) = found.most().unwrap();
+            assert_eq!(value, "same");
+            assert!(
+                (10_000 - 30_000 / MOST_VALUES as u64..=10_000).contains(&rows),
+                "{rows}"
+            );
+        }
     }
 }

@@ -5,5 +5,6 @@ pub mod cells;
 pub mod days;
 pub mod drift;
 pub mod grid;
+pub mod placeholder;
 pub mod profiles;
 pub mod reference;

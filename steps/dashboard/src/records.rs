@@ -9,8 +9,9 @@ use catalog::layout::{self, DataVersion, ModelName, Split};
 use catalog::manifest::{self, DatasetManifest, ModelManifest, ResultsManifest};
 use chrono_tz::Tz;
 use futures::{StreamExt, TryStreamExt};
+use learn::metrics::Interval;
 use learn::metrics::paired::Difference;
-use learn::task::Report;
+use learn::task::{Metric, Report};
 use pages::content::{GateSegment, Segments};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -39,6 +40,8 @@ pub(crate) struct Verdict {
     pub(crate) promoted: bool,
     pub(crate) reason: String,
     pub(crate) comparison: String,
+    #[serde(default)]
+    gate: Asked,
     pub(crate) candidate: Judged,
     pub(crate) champion: Option<Judged>,
     /// The gate's metric of the candidate less that of the champion.
@@ -48,6 +51,27 @@ pub(crate) struct Verdict {
     /// The segments of the holdout, where the gate looked at them.
     #[serde(default)]
     pub(crate) segments: Vec<GateSegment>,
+}
+
+/// What the gate asked of a version.
+#[derive(Debug, Default, Deserialize)]
+struct Asked {
+    /// Name of the metric that is compared.
+    #[serde(default)]
+    metric: String,
+}
+
+impl Verdict {
+    /// The 95 % interval of the difference, within what the metric can differ by.
+    pub(crate) fn interval(&self) -> Option<Interval> {
+        let difference = self.difference?;
+        let interval = difference.interval();
+        Some(match Metric::named(&self.gate.metric) {
+            Ok(metric) => metric.possible_difference(difference.value, interval),
+            // Of a release that knew other metrics.
+            Err(_) => interval,
+        })
+    }
 }
 
 /// One of the two models of a verdict.

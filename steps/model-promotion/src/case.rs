@@ -187,7 +187,7 @@ impl<'a> Case<'a> {
                 difference,
                 ..
             } = rival;
-            Gate::certainty(*version, difference)
+            gate.certainty(*version, difference)
         });
         let (mut promoted, mut reason) = gate.decide(&report, measured_by);
         if promoted {

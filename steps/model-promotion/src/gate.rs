@@ -108,7 +108,7 @@ impl Gate {
         let passes = match (self.compare, &difference) {
             (GateCompare::Estimate, _) => estimate,
             (GateCompare::Interval, Ok(difference)) => {
-                let interval = difference.interval();
+                let interval = self.interval(difference);
                 let worse = rank(interval.low).min(rank(interval.high));
                 worse + self.margin >= 0.0
             }
@@ -131,12 +131,22 @@ impl Gate {
         (passes, text)
     }
 
+    /// Of a difference of the metric, within what it can be.
+    fn interval(&self, difference: &Difference) -> Interval {
+        let interval = difference.interval();
+        self.metric.possible_difference(difference.value, interval)
+    }
+
     /// How sure the difference to a champion is; empty where that is not known.
-    pub(crate) fn certainty(version: u64, difference: &Result<Difference, String>) -> String {
+    pub(crate) fn certainty(
+        &self,
+        version: u64,
+        difference: &Result<Difference, String>,
+    ) -> String {
         let Ok(difference) = difference else {
             return String::new();
         };
-        let Interval { low, high } = difference.interval();
+        let Interval { low, high } = self.interval(difference);
         format!(
             "; the difference to version {version} is {:.5}, with a 95 % interval from {low:.5} to \
              {high:.5}",

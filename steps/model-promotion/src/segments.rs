@@ -109,9 +109,9 @@ impl Gate {
             segments.push(JudgedSegment {
                 rows: of.rows,
                 candidate: of.metric,
-                interval: of.interval(),
+                interval: self.interval_in(&of),
                 champion: theirs.and_then(|of| of.metric),
-                difference: theirs.and_then(|theirs| of.less(theirs)),
+                difference: theirs.and_then(|theirs| self.ahead(&of, theirs)),
                 refuses,
                 reason,
                 column: of.column,
@@ -151,6 +151,17 @@ impl Gate {
         }
     }
 
+    /// The interval of the metric in a segment, within what it can be.
+    fn interval_in(&self, of: &Segment) -> Option<Interval> {
+        Some(self.metric.possible(of.metric?, of.interval()?))
+    }
+
+    /// Likewise of the metric less that of another model.
+    fn ahead(&self, of: &Segment, theirs: &Segment) -> Option<Interval> {
+        let ahead = of.metric? - theirs.metric?;
+        Some(self.metric.possible_difference(ahead, of.less(theirs)?))
+    }
+
     /// What each rule says of a segment, or why it is not judged.
     fn findings(
         &self,
@@ -177,13 +188,13 @@ impl Gate {
         };
         let mut findings = Vec::new();
         if let Some(floor) = rules.floor {
-            findings.push(self.by_floor(floor, value, known(of.interval())?));
+            findings.push(self.by_floor(floor, value, known(self.interval_in(of))?));
         }
         if let Some((margin, (version, theirs))) = rules.margin.zip(theirs) {
             let of_version = format!("version {version}");
             let theirs = theirs.ok_or_else(|| undefined(&of_version))?;
             let before = theirs.metric.ok_or_else(|| undefined(&of_version))?;
-            let difference = known(of.less(theirs))?;
+            let difference = known(self.ahead(of, theirs))?;
             let before = (before, of_version.as_str());
             findings.push(self.by_margin(margin, value, before, difference));
         }
@@ -389,6 +400,72 @@ mod tests {
             let told = judged.segments[1].refuses;
             let expected = (ours.is_some() && rows >= 200).then_some(!refusal.is_empty());
             assert_eq!(told, expected, "{}", judged.reason);
+        }
+    }
+
+    #[test]
+    fn intervals_end_where_the_metric_does() {
+        // Metric, values of candidate and champion, their spreads, and the ends that the metric's
+        // range gives; the other ends are those of the jackknife.
+        let table = [
+            (
+                "roc_auc",
+                [0.99, 0.97],
+                [0.01, 0.0],
+                [None, Some(1.0)],
+                [None; 2],
+            ),
+            (
+                "log_loss",
+                [0.02, 0.3],
+                [0.01, 0.0],
+                [Some(0.0), None],
+                [None; 2],
+            ),
+            ("r2", [0.98, 0.5], [0.01, 0.0], [None, Some(1.0)], [None; 2]),
+            (
+                "brier",
+                [0.02, 0.98],
+                [0.01, 0.01],
+                [Some(0.0), None],
+                [Some(-1.0), None],
+            ),
+        ];
+        for (name, values, [ours, theirs], metric_ends, difference_ends) in table {
+            let metric = Metric::named(name).unwrap();
+            let rules = SegmentRules {
+                floor: None,
+                margin: Some(2.0),
+                rows: 200,
+            };
+            let gate = Gate {
+                metric,
+                floor: None,
+                margin: 0.0,
+                window: None,
+                compare: GateCompare::Estimate,
+                segments: Some(rules),
+            };
+            // They move apart, where both move.
+            let candidate = segments(Some(values[0]), 900, ours);
+            let champion = segments(Some(values[1]), 900, -theirs);
+            let judged = gate.decide_by_segments(rules, candidate, Some((7, champion)));
+            let judged = &judged.segments[1];
+            let close =
+                |found: Option<Interval>, value: f64, spread: f64, ends: [Option<f64>; 2]| {
+                    let found = found.expect("an interval");
+                    let half = 11.36 * spread;
+                    let low = ends[0].unwrap_or(value - half);
+                    let high = ends[1].unwrap_or(value + half);
+                    let near = (found.low - low).abs() < 1e-3 && (found.high - high).abs() < 1e-3;
+                    assert!(near, "{name}: {found:?}, not {low} to {high}");
+                    for (found, end) in [(found.low, ends[0]), (found.high, ends[1])] {
+                        assert!(end.is_none_or(|end| found == end), "{name}: {found}");
+                    }
+                };
+            close(judged.interval, values[0], ours, metric_ends);
+            let ahead = values[0] - values[1];
+            close(judged.difference, ahead, ours + theirs, difference_ends);
         }
     }
 

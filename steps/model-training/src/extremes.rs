@@ -300,7 +300,13 @@ pub(crate) async fn describe(
                 "it decides the whole fit; correct it, bound it or make it null",
             ),
             Far::Ranges(ranges) => (
-                format!("{ranges:.1e} times as far from all its other values as these lie apart"),
+                format!(
+                    "{} times as far from all its other values as these lie apart",
+                    match *ranges < 100.0 {
+                        true => format!("{ranges:.1}"),
+                        false => format!("{ranges:.1e}"),
+                    }
+                ),
                 "if it stands for a missing value, make it null; else correct or bound it",
             ),
         };

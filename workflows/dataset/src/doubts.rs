@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use anyhow::Result;
 use learn::metrics::{RankError, rank_metrics};
+use profile::placeholder::is_placeholder;
 use table::dataset::ColumnType;
 
 use crate::column::Column;
@@ -29,23 +30,6 @@ const CODES: (usize, usize) = (20, 20);
 const NAMES: f64 = 0.9;
 /// The share of texts that spell a number or a date from which a column is meant as such.
 const SPELLED: f64 = 0.9;
-/// Numbers that represent a missing value in other programs.
-const SENTINELS: [f64; 14] = [
-    -1.0,
-    -9.0,
-    -99.0,
-    -999.0,
-    -9999.0,
-    -99999.0,
-    -999999.0,
-    99.0,
-    999.0,
-    9999.0,
-    99999.0,
-    999999.0,
-    -32768.0,
-    2147483647.0,
-];
 /// Rows that hold such a number at least.
 const SENTINEL_ROWS: u64 = 3;
 
@@ -479,7 +463,8 @@ fn sentinel(column: &Column, numbers: &[f64]) -> Option<(f64, u64)> {
     finite.sort_by(f64::total_cmp);
     let (least, most) = (*finite.first()?, *finite.last()?);
     [least, most].into_iter().find_map(|end| {
-        if !SENTINELS.contains(&end) || column.distinct.len() < 4 {
+        let is_usual = matches!(end, -1.0 | -9.0) || is_placeholder(end);
+        if !is_usual || column.distinct.len() < 4 {
             return None;
         }
         let others = || finite.iter().copied().filter(|value| *value != end);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use arrow::datatypes::DataType;
 use runtime::work::{Disk, Work};
 use table::dataset::Csv;
 use table::raw::probe::{Found, Probe};
@@ -128,8 +129,16 @@ fn nested(probes: &[Probe], name: &str) -> String {
 
 /// Types by how many files spell them.
 fn differing(spelled: &[(String, usize)]) -> String {
+    let unsigned = DataType::UInt64.to_string();
+    let advice = match spelled.iter().all(|(name, _)| *name == unsigned) {
+        true => {
+            "; its whole numbers are too large for int64, and not all of them are floats: write it \
+             as text, or as floats, which rounds them"
+        }
+        false => "",
+    };
     format!(
-        "no type accepts its values in all files: it is {}",
+        "no type accepts its values in all files: it is {}{advice}",
         by_files(spelled)
     )
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::{
     ArrayRef, Float32Array, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
+    UInt64Array,
 };
 use clap::Parser;
 use parquet::arrow::ArrowWriter;

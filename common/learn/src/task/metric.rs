@@ -83,13 +83,26 @@ impl Metric {
     /// assert_eq!(loss.possible(0.1, interval), Interval { low: 0.0, high: 0.3 });
     /// # Ok::<(), learn::task::TaskError>(())
     /// ```
-    pub fn possible(self, value: f64, Interval { low, high }: Interval) -> Interval {
+    pub fn possible(self, value: f64, interval: Interval) -> Interval {
+        within(self.range(), value, interval)
+    }
+
+    /// The same around `difference`, its value of one model less that of another: such as one from
+    /// -1 to 1 of shares, and any of what has no known end.
+    ///
+    /// ```
+    /// use learn::metrics::Interval;
+    /// use learn::task::Metric;
+    ///
+    /// let auc = Metric::named("roc_auc")?;
+    /// let interval = Interval { low: 0.7, high: 1.1 };
+    /// let possible = auc.possible_difference(0.9, interval);
+    /// assert_eq!(possible, Interval { low: 0.7, high: 1.0 });
+    /// # Ok::<(), learn::task::TaskError>(())
+    /// ```
+    pub fn possible_difference(self, difference: f64, interval: Interval) -> Interval {
         let [least, most] = self.range();
-        // A metric of another program may have another range.
-        Interval {
-            low: if value < least { low } else { low.max(least) },
-            high: if value > most { high } else { high.min(most) },
-        }
+        within([least - most, most - least], difference, interval)
     }
 
     /// Whether it can be as good as `value`: what is to be small is 0 or more, and what is to be
@@ -121,6 +134,15 @@ impl Metric {
             Better::Larger if SHARES.iter().any(|of| self.name.ends_with(of)) => [0.0, 1.0],
             Better::Larger => [f64::NEG_INFINITY, 1.0],
         }
+    }
+}
+
+/// The part of an interval that lies within a range; all of it where `value` does not, as that of
+/// another program's metric may.
+fn within([least, most]: [f64; 2], value: f64, Interval { low, high }: Interval) -> Interval {
+    Interval {
+        low: if value < least { low } else { low.max(least) },
+        high: if value > most { high } else { high.min(most) },
     }
 }
 

@@ -220,3 +220,19 @@ fn an_interval_ends_where_its_metric_does() {
     };
     assert_eq!(other.possible(-0.2, interval), interval);
 }
+
+#[test]
+fn a_difference_is_at_most_as_large_as_the_range_of_its_metric() {
+    let infinite = f64::INFINITY;
+    for (name, value, [low, high], expected) in [
+        ("roc_auc", -0.9, [-1.2, -0.6], [-1.0, -0.6]),
+        ("brier", 0.9, [0.7, 1.1], [0.7, 1.0]),
+        ("log_loss", -1.5, [-2.5, -0.5], [-2.5, -0.5]),
+        ("r2", 1.5, [-infinite, 2.5], [-infinite, 2.5]),
+    ] {
+        let metric = Metric::named(name).expect(name);
+        let interval = Interval { low, high };
+        let Interval { low, high } = metric.possible_difference(value, interval);
+        assert_eq!([low, high], expected, "{name}");
+    }
+}

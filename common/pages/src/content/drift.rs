@@ -185,7 +185,8 @@ pub struct CategoryShares {
     pub values: Vec<CategoryRows>,
     /// Rows now with a value that is not among them.
     pub new_rows: u64,
-    /// Those values, the one with the most rows first; empty where they are too many, or not known.
+    /// Those values, the one with the most rows first; where they are too many, only one that the
+    /// verdict is on, with its rows at least, and none where they are not known.
     pub new_values: Vec<CategoryRows>,
 }
 

@@ -107,13 +107,22 @@ pub struct Column<'a> {
 pub fn judged(column: Column<'_>, floor: &NoiseFloor, rules: &Rules) -> ColumnDrift {
     let Column { name, compared, .. } = column;
     let psi = compared.psi(floor);
+    let concentrated = psi
+        .as_ref()
+        .and_then(|psi| concentrated(psi, &column, floor));
     let psi = match column.unknown {
         Some(unknown) => psi.and_then(|psi| apart(psi, unknown, floor)),
         None => psi,
     };
     let categories = column
         .categories
-        .map(|names| shares(names, &column).sorted());
+        .map(|names| shares(names, &column, concentrated.is_some()).sorted());
+    let psi = concentrated.into_iter().chain(psi);
+    let judge = |psi: &Psi| drift::verdict(Some(psi), &rules.thresholds);
+    let psi = psi.max_by(|a, b| {
+        let by_value = a.value.total_cmp(&b.value);
+        judge(a).cmp(&judge(b)).then(by_value)
+    });
     let is_numeric = categories.is_none();
     let side = |side: &Side| match is_numeric {
         true => summary(compared, side),
@@ -180,8 +189,34 @@ fn apart(psi: Psi, [then, now]: [u64; 2], floor: &NoiseFloor) -> Option<Psi> {
     Psi::of(buckets, floor)
 }
 
-/// The rows of each category.
-fn shares(names: &[String], column: &Column<'_>) -> CategoryShares {
+/// An index in which the value of the most rows now, of those without a cell, is a part of its own,
+/// where chance does not explain these rows. Training had it in no more rows than any value that has
+/// a cell.
+fn concentrated(psi: &Psi, column: &Column<'_>, floor: &NoiseFloor) -> Option<Psi> {
+    let cells = column.categories?.len();
+    let (_, now) = column.new?.most()?;
+    let side = &column.compared.then.cells;
+    let (least, rest) = (side.get(..cells)?.iter().min()?, *side.get(cells)?);
+    let others = column.compared.now.cells.get(cells)?.checked_sub(now)?;
+    let then = rest.min(*least);
+    let sides = ([then, psi.reference_rows], [now, psi.current_rows]);
+    // Each of the values without a cell is in a row, then or now.
+    if rest == 0 || floor.explains(sides.0, sides.1, rest + others) {
+        return None;
+    }
+    let buckets = psi.buckets.iter().flat_map(|bucket| {
+        let of = |then, now| PsiBucket::new(bucket.kind, bucket.lower, bucket.upper, then, now);
+        match bucket.kind {
+            PsiKind::Above => [of(rest - then, others), of(then, now)],
+            _ => [of(bucket.reference, bucket.current), of(0, 0)],
+        }
+    });
+    Psi::of(buckets, floor)
+}
+
+/// The rows of each category; where the rows are concentrated on a value without a cell, this one is
+/// among them.
+fn shares(names: &[String], column: &Column<'_>, is_concentrated: bool) -> CategoryShares {
     let (compared, new) = (column.compared, column.new);
     let rows = |side: &Side, cell: usize| side.cells.get(cell).copied().unwrap_or(0);
     let (then, now, others) = (&compared.then, &compared.now, names.len());
@@ -190,11 +225,14 @@ fn shares(names: &[String], column: &Column<'_>) -> CategoryShares {
         reference: rows(then, cell),
         current: rows(now, cell),
     };
-    let new_values = new.into_iter().flat_map(NewValues::values);
-    let new_values = new_values.map(|(value, rows)| CategoryRows {
-        value: value.clone(),
+    let most = new.filter(|new| is_concentrated && new.values().is_none());
+    let most = most.and_then(NewValues::most);
+    let new_values = new.and_then(NewValues::values).into_iter().flatten();
+    let new_values = new_values.map(|(value, rows)| (&**value, *rows));
+    let new_values = new_values.chain(most).map(|(value, rows)| CategoryRows {
+        value: value.to_owned(),
         reference: 0,
-        current: *rows,
+        current: rows,
     });
     CategoryShares {
         reference_rows: then.rows(),
@@ -275,6 +313,103 @@ mod tests {
             psi_by_period: Vec::new(),
         };
         judged(column, &NoiseFloor::of(1), &Rules::default())
+    }
+
+    /// A column beside training, with the values of each row now.
+    fn beside(trained: Categories, now: impl Iterator<Item = String>, sees: bool) -> ColumnDrift {
+        let (names, counted) = (trained.names(), trained.counted());
+        let (mut counts, mut new) = (Counts::new(&counted.cells), NewValues::default());
+        for value in now {
+            let code = code(&names, &value);
+            counts.add(&counted.cells, code, 1);
+            if code == names.len() as f64 {
+                new.add(&value, 1);
+            }
+        }
+        let side = |counts| Side::of(&counted.cells, counts);
+        let compared = Compared::new(&counted.cells, side(&counted.counts), side(&counts));
+        let column = Column {
+            name: "city",
+            compared: &compared,
+            hidden: 0.0,
+            distinct: None,
+            categories: Some(&names),
+            new: sees.then_some(&new),
+            unknown: None,
+            psi_by_period: Vec::new(),
+        };
+        judged(column, &NoiseFloor::of(1), &Rules::default())
+    }
+
+    #[test]
+    fn rows_that_all_hold_one_rare_value_are_drift() {
+        const CITIES: usize = 20_000;
+        let city = |i: usize| format!("city {}", i % CITIES);
+        let trained = || Categories::of(0, (0..CITIES).map(|i| (city(i), 5)));
+        // One of so many rows has another value; that of the others is known, and has no cell.
+        let now = |every: usize| {
+            move |i: usize| match i % every {
+                0 => city(i * 7),
+                _ => city(19_000),
+            }
+        };
+        assert!(!trained().names().contains(&city(19_000)));
+        for (every, sees, verdict) in [
+            (5000, true, Verdict::Alert),
+            (5000, false, Verdict::Ok),
+            // So many others that they are not listed.
+            (2, true, Verdict::Alert),
+            (1, true, Verdict::Ok),
+        ] {
+            let found = beside(trained(), (0..5000).map(now(every)), sees);
+            assert_eq!(found.verdict, verdict, "{every}: {:?}", found.psi);
+            let shares = found.categories.expect("categories");
+            let most = shares.new_values.first().map(|of| (&*of.value, of.current));
+            let (least, named) = (2500 - 5000 / 100, "city 19000");
+            match verdict {
+                Verdict::Alert => {
+                    let (value, rows) = most.expect("a value");
+                    assert!(value == named && rows >= least, "{value}: {rows}");
+                }
+                _ => assert_eq!(most, None),
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_population_is_concentrated_on_no_value() {
+        // Of values that are equally frequent, or the less the higher their number.
+        let equal = |values: f64| move |u: f64| values * u;
+        let zipf = |values: f64| move |u: f64| libm::pow(values, u) - 1.0;
+        let steep = |values: f64| move |u: f64| values * libm::pow(u, 4.0);
+        type Of<'a> = Box<dyn Fn(f64) -> f64 + 'a>;
+        let cases: [(Of<'_>, [u64; 2]); 9] = [
+            (Box::new(equal(300.0)), [2_000, 600]),
+            (Box::new(equal(1_000.0)), [2_000, 500]),
+            (Box::new(equal(20_000.0)), [20_000, 500]),
+            (Box::new(equal(20_000.0)), [2_000, 2_000]),
+            (Box::new(zipf(5_000.0)), [2_000, 500]),
+            (Box::new(zipf(100_000.0)), [20_000, 5_000]),
+            (Box::new(steep(500.0)), [2_000, 500]),
+            (Box::new(steep(20_000.0)), [5_000, 500]),
+            (Box::new(steep(20_000.0)), [500, 5_000]),
+        ];
+        for (at, (of, [n, m])) in cases.iter().enumerate() {
+            for seed in 0..100 {
+                let drawn = |seed: u64, row: u64| of(learn::splitmix::uniform(seed, row)) as u64;
+                let mut trained = std::collections::BTreeMap::new();
+                for row in 0..*n {
+                    *trained.entry(drawn(2 * seed, row)).or_insert(0) += 1;
+                }
+                let trained = trained.into_iter().map(|(of, rows)| (of.to_string(), rows));
+                let trained = Categories::of(0, trained);
+                let now = (0..*m).map(|row| drawn(2 * seed + 1, row).to_string());
+                let now: Vec<String> = now.collect();
+                let [seen, unseen] =
+                    [true, false].map(|sees| beside(trained.clone(), now.iter().cloned(), sees));
+                assert_eq!(seen.psi, unseen.psi, "{at}, {seed}");
+            }
+        }
     }
 
     #[test]

@@ -27,6 +27,8 @@ const SELECTED: f64 = 3.0;
 #[derive(Clone, Debug, PartialEq)]
 pub struct NoiseFloor {
     quantiles: [f64; FREEDOMS],
+    /// How often chance may exceed one of them.
+    tail: f64,
 }
 
 impl NoiseFloor {
@@ -35,7 +37,27 @@ impl NoiseFloor {
         let tail = FALSE_ALARMS / comparisons.max(1) as f64;
         Self {
             quantiles: std::array::from_fn(|freedom| quantile(freedom as u32, tail)),
+            tail,
         }
+    }
+
+    /// Whether chance explains that one of so many values, in `then` of `n` rows of the reference, is
+    /// in `now` of `m` rows of the current data, or in more.
+    ///
+    /// Of all rows with the value, those of the current data are binomial around the share m / (n + m);
+    /// Chernoff's bound of their tail is at most so large for each of the values (Bonferroni).
+    pub fn explains(&self, [then, n]: [u64; 2], [now, m]: [u64; 2], values: u64) -> bool {
+        let rows = (then + now) as f64;
+        let (seen, expected) = (now as f64 / rows, m as f64 / (n + m) as f64);
+        if rows == 0.0 || seen <= expected {
+            return true;
+        }
+        let part = |seen: f64, expected: f64| match seen > 0.0 {
+            true => seen * libm::log(seen / expected),
+            false => 0.0,
+        };
+        let divergence = part(seen, expected) + part(1.0 - seen, 1.0 - expected);
+        rows * divergence <= libm::log(values.max(1) as f64 / self.tail)
     }
 
     /// The floor of an index of these buckets, of `n` rows of the reference and `m` of the current
@@ -215,6 +237,19 @@ mod tests {
             let exceeding = (0..200).filter(exceeds).count();
             assert!(exceeding <= 4, "{exceeding} of {values} values, {rows:?}");
         }
+    }
+
+    #[test]
+    fn the_bound_of_a_value_holds_scipys_tail() {
+        let floor = NoiseFloor::of(1);
+        // 2 of 10,000 rows hold one of 50 values. That 6 of 1,000 do has a chance of 1.3e-5 by
+        // scipy.stats.binom.sf(5, 8, 1 / 11), and 4.2e-5 by the bound; it is to be 2e-5 or more.
+        let explains = |now| floor.explains([2, 10_000], [now, 1000], 50);
+        assert!((0..=6).all(explains));
+        assert!((12..=1000).all(|now| !explains(now)));
+        assert!(floor.explains([0, 10_000], [0, 1000], 50));
+        // With more values more is chance.
+        assert!(floor.explains([2, 10_000], [9, 1000], 1_000_000));
     }
 
     #[test]

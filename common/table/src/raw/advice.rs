@@ -2,12 +2,15 @@
 //! file to score has the contract of its model: there, an edit of `dataset.json` helps with the
 //! next training alone.
 
+mod tried;
+
 use arrow::datatypes::DataType;
 
 use super::{Format, RawFile, convert, format_of, values};
 use crate::dataset::rule::Breach;
 use crate::dataset::{ColumnContract, ColumnType, Form, Labels};
 use catalog::manifest::Role;
+pub(super) use tried::Tried;
 
 /// Texts that other programs write for a value that is missing.
 pub const NULL_TEXTS: [&str; 9] = ["na", "n/a", "null", "none", "nat", "<na>", "nil", "-", "?"];
@@ -78,13 +81,9 @@ pub(super) fn what(breach: &Breach, column: &ColumnContract, file: &RawFile) -> 
 
 /// What to do about the rows of a column, as the end of their line; `example` is the first value.
 /// It is empty where there is nothing to say that holds for every file.
-pub(super) fn of_breach(
-    breach: &Breach,
-    column: &ColumnContract,
-    file: &RawFile,
-    example: &str,
-) -> String {
-    let wider = |column_type: ColumnType| (String::new(), typed(column, column_type));
+pub(super) fn of_breach(breach: &Breach, tried: Tried<'_>, example: &str) -> String {
+    let Tried { column, file, .. } = tried;
+    let wider = |types: &[ColumnType]| (String::new(), tried.first(types, breach));
     let write = |what: &str| (what.to_owned(), None);
     let (write, contract) = match breach {
         Breach::Null if column.role == Role::Target && file.labels == Labels::Required => {
@@ -100,20 +99,25 @@ pub(super) fn of_breach(
         Breach::Above(_) => (String::new(), Some("a higher \"max\"".to_owned())),
         Breach::NotAllowed if column.role == Role::Target => (classes(column, file), None),
         Breach::NotAllowed => (String::new(), Some("it in \"allowed\"".to_owned())),
-        Breach::Misspelt => misspelt(column, file, example),
+        Breach::Misspelt => misspelt(tried, example),
         Breach::Infinite if column.role == Role::Target => (String::new(), None),
-        Breach::Fraction | Breach::Infinite => wider(ColumnType::Float64),
-        Breach::Beyond if is_whole(column.column_type) => beyond(column, file, example),
-        Breach::Beyond if column.column_type == ColumnType::Float32 => wider(ColumnType::Float64),
+        Breach::Fraction | Breach::Infinite => wider(&[ColumnType::Float64]),
+        Breach::Beyond if is_whole(column.column_type) => beyond(tried),
+        Breach::Beyond if column.column_type == ColumnType::Float32 => {
+            wider(&[ColumnType::Float64])
+        }
         Breach::Beyond => (String::new(), None),
         Breach::Ambiguous => {
             let write = "write the column as integers (pandas: astype(\"Int64\"))";
             (write.to_owned(), typed(column, ColumnType::Float64))
         }
-        Breach::Rounded => rounded(column, file, example),
-        Breach::NotBoolean => wider(ColumnType::Int64),
+        Breach::Rounded => rounded(tried),
+        Breach::NotBoolean => match wider(&[ColumnType::Int64, ColumnType::Float64]) {
+            (_, None) => (written_otherwise(column, file), None),
+            found => found,
+        },
         Breach::NotText => write("write texts in UTF-8"),
-        Breach::TimeOfDay => wider(ColumnType::Timestamp),
+        Breach::TimeOfDay => wider(&[ColumnType::Timestamp]),
         Breach::Inexact => write("round them (pandas: dt.floor(\"us\"))"),
     };
     let contract = contract.map(|contract| format!("{} them", takes(file, &contract)));
@@ -143,31 +147,30 @@ fn is_whole(column_type: ColumnType) -> bool {
 }
 
 /// What to do about whole numbers that leave their type.
-fn beyond(column: &ColumnContract, file: &RawFile, example: &str) -> (String, Option<String>) {
-    let text = example.trim_matches('"');
-    let fits = values::exact(text) != Err(Breach::Beyond);
-    if fits && column.column_type != ColumnType::Int64 {
-        return (String::new(), typed(column, ColumnType::Int64));
+fn beyond(tried: Tried<'_>) -> (String, Option<String>) {
+    let Tried { column, file, .. } = tried;
+    let whole = tried.first(&[ColumnType::Int64], &Breach::Beyond);
+    if whole.is_some() {
+        return (String::new(), whole);
     }
     // Texts and decimals are rounded to floats, and integers are not.
-    let integer = text.parse::<u64>().ok().filter(|_| !is_csv(file));
-    match integer.map(i128::from) {
-        None => (String::new(), typed(column, ColumnType::Float64)),
-        Some(whole) => {
-            let is_exact = whole as f64 as i128 == whole;
-            let float = is_exact.then(|| typed(column, ColumnType::Float64));
-            (written_otherwise(column, file), float.flatten())
-        }
+    let float = tried.first(&[ColumnType::Float64], &Breach::Beyond);
+    match is_csv(file) {
+        true => (
+            String::new(),
+            float.or_else(|| typed(column, ColumnType::Utf8)),
+        ),
+        // The floats of another file may not be exact.
+        false => (written_otherwise(column, file), float),
     }
 }
 
 /// What to do about numbers that a float does not hold exactly.
-fn rounded(column: &ColumnContract, file: &RawFile, example: &str) -> (String, Option<String>) {
-    // A number that a double holds is shown as one, with a point or an exponent.
-    match example.parse::<i128>().map(i64::try_from) {
-        Err(_) => (String::new(), typed(column, ColumnType::Float64)),
-        Ok(Ok(_)) => (String::new(), typed(column, ColumnType::Int64)),
-        Ok(Err(_)) => (written_otherwise(column, file), None),
+fn rounded(tried: Tried<'_>) -> (String, Option<String>) {
+    let types = [ColumnType::Float64, ColumnType::Int64];
+    match tried.first(&types, &Breach::Rounded) {
+        None => (written_otherwise(tried.column, tried.file), None),
+        found => (String::new(), found),
     }
 }
 
@@ -202,12 +205,20 @@ fn ending(parts: &[String]) -> String {
     }
 }
 
+/// What to do about a column of a type that no contract has.
+const ANY_TYPE: &str = "write it as one of the contract's types";
+const ANY_TYPE_OR_NONE: &str =
+    "write it as one of the contract's types, or remove it from dataset.json";
+
 /// What to do about a column of a type that no value of the contract's type can have.
-pub(super) fn of_type(found: &DataType, column: &ColumnContract, file: &RawFile) -> String {
+pub(super) fn of_type(found: &DataType, tried: Tried<'_>) -> String {
+    let Tried { column, file, .. } = tried;
     use ColumnType::{Bool, Date, Float64, Int64, TimestampTz, Utf8};
     use DataType::{Boolean, Date32, Date64, Dictionary, Timestamp};
+    // Integers without a sign may be larger than any type of the contract holds.
+    let fits = |other| *found != DataType::UInt64 || tried.takes_all(other);
     let (write, other) = match (found, column.column_type) {
-        (Dictionary(_, values), _) => return of_type(values, column, file),
+        (Dictionary(_, values), _) => return of_type(values, tried),
         (Timestamp(_, Some(_)), Date | ColumnType::Timestamp) => (
             "write it without a time zone (pandas: dt.tz_localize(None))",
             Some(TimestampTz),
@@ -227,7 +238,8 @@ pub(super) fn of_type(found: &DataType, column: &ColumnContract, file: &RawFile)
         (Date32 | Date64, Utf8) => ("write it as text", Some(Date)),
         (Boolean, Utf8) => ("write it as text", Some(Bool)),
         (number, Utf8) if number.is_integer() => {
-            ("write it as text (pandas: astype(str))", Some(Int64))
+            let other = fits(Int64).then_some(Int64);
+            ("write it as text (pandas: astype(str))", other)
         }
         (number, Utf8) if number.is_numeric() => {
             ("write it as text (pandas: astype(str))", Some(Float64))
@@ -240,7 +252,8 @@ pub(super) fn of_type(found: &DataType, column: &ColumnContract, file: &RawFile)
             Some(Utf8),
         ),
         (number, Date | ColumnType::Timestamp | TimestampTz) if number.is_integer() => {
-            ("write it as a time (pandas: pd.to_datetime)", Some(Int64))
+            let other = fits(Int64).then_some(Int64);
+            ("write it as a time (pandas: pd.to_datetime)", other)
         }
         (Timestamp(_, zone), _) => {
             let other = if zone.is_some() {
@@ -251,13 +264,14 @@ pub(super) fn of_type(found: &DataType, column: &ColumnContract, file: &RawFile)
             ("write it as numbers", Some(other))
         }
         (Date32 | Date64, _) => ("write it as numbers", Some(Date)),
-        _ => (
-            "write it as one of the contract's types, or remove it from dataset.json",
-            None,
-        ),
+        _ => match column.role {
+            Role::Feature | Role::Ignored => (ANY_TYPE_OR_NONE, None),
+            _ => (ANY_TYPE, None),
+        },
     };
+    let is_other = [ANY_TYPE, ANY_TYPE_OR_NONE].contains(&write);
     match other.and_then(|other| typed(column, other)) {
-        None if file.pinned && other.is_none() => "write it as the contract says".to_owned(),
+        None if file.pinned && is_other => "write it as the contract says".to_owned(),
         None => write.to_owned(),
         Some(other) if file.pinned => format!("{write}, or train a model with {other}"),
         Some(other) => format!(
@@ -308,7 +322,8 @@ fn nullable(column: &ColumnContract) -> Option<String> {
     fits.then(|| "\"nullable\": true".to_owned())
 }
 
-fn misspelt(column: &ColumnContract, file: &RawFile, example: &str) -> (String, Option<String>) {
+fn misspelt(tried: Tried<'_>, example: &str) -> (String, Option<String>) {
+    let Tried { column, file, .. } = tried;
     let text = example.trim_matches('"');
     if text.trim() != text {
         return ("write values without spaces around them".to_owned(), None);
@@ -319,7 +334,10 @@ fn misspelt(column: &ColumnContract, file: &RawFile, example: &str) -> (String, 
             let write = "write null as null and not as a text";
             return (write.to_owned(), nullable(column));
         }
-        let nulls = format!("\"csv\": {{\"nulls\": [{text:?}]}}");
+        // A list in place of that of the contract would lose its texts.
+        let listed = file.dataset.csv.nulls.iter().map(String::as_str);
+        let listed: Vec<String> = listed.chain([text]).map(|of| format!("{of:?}")).collect();
+        let nulls = format!("\"csv\": {{\"nulls\": [{}]}}", listed.join(", "));
         let contract = match nullable(column) {
             Some(nullable) => format!("{nulls} with {nullable}"),
             None => nulls,
@@ -330,28 +348,41 @@ fn misspelt(column: &ColumnContract, file: &RawFile, example: &str) -> (String, 
         let write = "this is the header again: when you join files, keep only the first header";
         return (write.to_owned(), None);
     }
-    let as_text = typed(column, ColumnType::Utf8);
+    // Digits of a date may be whole numbers in the file.
+    let as_text = tried.first(&[ColumnType::Utf8, ColumnType::Int64], &Breach::Misspelt);
     let mut spelt: Vec<String> = match column.column_type {
         ColumnType::Date | ColumnType::Timestamp | ColumnType::TimestampTz => {
-            let forms = Form::of(text, column.column_type).into_iter().take(2);
+            let forms = Form::of(text, column.column_type).into_iter();
+            let forms = forms.filter(|form| tried.takes_form(form)).take(2);
             forms
                 .map(|form| format!("\"format\": \"{form}\""))
                 .collect()
         }
-        _ if is_csv => numbers(text),
+        _ if is_csv => numbers(tried, text),
         _ => Vec::new(),
     };
     if !spelt.is_empty() {
         spelt.extend(as_text);
         return (String::new(), Some(spelt.join(" or ")));
     }
+    let form = match is_csv {
+        true => file.dataset.csv.form(column),
+        false => column.format.as_ref(),
+    };
+    if let Some(form) = form {
+        return (format!("write it in the form {form}"), as_text);
+    }
+    let other = |other| typed(column, other).filter(|_| tried.takes(other, None));
     match column.column_type {
-        ColumnType::Timestamp if chrono::DateTime::parse_from_rfc3339(text).is_ok() => {
+        ColumnType::Timestamp
+            if chrono::DateTime::parse_from_rfc3339(text).is_ok()
+                && tried.takes(ColumnType::TimestampTz, None) =>
+        {
             (String::new(), typed(column, ColumnType::TimestampTz))
         }
         ColumnType::TimestampTz if values::reading(text).is_some() => (
             "write an instant with its offset, such as 2024-12-31T23:59:59Z".to_owned(),
-            typed(column, ColumnType::Timestamp),
+            other(ColumnType::Timestamp).or(as_text),
         ),
         ColumnType::Date => ("write a date as 2024-12-31".to_owned(), as_text),
         ColumnType::Timestamp => (
@@ -371,8 +402,9 @@ fn is_csv(file: &RawFile) -> bool {
     matches!(format_of(&file.key), Some(Format::Csv(_)))
 }
 
-/// The dialects in which a text is a number.
-fn numbers(text: &str) -> Vec<String> {
+/// The dialects in which a text is a number, and every number of the column stays one.
+fn numbers(tried: Tried<'_>, text: &str) -> Vec<String> {
+    let known = &tried.file.dataset.csv;
     const DIALECTS: [(char, Option<char>); 10] = [
         (',', None),
         ('.', Some(',')),
@@ -390,11 +422,17 @@ fn numbers(text: &str) -> Vec<String> {
         let number = values::Spelling { decimal, thousands }.plain(text);
         if number.is_some_and(|number| number.parse::<f64>().is_ok()) {
             let thousands = thousands.filter(|mark| text.contains(*mark));
-            let decimal =
-                (decimal == ',' && text.contains(',')).then(|| "\"decimal\": \",\"".to_owned());
-            let thousands = thousands.map(|mark| format!("\"thousands\": \"{mark}\""));
-            let settings: Vec<String> = decimal.into_iter().chain(thousands).collect();
-            if !settings.is_empty() {
+            // A text without a decimal mark says nothing of it.
+            let decimal = match text.contains(',') || thousands == Some(known.decimal) {
+                true => decimal,
+                false => known.decimal,
+            };
+            let mark = (decimal == ',').then(|| "\"decimal\": \",\"".to_owned());
+            let groups = thousands.map(|mark| format!("\"thousands\": \"{mark}\""));
+            let settings: Vec<String> = mark.into_iter().chain(groups).collect();
+            let is_taken =
+                || tried.takes_dialect(|csv| (csv.decimal, csv.thousands) = (decimal, thousands));
+            if !settings.is_empty() && is_taken() {
                 found.push(format!("\"csv\": {{{}}}", settings.join(", ")));
             }
         }

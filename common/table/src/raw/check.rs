@@ -276,6 +276,11 @@ impl Checker {
     fn lines(&self, file: &RawFile) -> Vec<String> {
         let line = |((column, breach), tally): (&(usize, Breach), &Tally)| {
             let column = &file.dataset.columns[*column];
+            let tried = advice::Tried {
+                file,
+                column,
+                work: &self.work,
+            };
             let example = match breach {
                 Breach::Null => String::new(),
                 _ => format!(": {}", tally.example),
@@ -287,7 +292,7 @@ impl Checker {
                 self.rows,
                 advice::what(breach, column, file),
                 tally.first,
-                advice::of_breach(breach, column, file, &tally.example),
+                advice::of_breach(breach, tried, &tally.example),
             )
         };
         let stray = self.stray.iter().map(|stray| {

@@ -32,7 +32,7 @@ pub(super) fn open(raw: &RawFile, work: &Work) -> Result<(Chunks, Vec<bool>)> {
         Some(_) => file.in_schema(builder.schema().clone())?,
         None => file,
     };
-    let positions = positions(raw, file.schema())?;
+    let positions = positions(raw, file.schema(), work)?;
     let unread = unread(raw, &file, &positions)?;
     let positions: Vec<Option<usize>> = positions
         .into_iter()
@@ -212,7 +212,7 @@ pub(super) fn check_footer(path: &Path, key: &str) -> Result<()> {
 }
 
 /// Where each column of the contract is in the file; `None` for labels that need not be there.
-fn positions(raw: &RawFile, schema: &SchemaRef) -> Result<Vec<Option<usize>>> {
+fn positions(raw: &RawFile, schema: &SchemaRef, work: &Work) -> Result<Vec<Option<usize>>> {
     let (mut positions, mut lines) = (Vec::new(), Vec::new());
     for column in &raw.dataset.columns {
         let mut found = schema
@@ -241,7 +241,14 @@ fn positions(raw: &RawFile, schema: &SchemaRef) -> Result<Vec<Option<usize>>> {
                 column.name,
                 field.data_type(),
                 column.column_type,
-                advice::of_type(field.data_type(), column, raw)
+                advice::of_type(
+                    field.data_type(),
+                    advice::Tried {
+                        file: raw,
+                        column,
+                        work
+                    }
+                )
             ));
         }
     }

@@ -120,7 +120,7 @@ fn promotions(verdicts: &Result<Vec<Verdict>>) -> Markup {
         "Workflow",
     ];
     let row = |of: &Verdict| {
-        let interval = of.difference.map(|of| of.interval());
+        let interval = of.interval();
         vec![
             text(&of.model_name),
             text(of.candidate.version),
@@ -240,6 +240,24 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn the_interval_of_a_difference_ends_where_the_metric_does() {
+        let high = |metric: &str| {
+            let verdict = json!({
+                "model_name": "churn", "promoted": true, "reason": "", "workflow": "w",
+                "comparison": "same-holdout", "gate": {"metric": metric},
+                "candidate": {"version": 7}, "champion": {"version": 6},
+                "difference": {"value": 0.9, "standard_error": 0.1},
+            });
+            let verdict: Verdict = serde_json::from_value(verdict).unwrap();
+            verdict.interval().unwrap().high
+        };
+        assert_eq!(high("roc_auc"), 1.0);
+        for unbounded in ["log_loss", "of another release"] {
+            assert!(high(unbounded) > 1.09, "{unbounded}");
+        }
+    }
 
     #[test]
     fn a_verdict_by_segments_shows_each_of_them() {

@@ -177,7 +177,8 @@ pub(super) fn drifted_by(
     shares: &CategoryShares,
     limit: f64,
 ) -> String {
-    let mut why = changes(shares);
+    let mut why: Vec<String> = concentrated(shares).into_iter().collect();
+    why.extend(changes(shares));
     if why.is_empty() {
         why.extend(moved(shares));
     }
@@ -296,6 +297,20 @@ fn changes(column: &CategoryShares) -> Vec<String> {
     changes
 }
 
+/// The value of the most rows now that has no profile of its own, where it has become frequent.
+fn concentrated(column: &CategoryShares) -> Option<String> {
+    let value = column.new_values.first()?;
+    let listed = column.values.iter().map(|of| of.reference).min()?;
+    let most = listed.min(column.reference_rest);
+    let then = ratio(most, column.reference_rows);
+    let now = ratio(value.current, column.rows);
+    let is_frequent = now? - then? >= NULLS;
+    (most > 0 && is_frequent).then(|| {
+        let (then, now) = (share(then), share(now));
+        format!("{:?} went from {then} or less to {now}", value.value)
+    })
+}
+
 /// Rows that would hold a value if it were as frequent as in training.
 fn expected(column: &CategoryShares, reference: u64) -> f64 {
     ratio(reference, column.reference_rows).unwrap_or(0.0) * column.rows as f64
@@ -365,9 +380,19 @@ mod tests {
         assert_eq!(changes(&rest)[0], told);
         let same = CategoryShares {
             reference_rest: 350,
+            new_values: Vec::new(),
             ..rest
         };
         assert_eq!(changes(&same).len(), 2);
+        // One of the others took the place of all.
+        let taken = CategoryShares {
+            new_values: vec![rows("rare", 0, 70)],
+            ..same.clone()
+        };
+        let text = drifted_by("city", Some(0.5), &taken, 0.25);
+        let expected = "(limit 0.25); \"rare\" went from 0.2 % or less to 35 %; ";
+        assert!(text.contains(expected), "{text}");
+        assert_eq!(note("city", &taken), note("city", &same));
         // Others took their place.
         let replaced = CategoryShares {
             reference_unknown: Some(20),

@@ -75,7 +75,8 @@ const STUDENT: [f64; 8] = [
 ];
 
 /// The 95 % interval of the AUC of a model in a region, or of that of one less that of another, by
-/// leaving out every group of rows by the hash of their ids: computed without the code of the step.
+/// leaving out every group of rows by the hash of their ids, and no farther than an AUC from 0 to 1
+/// can be or can differ: computed without the code of the step.
 fn interval(models: &[[f64; 2]], name: Option<&str>) -> [f64; 2] {
     let ids = ids(REGIONS.holdout);
     let keys = Keys::new(&[Arc::new(ids)]).unwrap();
@@ -93,7 +94,11 @@ fn interval(models: &[[f64; 2]], name: Option<&str>) -> [f64; 2] {
     let mean = without.iter().sum::<f64>() / n;
     let squares: f64 = without.iter().map(|of| (of - mean).powi(2)).sum();
     let half = STUDENT[without.len() - 25] * ((n - 1.0) / n * squares).sqrt();
-    [value(None) - half, value(None) + half]
+    let least = if models.len() == 1 { 0.0 } else { -1.0 };
+    [
+        (value(None) - half).max(least),
+        (value(None) + half).min(1.0),
+    ]
 }
 
 fn is_interval(found: Option<Interval>, [low, high]: [f64; 2]) -> bool {

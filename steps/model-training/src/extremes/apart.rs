@@ -8,7 +8,12 @@
 //! with a chance of 101^-a, which is 0.001 for 1.5; of log-normal ones it hardly ever does.
 //! Therefore it is named only if it also looks like a placeholder; or if it is rare and [`ABSURD`]
 //! times as far, whose chance is 0.00003.
+//! A tail does not repeat its largest value either. So a number that looks like a placeholder, and
+//! that [`REPEATED`] rows hold, is named as soon as it lies farther from all others than these lie
+//! apart; unless they are a few values, such as prices, which may have nines of their own.
 //! Where all others are alike, as beside a rare flag, nothing says what is far.
+
+use profile::placeholder::is_placeholder;
 
 use super::{Extreme, ROUNDING};
 
@@ -20,17 +25,12 @@ const FAR: f64 = 100.0;
 const ABSURD: f64 = 1000.0;
 /// One in so many rows is rare: what is more frequent may be a code.
 const RARE: u64 = 100;
-/// From here on floats are no longer all of the whole numbers.
-const INEXACT: f64 = 9_007_199_254_740_992.0;
-/// The ends of integers of 16 and 32 bits.
-const ENDS: [f64; 6] = [
-    -32_768.0,
-    32_767.0,
-    65_535.0,
-    -2_147_483_648.0,
-    2_147_483_647.0,
-    4_294_967_295.0,
-];
+/// What looks like a placeholder, and is smaller, is one only if it repeats.
+const LARGE: f64 = 999.0;
+/// In so many rows or more a value repeats.
+const REPEATED: u64 = 5;
+/// Other values that there are at least, beside one that repeats.
+const OTHERS: usize = 10;
 
 /// The least and the greatest values of a column, each with the first of its rows.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -96,49 +96,97 @@ impl Ends {
     /// The values that lie apart from all others, once values beyond bounds are as these.
     pub(crate) fn apart(&self, [low, high]: [Option<f64>; 2]) -> Option<Apart> {
         let (low, high) = (low.unwrap_or(f64::MIN), high.unwrap_or(f64::MAX));
-        let least = self.least.within(low, high);
-        let greatest = self.greatest.within(-high, -low);
-        let value = |of: &Extreme| of.value;
-        let mut found: Option<(usize, Apart)> = None;
-        // So many values are taken off at either end.
-        for below in 0..least.len() {
-            for above in 0..greatest.len() {
-                let (from, to) = (least[below].value, -greatest[above].value);
-                let range = to - from;
-                if from >= to || range <= ROUNDING * from.abs().max(to.abs()) {
-                    continue;
-                }
-                let (below, above) = (&least[..below], &greatest[..above]);
-                let taken = below.len() + above.len();
-                let near = [
-                    below.last().map(|of| from - value(of)),
-                    above.last().map(|of| -value(of) - to),
-                ];
-                let is_far = near.into_iter().flatten().all(|gap| gap >= FAR * range);
-                if taken == 0 || !is_far || found.is_some_and(|(most, _)| most >= taken) {
-                    continue;
-                }
-                let lowest = below.first().map(|of| (from - value(of), *of));
-                let highest = above.first().map(|of| {
-                    let value = -value(of);
-                    (value - to, Extreme { value, ..*of })
-                });
-                let both = lowest.into_iter().chain(highest);
-                let Some((gap, farthest)) = both.max_by(|a, b| a.0.total_cmp(&b.0)) else {
-                    continue;
-                };
-                let count = below.iter().chain(above).map(|of| of.count).sum();
-                let extreme = Extreme { count, ..farthest };
-                let ranges = gap / range;
-                found = Some((taken, Apart { extreme, ranges }));
-            }
-        }
-        let (_, apart) = found?;
-        let count = apart.extreme.count;
-        let is_rare = count == 1 || count.saturating_mul(RARE) <= self.rows;
-        let is_named = is_placeholder(apart.extreme.value) || (is_rare && apart.ranges >= ABSURD);
-        is_named.then_some(apart)
+        let ends = [
+            self.least.within(low, high),
+            self.greatest.within(-high, -low),
+        ];
+        let far = taken_off(&ends, FAR, |_| true);
+        let is_named = |apart: &Apart| {
+            let Extreme { value, count, .. } = apart.extreme;
+            let is_rare = count == 1 || count.saturating_mul(RARE) <= self.rows;
+            let is_one = value.abs() >= LARGE && is_placeholder(value);
+            is_one || (is_rare && apart.ranges >= ABSURD)
+        };
+        let repeated = || taken_off(&ends, 1.0, |of| of.repeats() && of.others() >= OTHERS);
+        far.filter(is_named).or_else(repeated)
     }
+}
+
+/// The ends of a column, cut into what is taken off and what is left; those of the greatest values
+/// have the other sign.
+struct Cut<'a> {
+    below: [&'a [Extreme]; 2],
+    above: [&'a [Extreme]; 2],
+}
+
+impl Cut<'_> {
+    /// Whether what is taken off looks like placeholders that repeat.
+    fn repeats(&self) -> bool {
+        let ([below, _], [above, _]) = (self.below, self.above);
+        let mut taken = below
+            .iter()
+            .map(|of| of.value)
+            .chain(above.iter().map(|of| -of.value));
+        let count: u64 = below.iter().chain(above).map(|of| of.count).sum();
+        count >= REPEATED && taken.all(is_placeholder)
+    }
+
+    /// The distinct values that are left, as far as they are known.
+    fn others(&self) -> usize {
+        let ([_, least], [_, greatest]) = (self.below, self.above);
+        let is_new = |of: &&Extreme| least.iter().all(|other| other.value != -of.value);
+        least.len() + greatest.iter().filter(is_new).count()
+    }
+}
+
+/// The most values that can be taken off the ends, so that each lies so many times as far from the
+/// others as these lie apart.
+fn taken_off(
+    [least, greatest]: &[Vec<Extreme>; 2],
+    times: f64,
+    may: impl Fn(&Cut<'_>) -> bool,
+) -> Option<Apart> {
+    let value = |of: &Extreme| of.value;
+    let mut found: Option<(usize, Apart)> = None;
+    for from in 0..least.len() {
+        for to in 0..greatest.len() {
+            let (below, above) = (least.split_at(from), greatest.split_at(to));
+            let cut = Cut {
+                below: below.into(),
+                above: above.into(),
+            };
+            let (from, to) = (value(&least[from]), -value(&greatest[to]));
+            let range = to - from;
+            if from >= to || range <= ROUNDING * from.abs().max(to.abs()) {
+                continue;
+            }
+            let (below, above) = (below.0, above.0);
+            let taken = below.len() + above.len();
+            let near = [
+                below.last().map(|of| from - value(of)),
+                above.last().map(|of| -value(of) - to),
+            ];
+            let is_far = near.into_iter().flatten().all(|gap| gap > times * range);
+            let is_less = found.is_some_and(|(most, _)| most >= taken);
+            if taken == 0 || !is_far || is_less || !may(&cut) {
+                continue;
+            }
+            let lowest = below.first().map(|of| (from - value(of), *of));
+            let highest = above.first().map(|of| {
+                let value = -value(of);
+                (value - to, Extreme { value, ..*of })
+            });
+            let both = lowest.into_iter().chain(highest);
+            let Some((gap, farthest)) = both.max_by(|a, b| a.0.total_cmp(&b.0)) else {
+                continue;
+            };
+            let count = below.iter().chain(above).map(|of| of.count).sum();
+            let extreme = Extreme { count, ..farthest };
+            let ranges = gap / range;
+            found = Some((taken, Apart { extreme, ranges }));
+        }
+    }
+    found.map(|(_, apart)| apart)
 }
 
 impl Least {
@@ -169,17 +217,6 @@ impl Least {
         }
         within.0
     }
-}
-
-/// Whether a number is one that programs and people put where there is none: nines, the end of a
-/// type of integers, or larger than any that counts or measures something.
-fn is_placeholder(value: f64) -> bool {
-    let size = value.abs();
-    let is_nines = || {
-        let whole = size as u64;
-        size.fract() == 0.0 && whole >= 999 && whole.to_string().bytes().all(|digit| digit == b'9')
-    };
-    size >= INEXACT || ENDS.contains(&value) || is_nines()
 }
 
 #[cfg(test)]
@@ -271,12 +308,97 @@ mod tests {
     }
 
     #[test]
-    fn what_looks_like_a_placeholder() {
-        for value in [999.0, -999.0, 99_999.0, 2_147_483_647.0, -9.2e18, 1e20] {
-            assert!(is_placeholder(value), "{value}");
+    fn placeholders_that_repeat_are_found_nearer_by() {
+        let ages = |u: f64| (18.0 + 72.0 * u).floor();
+        let even = |u: f64| 30.0 * u;
+        let grades = |u: f64| (1.0 + 5.0 * u).floor();
+        let cases = [
+            (with(ages, &[-999.0; 5]), Some((-999.0, 5))),
+            (with(even, &[99.0; 20]), Some((99.0, 20))),
+            (with(even, &[999.9; 400]), Some((999.9, 400))),
+            // Neither hides the other.
+            (
+                with(ages, &[-999.0, -9999.0, 999.0].repeat(2)),
+                Some((-9999.0, 6)),
+            ),
+            // Too few rows, too near, no placeholder, and too few others.
+            (with(ages, &[-999.0; 4]), None),
+            (with(|u| 90.0 * u - 5.0, &[99.0; 20]), None),
+            (with(ages, &[-500.0; 20]), None),
+            (with(grades, &[99.0; 20]), None),
+            (
+                with(|u| [9.0, 19.0, 29.0][(3.0 * u) as usize], &[99.0; 50]),
+                None,
+            ),
+        ];
+        for (at, (values, expected)) in cases.into_iter().enumerate() {
+            let found = ends(&values).apart(NO_CLIP).map(|of| of.extreme);
+            assert_eq!(found.map(|of| (of.value, of.count)), expected, "{at}");
+            assert!(found.is_none_or(|of| of.row >= 2000), "{at}: {found:?}");
         }
-        for value in [0.0, 99.0, 998.0, 999.5, 1e6, 2_147_483_646.0] {
-            assert!(!is_placeholder(value), "{value}");
+        assert_eq!(
+            ends(&with(ages, &[-999.0; 5])).apart([Some(0.0), None]),
+            None
+        );
+    }
+
+    #[test]
+    fn honest_values_raise_no_alarm() {
+        let exponential = |u: f64| -40.0 * libm::log(1.0 - u);
+        let log_normal = |spread: f64| {
+            move |u: f64, v: f64| {
+                let normal =
+                    (-2.0 * libm::log(1.0 - u)).sqrt() * libm::cos(std::f64::consts::TAU * v);
+                libm::exp(4.0 + spread * normal)
+            }
+        };
+        let pareto = |index: f64| move |u: f64, _: f64| 10.0 * libm::pow(1.0 - u, -1.0 / index);
+        type Of<'a> = Box<dyn Fn(f64, f64) -> f64 + 'a>;
+        let kinds: [(&str, Of<'_>); 14] = [
+            ("even", Box::new(|u, _| 99.0 * u)),
+            ("exponential", Box::new(|u, _| exponential(u))),
+            ("log-normal", Box::new(log_normal(1.0))),
+            ("a long tail", Box::new(log_normal(3.0))),
+            (
+                "whole, log-normal",
+                Box::new(|u, v| log_normal(2.0)(u, v).floor()),
+            ),
+            ("pareto", Box::new(pareto(1.5))),
+            ("whole, pareto", Box::new(|u, v| pareto(1.1)(u, v).floor())),
+            ("counts", Box::new(|u, _| exponential(u).floor())),
+            // Integers with a mode at the end: cut off at a number of nines, or mostly 0.
+            ("cut off", Box::new(|u, _| exponential(u).floor().min(99.0))),
+            (
+                "mostly cut off",
+                Box::new(|u, _| (20.0 * exponential(u)).floor().min(999.0)),
+            ),
+            (
+                "mostly 0",
+                Box::new(|u, v| if v < 0.9 { 0.0 } else { 999.0 + exponential(u) }),
+            ),
+            ("percent", Box::new(|u, _| (130.0 * u).floor().min(100.0))),
+            // Prices.
+            (
+                "ends in nines",
+                Box::new(|u, v| 100.0 * pareto(1.5)(u, v).floor() - 1.0),
+            ),
+            (
+                "of two digits",
+                Box::new(|u, _| 10.0 * (exponential(u) / 20.0).floor() + 9.0),
+            ),
+        ];
+        for (name, of) in kinds {
+            for seed in 0..60 {
+                for rows in [60, 2000] {
+                    let row = |row| of(uniform(2 * seed, row), uniform(2 * seed + 1, row));
+                    let values: Vec<f64> = (0..rows).map(row).collect();
+                    let ends = ends(&values);
+                    let all = [ends.least.0, ends.greatest.0];
+                    let repeats = |of: &Cut<'_>| of.repeats() && of.others() >= OTHERS;
+                    let found = taken_off(&all, 1.0, repeats);
+                    assert_eq!(found, None, "{name}, {rows} rows, {seed}");
+                }
+            }
         }
     }
 }

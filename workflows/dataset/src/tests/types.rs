@@ -214,3 +214,35 @@ fn the_dialect_of_csv_files_is_written_into_the_contract() {
         asked(&found, "seen")
     );
 }
+
+#[test]
+fn whole_numbers_that_no_type_holds_are_named_with_what_helps() {
+    let desk = Desk::new();
+    let rows = 60;
+    let large = (0..rows).map(|row| (1_u64 << 63) + (1 << 53) * (row % 2) + row);
+    desk.parquet(
+        "a.parquet",
+        &[
+            (
+                "id",
+                Arc::new(Int64Array::from_iter_values(0..rows as i64)) as ArrayRef,
+            ),
+            ("hash", Arc::new(UInt64Array::from_iter_values(large))),
+            (
+                "x",
+                Arc::new(Float64Array::from_iter_values(
+                    (0..60).map(|row| 0.5 * f64::from(row)),
+                )),
+            ),
+            (
+                "y",
+                Arc::new(Int32Array::from_iter_values((0..60).map(|row| row % 2))),
+            ),
+        ],
+    );
+    let found = desk.infer(&["--time=none"]);
+    assert_eq!(column(&found, "hash"), Value::Null);
+    let said = asked(&found, "hash");
+    assert!(said.contains("too large for int64"), "{said}");
+    assert!(said.contains("write it as text"), "{said}");
+}

@@ -73,7 +73,7 @@ fn breaches_are_told_by_line() {
     train/a.csv breaks the data contract (dataset.json):
       column "id": 1 of 4 rows hold null, which the contract does not allow, the first in line 7
       column "at": 1 of 4 rows hold null, which the contract does not allow, the first in line 7
-      column "at": 1 of 4 rows can't be read as timestamptz, the first in line 6: "2024-01-01" (write an instant with its offset, such as 2024-12-31T23:59:59Z, or "type": "timestamp" in dataset.json accepts them)
+      column "at": 1 of 4 rows can't be read as timestamptz, the first in line 6: "2024-01-01" (write an instant with its offset, such as 2024-12-31T23:59:59Z)
       column "small": 1 of 4 rows are above the maximum 9, the first in line 6: 10 (a higher "max" in dataset.json accepts them)
       column "small": 1 of 4 rows are beyond the range of int32, the first in line 7: "2147483648" ("type": "int64" in dataset.json accepts them)
       column "single": 1 of 4 rows can't be read as float32, the first in line 6: "one" ("type": "utf8" in dataset.json accepts them)

@@ -1,5 +1,7 @@
 //! Advice that is followed word by word ends with a data version.
 
+use arrow::array::Time64MicrosecondArray;
+
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -22,6 +24,146 @@ async fn whole_numbers_that_no_type_holds_are_to_be_written_otherwise() {
     for (column_type, array) in [("utf8", texts), ("float64", floats)] {
         let bench = with_c(json!({"type": column_type}), array);
         bench.prepare(&[]).await.unwrap();
+    }
+}
+
+/// The types that the line on column `c` says accept its values.
+fn advised(text: &str) -> Vec<&str> {
+    let line = text.lines().find(|line| line.contains("column \"c\""));
+    let parts = line.unwrap_or(text).split("\"type\": \"").skip(1);
+    let advised = parts.filter_map(|part| part.split_once("\" in dataset.json"));
+    let advised = advised.filter(|(_, rest)| rest.starts_with(" accepts"));
+    advised.map(|(name, _)| name).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_type_is_advised_that_refuses_other_rows() {
+    const INEXACT: u64 = (1 << 53) + 1;
+    let unsigned = |values: [u64; 2]| -> ArrayRef { Arc::new(UInt64Array::from(values.to_vec())) };
+    let wholes = |values: [i64; 2]| -> ArrayRef { Arc::new(Int64Array::from(values.to_vec())) };
+    let texts = |values: [&str; 2]| -> ArrayRef { Arc::new(StringArray::from(values.to_vec())) };
+    let decimals: ArrayRef = {
+        let decimals = Decimal128Array::from(vec![10_i128.pow(20), i128::from(INEXACT)]);
+        Arc::new(decimals.with_precision_and_scale(30, 0).unwrap())
+    };
+    // The first value is beyond int64, and a float; the second is none.
+    let both = unsigned([1 << 63, INEXACT]);
+    let mixed = || texts(["2024-02-29T10:00:00Z", "2024-02-29T10:00:00"]);
+    let days = || texts(["2024-02-29", "31.12.2024"]);
+    let table = [
+        ("int64", both.clone(), None),
+        ("int32", both.clone(), None),
+        ("bool", both.clone(), None),
+        ("float64", both.clone(), None),
+        ("float32", both.clone(), None),
+        ("float64", unsigned([3, INEXACT]), Some("int64")),
+        ("int32", unsigned([1 << 31, 1 << 63]), Some("float64")),
+        (
+            "float32",
+            wholes([(1 << 24) + 1, INEXACT as i64]),
+            Some("int64"),
+        ),
+        ("int64", decimals, Some("float64")),
+        ("timestamp", mixed(), Some("utf8")),
+        ("timestamptz", mixed(), Some("utf8")),
+        ("date", days(), Some("utf8")),
+    ];
+    for (column_type, array, taker) in table {
+        let [training, _] = refusals(json!({"type": column_type}), array.clone()).await;
+        assert_eq!(advised(&training), Vec::from_iter(taker), "{training}");
+        match taker {
+            None => assert!(training.contains("(write the column as text"), "{training}"),
+            Some(taker) => {
+                let bench = with_c(json!({"type": taker}), array);
+                bench.prepare(&[]).await.unwrap();
+            }
+        }
+    }
+    // Texts are no type of such a column, and neither is every integer.
+    let [training, _] = refusals(json!({"type": "utf8"}), both).await;
+    let line = "utf8 in the contract: write it as text (pandas: astype(str))\n";
+    assert!(training.contains(line), "{training}");
+    let [training, _] = refusals(json!({"type": "timestamp"}), unsigned([1, 1 << 63])).await;
+    assert!(
+        training.contains("write it as a time (pandas: pd.to_datetime)\n"),
+        "{training}"
+    );
+    let [training, _] = refusals(json!({"type": "utf8"}), unsigned([1, 2])).await;
+    assert!(
+        training.contains("or give it \"type\": \"int64\""),
+        "{training}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_column_that_nobody_needs_is_to_be_removed() {
+    const ANY: &str = "write it as one of the contract's types";
+    let times: ArrayRef = Arc::new(Time64MicrosecondArray::from(vec![1, 2]));
+    for (role, more) in [("id", ""), ("ignored", ", or remove it from dataset.json")] {
+        let column = json!({"type": "utf8", "role": role, "nullable": role != "id"});
+        let [training, _] = refusals(column, times.clone()).await;
+        let line = format!("utf8 in the contract: {ANY}{more}\n");
+        assert!(training.contains(&line), "{training}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn csv_advice_loses_no_setting_and_no_row() {
+    const DECIMAL: &str = "{\"decimal\": \",\"}";
+    for (csv, column_type, values, expected, other) in [
+        // A list that is replaced would make the first text wrong again.
+        (
+            "{\"nulls\": [\"-\"]}",
+            "float64",
+            ["-", "NA"],
+            "\"nulls\": [\"-\", \"NA\"]",
+            "utf8",
+        ),
+        (
+            DECIMAL,
+            "float64",
+            ["1,5", "1.234"],
+            "\"decimal\": \",\", \"thousands\": \".\"",
+            "-",
+        ),
+        // A point and a comma as decimal marks of one column.
+        (
+            "{}",
+            "float64",
+            ["1.5", "1,5"],
+            "(\"type\": \"utf8\" in",
+            "decimal",
+        ),
+        (
+            "{}",
+            "date",
+            ["2024-02-29", "31.12.2024"],
+            "write a date as 2024-12-31, or",
+            "format",
+        ),
+    ] {
+        let bench = bench(&[]);
+        let columns = json!([
+            {"name": "id", "type": "int64", "role": "id"},
+            {"name": "y", "type": "int64", "role": "target"},
+            {"name": "c", "type": column_type, "role": "ignored", "nullable": true},
+        ]);
+        let csv: Value = serde_json::from_str(csv).unwrap();
+        let contract = json!({"columns": columns, "csv": csv}).to_string();
+        bench.configure("dataset.json", &contract);
+        for (key, id) in [("train/a.csv", 1), ("train/b.csv", 11)] {
+            let [first, second] = values;
+            let content = format!("id,y,c\n{id},0,\"{first}\"\n{},1,\"{second}\"\n", id + 1);
+            fs::write(bench.raw_path(key), content).unwrap();
+        }
+        let text = failure(10, bench.prepare(&["--train-glob=train/*.csv"]).await);
+        let line = text
+            .lines()
+            .find(|line| line.contains("column \"c\""))
+            .unwrap();
+        assert!(line.contains(expected), "{line}");
+        let advice = line.rsplit_once(" (").unwrap().1;
+        assert!(other == "-" || !advice.contains(other), "{line}");
     }
 }
 

@@ -1,0 +1,133 @@
+//! A change of the contract, tried on the file that it is for: a message shows one value, and what
+//! takes that one may refuse others, whose advice would lead back.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use anyhow::Result;
+
+use super::{is_csv, typed};
+use crate::dataset::rule::Breach;
+use crate::dataset::{ColumnContract, ColumnType, Csv, Form};
+use crate::raw::{Chunks, RawFile, Reads};
+use runtime::work::Work;
+
+/// Gives a column another type.
+fn of_type(other: ColumnType) -> impl FnOnce(&mut ColumnContract, &mut Csv) {
+    use ColumnType::{Date, Timestamp, TimestampTz};
+    move |column, _| {
+        column.column_type = other;
+        if !matches!(other, Date | Timestamp | TimestampTz) {
+            column.format = None;
+        }
+    }
+}
+
+/// A column of a file that breaks its contract.
+#[derive(Clone, Copy)]
+pub(in crate::raw) struct Tried<'a> {
+    pub(in crate::raw) file: &'a RawFile,
+    pub(in crate::raw) column: &'a ColumnContract,
+    pub(in crate::raw) work: &'a Work,
+}
+
+impl Tried<'_> {
+    /// The line of the contract that gives the column the first of these types that its role allows
+    /// and that takes all rows of a breach.
+    pub(super) fn first(&self, types: &[ColumnType], of: &Breach) -> Option<String> {
+        let others = types.iter().filter(|of| **of != self.column.column_type);
+        let mut lines = others.filter_map(|other| Some((*other, typed(self.column, *other)?)));
+        lines.find_map(|(other, line)| self.takes(other, Some(of)).then_some(line))
+    }
+
+    /// Whether a type takes every row that the contract's takes; of a breach, all of its rows too.
+    pub(super) fn takes(&self, other: ColumnType, of: Option<&Breach>) -> bool {
+        self.improves(of, of_type(other))
+    }
+
+    /// Whether a type takes every row of a file whose column is of a type that no value of the
+    /// contract's can have.
+    pub(super) fn takes_all(&self, other: ColumnType) -> bool {
+        let misfits = self.misfits(of_type(other));
+        misfits.is_ok_and(|mut misfits| misfits.next().is_none())
+    }
+
+    /// Whether a form takes every row that the contract takes.
+    pub(super) fn takes_form(&self, form: &Form) -> bool {
+        self.improves(None, |column, _| column.format = Some(form.clone()))
+    }
+
+    /// Whether a dialect takes every row that the contract takes.
+    pub(super) fn takes_dialect(&self, change: impl FnOnce(&mut Csv)) -> bool {
+        self.improves(None, |_, csv| change(csv))
+    }
+
+    /// Not of a file that can't be read once more: another message names that.
+    fn improves(
+        &self,
+        of: Option<&Breach>,
+        change: impl FnOnce(&mut ColumnContract, &mut Csv),
+    ) -> bool {
+        let tried = || -> Result<bool> {
+            let mut before = self.misfits(|_, _| {})?;
+            let mut row_before = before.next().transpose()?;
+            for after in self.misfits(change)? {
+                let (row, found) = after?;
+                while row_before.as_ref().is_some_and(|(other, _)| *other < row) {
+                    row_before = before.next().transpose()?;
+                }
+                match &row_before {
+                    // It has a line of its own, and needs another change too.
+                    Some((other, breach))
+                        if *other == row && found == *breach && of != Some(breach) => {}
+                    _ => return Ok(false),
+                }
+            }
+            Ok(true)
+        };
+        tried().unwrap_or(false)
+    }
+
+    /// The rows that a changed contract of the column has no value for, ascending.
+    fn misfits(
+        &self,
+        change: impl FnOnce(&mut ColumnContract, &mut Csv),
+    ) -> Result<impl Iterator<Item = Result<(u64, Breach)>>> {
+        let mut dataset = (*self.file.dataset).clone();
+        let is_it = |column: &ColumnContract| column.name == self.column.name;
+        // Without a header the other columns say where this one is.
+        if !is_csv(self.file) || dataset.csv.header {
+            dataset.columns.retain(is_it);
+        }
+        let at = dataset.columns.iter().position(is_it);
+        if let Some(at) = at {
+            change(&mut dataset.columns[at], &mut dataset.csv);
+        }
+        let file = RawFile {
+            dataset: Arc::new(dataset),
+            reads: Reads::default(),
+            ..self.file.clone()
+        };
+        let chunks: Chunks = file.chunks(self.work)?.0;
+        let mut first = 0;
+        Ok(chunks.flat_map(move |chunk| {
+            let chunk = match chunk {
+                Ok(chunk) => chunk,
+                Err(error) => return vec![Err(error)],
+            };
+            let misfits = chunk.misfits.into_iter();
+            let of_column = misfits.filter(|of| Some(of.column) == at);
+            // NaN is null in every type.
+            let broken = of_column.filter(|of| of.breach != Breach::NanAsNull);
+            // A conversion in two passes notes each row once.
+            let by_row: HashMap<usize, Breach> = broken.map(|of| (of.row, of.breach)).collect();
+            let mut found: Vec<(u64, Breach)> = by_row
+                .into_iter()
+                .map(|(row, breach)| (first + row as u64, breach))
+                .collect();
+            found.sort_unstable();
+            first += chunk.batch.num_rows() as u64;
+            found.into_iter().map(Ok).collect()
+        }))
+    }
+}
