@@ -2,14 +2,13 @@
 //! night, and where a champion of another training is measured.
 
 use std::fs;
-use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, Ran, assert_unchanged};
+use crate::bench::{Bench, assert_unchanged};
+use crate::python::answer;
 use crate::windows::{BY_DAY, OF_DAY, backfill, night, of_version, submit, training};
 
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pipeline/aggregates.py");
 const CUSTOMER: &str = r#"SELECT "customerId", count(*) AS rows, sum(amount) AS total,
     avg(amount) AS mean, max(amount) AS most, stddev_samp(amount) AS deviation
 FROM train GROUP BY "customerId""#;
@@ -24,10 +23,7 @@ const ALL: &str = r#"SELECT *, coalesce(amount - customer.mean, 0) AS above FROM
 fn compared(bench: &Bench, train: &[&str], parts: &str) -> Value {
     let train = json!(train.iter().map(|file| bench.raw(file)).collect::<Vec<_>>());
     let parts = json!([bench.store(parts)]);
-    let ran = Command::new(testing::python().unwrap())
-        .args([SCRIPT, &train.to_string(), &parts.to_string()])
-        .output();
-    serde_json::from_str(&Ran::from(ran.unwrap()).expect(0).stdout).unwrap()
+    answer("aggregates.py", &[&train.to_string(), &parts.to_string()])
 }
 
 fn assert_equal(found: &Value, least: u64) {
