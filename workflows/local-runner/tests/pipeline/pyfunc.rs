@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::bench::{Bench, Ran};
 use crate::bring_your_own::{configure, run};
 use crate::models_json::write_models;
-use crate::python::python;
+use crate::python::{answers, python};
 
 const SCRIPT: &str = "pyfunc.py";
 const FEATURES: [&str; 5] = ["visits", "amount", "wild", "city", "member"];
@@ -35,9 +35,7 @@ impl RawFiles {
         let place = self.place("");
         let groups = groups.iter().flatten().map(String::as_str);
         let arguments: Vec<&str> = [verb, &place].into_iter().chain(groups).collect();
-        let answers = python(SCRIPT, &arguments);
-        let answers = answers.lines().map(serde_json::from_str);
-        answers.map(Result::unwrap).collect()
+        answers(SCRIPT, &arguments)
     }
 }
 

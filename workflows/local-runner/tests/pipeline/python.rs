@@ -23,3 +23,10 @@ pub(crate) fn python(script: &str, arguments: &[&str]) -> String {
 pub(crate) fn answer(script: &str, arguments: &[&str]) -> Value {
     serde_json::from_str(&python(script, arguments)).unwrap()
 }
+
+/// Each line that a script prints as JSON.
+pub(crate) fn answers(script: &str, arguments: &[&str]) -> Vec<Value> {
+    let printed = python(script, arguments);
+    let lines = printed.lines().map(serde_json::from_str);
+    lines.map(Result::unwrap).collect()
+}

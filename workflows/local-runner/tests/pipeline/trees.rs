@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::bench::Bench;
 use crate::bring_your_own::{configure, run};
 use crate::models_json::write_models;
+use crate::other_people::DATA_SETS;
 use crate::python::{answer, python};
 use crate::tasks::{fixture, numbers, scored};
 
@@ -201,19 +202,19 @@ fn a_target_whose_squares_overflow_is_refused_by_its_name() {
 
 /// Runs the pipeline on the churn data set, of which some numbers are missing: its file.
 pub(crate) fn churn(bench: &Bench, models: &str) -> PathBuf {
-    run_on(bench, SCRIPT, models)
+    run_on(bench, "churn_with_holes", models)
 }
 
-/// Runs the pipeline on the rows that a script writes, with the contract that is inferred from
-/// them, and scores the same rows: their file.
-pub(crate) fn run_on(bench: &Bench, script: &str, models: &str) -> PathBuf {
+/// Runs the pipeline on a data set, with the contract that is inferred from its rows, and scores
+/// the same rows: their file.
+pub(crate) fn run_on(bench: &Bench, name: &str, models: &str) -> PathBuf {
     let raw = bench.folder().join("raw");
     let file = raw.join("train/rows.csv");
     let at = file.to_str().unwrap();
     for folder in ["train", "predict"] {
         fs::create_dir_all(raw.join(folder)).unwrap();
     }
-    python(script, &["write", at]);
+    python(DATA_SETS, &["write", name, at]);
     fs::copy(&file, raw.join("predict/rows.csv")).unwrap();
     let out = bench.folder().join("project");
     let (data, project) = (raw.to_str().unwrap(), out.to_str().unwrap());
