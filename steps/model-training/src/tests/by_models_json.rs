@@ -1,14 +1,11 @@
 //! Training as `models.json` says.
 
-use std::path::Path;
-
 use catalog::layout;
 use catalog::manifest::{self, ModelManifest};
 use learn::fitted_model::{FittedModel, Reader};
 use learn::frame::{Column, Frame};
 use learn::preprocessing::FittedColumn;
 use runtime::step::Outputs;
-use settings::ConfigArgs;
 
 use super::home::{Home, Rows};
 use crate::Training;
@@ -29,22 +26,12 @@ fn rows(count: usize, from: usize) -> Rows {
     }
 }
 
-async fn prepared(models: &str, folder: &Path) -> (Home, Training) {
-    std::fs::write(folder.join("models.json"), models).unwrap();
+async fn prepared(models: &str) -> (Home, Training) {
     let home = Home::new(2).await;
-    let flags = home
-        .prepared("1", &rows(50, 0), &[rows(101, 50), rows(60, 3)])
-        .await;
-    let configuration = ConfigArgs {
-        config_dir: folder.to_owned(),
-    };
-    (
-        home,
-        Training {
-            configuration,
-            ..flags
-        },
-    )
+    home.write_models(models);
+    let shards = [rows(101, 50), rows(60, 3)];
+    let flags = home.prepared("1", &rows(50, 0), &shards).await;
+    (home, flags)
 }
 
 async fn model(home: &Home, outputs: &Outputs) -> FittedModel {
@@ -59,8 +46,7 @@ const MODELS: &str = r#"{
 
 #[tokio::test]
 async fn missing_numbers_are_imputed_and_numbers_standardised() {
-    let folder = tempfile::tempdir().unwrap();
-    let (home, flags) = prepared(MODELS, folder.path()).await;
+    let (home, flags) = prepared(MODELS).await;
     let outputs = home.train(&flags).await.unwrap();
     let model = model(&home, &outputs).await;
     assert_eq!((model.rule.threshold, model.training.rows), (0.4, 161));
@@ -108,14 +94,10 @@ async fn missing_numbers_are_imputed_and_numbers_standardised() {
     // What it was trained by is beside it, and a later edit is another model.
     let pinned = home.model_file(&outputs, layout::MODELS_FILE).await;
     assert_eq!(pinned, MODELS.as_bytes());
-    std::fs::write(
-        folder.path().join("models.json"),
-        MODELS.replace("10.0", "1.0"),
-    )
-    .unwrap();
+    home.write_models(&MODELS.replace("10.0", "1.0"));
     let other = home.train(&flags).await.unwrap();
     assert_eq!(other.get("model-version"), Some("2"));
-    std::fs::write(folder.path().join("models.json"), MODELS).unwrap();
+    home.write_models(MODELS);
     let again = home.train(&flags).await.unwrap();
     assert_eq!(
         (again.get("model-version"), again.get("reused")),
@@ -141,18 +123,11 @@ async fn placeholders_are_named_unless_clipped_and_small_numbers_are_learned() {
     };
     let clip = r#", "preprocessing": {"columns": {"feature1": {"clip": [0, 1]}}}}"#;
     for (preprocessing, named) in [("}", true), (clip, false)] {
-        let folder = tempfile::tempdir().unwrap();
         let models = r#"{"candidates": [{"family": "logistic-regression", "c": 10}]"#;
-        let models = format!("{models}{preprocessing}");
-        std::fs::write(folder.path().join("models.json"), models).unwrap();
         let home = Home::new(2).await;
+        home.write_models(&format!("{models}{preprocessing}"));
         let shards = [rows(100, 50), rows(60, 150)];
-        let flags = Training {
-            configuration: ConfigArgs {
-                config_dir: folder.path().to_owned(),
-            },
-            ..home.prepared("1", &rows(50, 0), &shards).await
-        };
+        let flags = home.prepared("1", &rows(50, 0), &shards).await;
         let outputs = home.train(&flags).await.unwrap();
         let key = outputs.get("model").unwrap();
         let manifest: ModelManifest = manifest::require(&home.store, key).await.unwrap();
@@ -216,8 +191,7 @@ async fn what_is_wrong_with_the_file_is_named() {
         ),
     ];
     for (models, expected) in cases {
-        let folder = tempfile::tempdir().unwrap();
-        let (home, flags) = prepared(models, folder.path()).await;
+        let (home, flags) = prepared(models).await;
         let (code, text) = home.refused(&flags).await;
         assert_eq!(code, 2, "{models}: {text}");
         assert!(text.contains(expected), "{models}: {text}");
@@ -226,9 +200,8 @@ async fn what_is_wrong_with_the_file_is_named() {
 
 #[tokio::test]
 async fn a_fit_that_stopped_early_names_the_file_that_decides() {
-    let folder = tempfile::tempdir().unwrap();
     let models = r#"{"candidates": [{"family": "logistic-regression", "max_iter": 1}]}"#;
-    let (home, flags) = prepared(models, folder.path()).await;
+    let (home, flags) = prepared(models).await;
     let outputs = home.train(&flags).await.unwrap();
     let warnings = outputs.get("warnings").unwrap();
     assert!(
@@ -245,9 +218,8 @@ async fn a_fit_that_stopped_early_names_the_file_that_decides() {
 #[tokio::test]
 async fn every_family_that_learns_two_classes_is_trained_and_measured() {
     for family in ["logistic-regression", "gradient-boosting", "mean"] {
-        let folder = tempfile::tempdir().unwrap();
         let models = format!(r#"{{"candidates": [{{"family": "{family}"}}]}}"#);
-        let (home, flags) = prepared(&models, folder.path()).await;
+        let (home, flags) = prepared(&models).await;
         let outputs = home.train(&flags).await.unwrap();
         let model = model(&home, &outputs).await;
         assert_eq!(model.training.family.as_deref(), Some(family));
@@ -257,12 +229,10 @@ async fn every_family_that_learns_two_classes_is_trained_and_measured() {
 
 #[tokio::test]
 async fn distinct_values_that_do_not_fit_in_memory_are_refused_with_what_helps() {
-    let folder = tempfile::tempdir().unwrap();
     let models = r#"{
         "candidates": [{"family": "logistic-regression"}],
         "preprocessing": {"numeric": {"impute": "most-frequent"}}
     }"#;
-    std::fs::write(folder.path().join("models.json"), models).unwrap();
     // All values of the second column are others, and some of the first.
     let rows = |from: usize| Rows {
         x: (from..from + 20_000)
@@ -271,16 +241,10 @@ async fn distinct_values_that_do_not_fit_in_memory_are_refused_with_what_helps()
         y: (0..20_000).map(|row| Some(row % 2)).collect(),
     };
     let mut home = Home::new(2).await;
+    home.write_models(models);
     let flags = home
         .prepared("1", &rows(0), &[rows(20_000), rows(40_000)])
         .await;
-    let configuration = ConfigArgs {
-        config_dir: folder.path().to_owned(),
-    };
-    let flags = Training {
-        configuration,
-        ..flags
-    };
     home.step = home.step.with_threads(1).with_memory(40 << 20);
     let (code, text) = home.refused(&flags).await;
     assert_eq!(code, 2, "{text}");

@@ -1,14 +1,11 @@
 //! Several candidates, of which validation rows choose one.
 
-use std::path::Path;
-
 use catalog::model_files::{ModelMetrics, Selection};
 use learn::fitted_model::Reader;
 use learn::frame::{Column, Frame};
 use learn::splitmix::customers;
 use runtime::step::Outputs;
 use runtime::threads::blocking;
-use settings::ConfigArgs;
 use table::labelled::{LabelledRows, Side};
 
 use super::home::{Home, Rows, read};
@@ -51,17 +48,11 @@ pub(super) fn rows() -> Rows {
     Rows::new(4, &x, &y)
 }
 
-pub(super) async fn with(home: &Home, models: &str, folder: &Path, holdout: &Rows) -> Training {
-    std::fs::write(folder.join("models.json"), models).unwrap();
+pub(super) async fn with(home: &Home, models: &str, holdout: &Rows) -> Training {
+    home.write_models(models);
     let all = rows();
     let shards = [all.slice(0, 1500), all.slice(1500, 5000)];
-    let configuration = ConfigArgs {
-        config_dir: folder.to_owned(),
-    };
-    Training {
-        configuration,
-        ..home.prepared("1", holdout, &shards).await
-    }
+    home.prepared("1", holdout, &shards).await
 }
 
 pub(super) async fn metrics(home: &Home, outputs: &Outputs) -> ModelMetrics {
@@ -74,10 +65,9 @@ pub(super) async fn selection(home: &Home, outputs: &Outputs) -> Selection {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_best_on_validation_rows_is_fitted_again_on_all_and_registered() {
-    let folder = tempfile::tempdir().unwrap();
     let home = Home::new(4).await;
     let holdout = rows().slice(5000, 6000);
-    let flags = with(&home, GRID, folder.path(), &holdout).await;
+    let flags = with(&home, GRID, &holdout).await;
     let outputs = home.train(&flags).await.unwrap();
     let of = selection(&home, &outputs).await;
     assert_eq!((of.candidates.len(), of.refit), (5, true));
@@ -135,8 +125,7 @@ async fn the_best_on_validation_rows_is_fitted_again_on_all_and_registered() {
 
     // The model is the one that the chosen candidate alone makes, bit by bit.
     let alone = r#"{"candidates": [{"family": "logistic-regression", "c": 1}]}"#;
-    let other = tempfile::tempdir().unwrap();
-    let flags_alone = with(&home, alone, other.path(), &holdout).await;
+    let flags_alone = with(&home, alone, &holdout).await;
     let trained = home.train(&flags_alone).await.unwrap();
     assert_eq!(trained.get("candidates"), Some(""));
     let file = home.model_file(&trained, "model.json").await;
@@ -144,7 +133,7 @@ async fn the_best_on_validation_rows_is_fitted_again_on_all_and_registered() {
 
     // Without a refit it is the one that was measured.
     let kept = GRID.replacen('{', r#"{"refit": false,"#, 1);
-    let flags = with(&home, &kept, folder.path(), &holdout).await;
+    let flags = with(&home, &kept, &holdout).await;
     let outputs = home.train(&flags).await.unwrap();
     let model = home.model_file(&outputs, "model.json").await;
     let model = Reader::standard().read(&model).unwrap();
@@ -158,7 +147,6 @@ async fn the_best_on_validation_rows_is_fitted_again_on_all_and_registered() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_experiment_is_tracked_and_becomes_a_version_when_it_is_asked_for() {
-    let folder = tempfile::tempdir().unwrap();
     let home = Home::new(4).await;
     let holdout = rows().slice(5000, 6000);
     let experiment = GRID.replacen('{', r#"{"register": false,"#, 1);
@@ -170,7 +158,7 @@ async fn an_experiment_is_tracked_and_becomes_a_version_when_it_is_asked_for() {
         (GRID, "true", "1"),
         (&experiment, "true", ""),
     ] {
-        let flags = with(&home, models, folder.path(), &holdout).await;
+        let flags = with(&home, models, &holdout).await;
         let outputs = home.train(&flags).await.unwrap();
         let shown = ["reused", "model-version"].map(|name| outputs.get(name));
         assert_eq!(shown, [Some(reused), Some(version)]);
@@ -198,10 +186,9 @@ async fn no_label_of_the_holdout_changes_what_is_chosen() {
         *label = 1 - *label;
     }
     for (holdout, threads) in [(&holdout, 1), (&other, 4)] {
-        let folder = tempfile::tempdir().unwrap();
         let mut home = Home::new(4).await;
         home.step = home.step.with_threads(threads);
-        let flags = with(&home, GRID, folder.path(), holdout).await;
+        let flags = with(&home, GRID, holdout).await;
         let outputs = home.train(&flags).await.unwrap();
         let metrics = metrics(&home, &outputs).await;
         let chosen = serde_json::to_string(&metrics.selection).unwrap();
@@ -218,10 +205,9 @@ async fn no_label_of_the_holdout_changes_what_is_chosen() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_candidate_is_measured_as_a_model_of_the_same_rows_is_on_such_a_holdout() {
-    let folder = tempfile::tempdir().unwrap();
     let home = Home::new(4).await;
     let grid = GRID.replace("log_loss", "roc_auc");
-    let flags = with(&home, &grid, folder.path(), &rows().slice(5000, 6000)).await;
+    let flags = with(&home, &grid, &rows().slice(5000, 6000)).await;
     let outputs = home.train(&flags).await.unwrap();
     let found = selection(&home, &outputs).await.candidates[3].clone();
 
@@ -232,11 +218,8 @@ async fn a_candidate_is_measured_as_a_model_of_the_same_rows_is_on_such_a_holdou
 
     let other = Home::new(4).await;
     let alone = r#"{"candidates": [{"family": "logistic-regression", "c": 1}]}"#;
-    std::fs::write(folder.path().join("models.json"), alone).unwrap();
-    let flags = Training {
-        configuration: flags.configuration,
-        ..other.prepared("1", &validation, &fit).await
-    };
+    other.write_models(alone);
+    let flags = other.prepared("1", &validation, &fit).await;
     let outputs = other.train(&flags).await.unwrap();
     let measured = metrics(&other, &outputs).await.holdout;
     for name in ["roc_auc", "log_loss", "f1"] {
@@ -294,11 +277,10 @@ async fn what_nothing_can_be_chosen_by_is_named() {
         (r#""validation": {"by": "time"},"#, "set \"by\" to \"id\""),
         (r#""validation": {"share": 1},"#, "unknown field `share`"),
     ] {
-        let folder = tempfile::tempdir().unwrap();
         let home = Home::new(4).await;
         let list = r#""candidates": [{"family": "mean"}, {"family": "logistic-regression"}]"#;
         let models = format!("{{{edit} {list}}}");
-        let flags = with(&home, &models, folder.path(), &rows().slice(5000, 5010)).await;
+        let flags = with(&home, &models, &rows().slice(5000, 5010)).await;
         let (code, text) = home.refused(&flags).await;
         assert_eq!(code, 2, "{text}");
         assert!(text.contains(expected), "{text}");
@@ -318,20 +300,13 @@ async fn an_interval_of_a_metric_ends_where_the_metric_does() {
     let label = |i: usize| u8::from((x[i] > 0.0) != wrong.contains(&i));
     let y: Vec<u8> = (0..330).map(label).collect();
     let rows = Rows::new(1, &x, &y);
-    let folder = tempfile::tempdir().unwrap();
     let models = r#"{"candidates": [{"family": "mean"}, {"family": "logistic-regression"}],
         "metric": "accuracy"}"#;
-    std::fs::write(folder.path().join("models.json"), models).unwrap();
     let home = Home::new(1).await;
-    let configuration = ConfigArgs {
-        config_dir: folder.path().to_owned(),
-    };
-    let flags = Training {
-        configuration,
-        ..home
-            .prepared("1", &rows.slice(300, 330), &[rows.slice(0, 300)])
-            .await
-    };
+    home.write_models(models);
+    let flags = home
+        .prepared("1", &rows.slice(300, 330), &[rows.slice(0, 300)])
+        .await;
     let outputs = home.train(&flags).await.unwrap();
     let of = selection(&home, &outputs).await;
     let winner = of.candidates.iter().find(|of| of.chosen).unwrap();

@@ -4,10 +4,8 @@ use catalog::layout;
 use catalog::manifest::{self, ModelManifest};
 use catalog::model_files::ModelMetrics;
 use runtime::step::Outputs;
-use settings::ConfigArgs;
 
 use super::home::{Home, Rows};
-use crate::Training;
 use crate::extremes::Extremes;
 use crate::job::Job;
 use crate::training_rows::Sums;
@@ -103,19 +101,10 @@ fn numbers(values: &[(usize, i64)]) -> Rows {
 
 /// The warnings of a training on two files of 300 rows, with a holdout from a row on.
 async fn warned(rows: &Rows, family: &str, holdout: usize) -> Vec<String> {
-    let folder = tempfile::tempdir().unwrap();
-    let models = format!(r#"{{"candidates": [{{"family": "{family}"}}]}}"#);
-    std::fs::write(folder.path().join("models.json"), models).unwrap();
     let home = Home::of_number(2).await;
+    home.write_models(&format!(r#"{{"candidates": [{{"family": "{family}"}}]}}"#));
     let shards = [rows.slice(300, 600), rows.slice(600, 900)];
     let flags = home.prepared("1", &rows.slice(holdout, 300), &shards).await;
-    let configuration = ConfigArgs {
-        config_dir: folder.path().to_owned(),
-    };
-    let flags = Training {
-        configuration,
-        ..flags
-    };
     let outputs = home.train(&flags).await.unwrap();
     warnings(&home, &outputs).await
 }

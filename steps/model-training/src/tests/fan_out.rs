@@ -67,10 +67,9 @@ async fn candidates_of_pods_of_their_own_make_the_model_of_one_pod() {
         let mut all = Vec::new();
         // Which of them have pods, in which order; the last pod measures the others.
         for (pods, threads) in [(&[][..], 4), (&[4, 2, 1, 3], 1), (&[3], 2)] {
-            let folder = tempfile::tempdir().unwrap();
             let mut home = Home::new(4).await;
             home.step = home.step.with_threads(threads);
-            let flags = with(&home, &models, folder.path(), &holdout).await;
+            let flags = with(&home, &models, &holdout).await;
             for &number in pods {
                 for reused in ["false", "true"] {
                     let outputs = measured(&home, &flags, number).await;
@@ -95,10 +94,9 @@ async fn candidates_of_pods_of_their_own_make_the_model_of_one_pod() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_marker_says_is_taken_unless_it_is_to_be_done_again() {
-    let folder = tempfile::tempdir().unwrap();
     let mut home = Home::new(4).await;
     let models = format!("{{{CANDIDATES}}}");
-    let flags = with(&home, &models, folder.path(), &rows().slice(5000, 6000)).await;
+    let flags = with(&home, &models, &rows().slice(5000, 6000)).await;
     let job = Job::read(&home.store, &flags).await.unwrap();
     for number in 1..=4 {
         measured(&home, &flags, number).await;
@@ -127,10 +125,9 @@ async fn what_a_marker_says_is_taken_unless_it_is_to_be_done_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_lists_candidates_where_rows_are_many_and_the_model_is_not_there() {
-    let folder = tempfile::tempdir().unwrap();
     let home = Home::new(4).await;
     let models = format!("{{{CANDIDATES}}}");
-    let flags = with(&home, &models, folder.path(), &rows().slice(5000, 6000)).await;
+    let flags = with(&home, &models, &rows().slice(5000, 6000)).await;
     let planned = async |fan_out_rows| {
         let flags = Plan {
             training: flags.clone(),
@@ -144,23 +141,22 @@ async fn a_plan_lists_candidates_where_rows_are_many_and_the_model_is_not_there(
     home.train(&flags).await.unwrap();
     assert_eq!(planned(0).await, "[]");
     let alone = r#"{"candidates": [{"family": "logistic-regression"}]}"#;
-    std::fs::write(folder.path().join("models.json"), alone).unwrap();
+    home.write_models(alone);
     assert_eq!(planned(0).await, "[]");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_number_that_no_candidate_has_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
     let home = Home::new(4).await;
     let several = format!("{{{CANDIDATES}}}");
     let alone = r#"{"candidates": [{"family": "logistic-regression"}]}"#;
-    let flags = with(&home, &several, folder.path(), &rows().slice(5000, 6000)).await;
+    let flags = with(&home, &several, &rows().slice(5000, 6000)).await;
     for (models, number, expected) in [
         (several.as_str(), 0, "has 4 candidates: give 1 to 4"),
         (&several, 5, "has 4 candidates: give 1 to 4"),
         (alone, 1, "has 1 candidate, which is not compared"),
     ] {
-        std::fs::write(folder.path().join("models.json"), models).unwrap();
+        home.write_models(models);
         let refused = candidate::candidate(&home.step, &home.store, &flags, number).await;
         let error = refused.expect_err("refused");
         assert_eq!(failure::exit_code(&error), 2);

@@ -12,10 +12,8 @@ use crate::Training;
 use crate::job::Job;
 use crate::reference::Natural;
 
-async fn prepared(options: &str, shards: &[Rows]) -> (tempfile::TempDir, Home, Training) {
-    let folder = tempfile::tempdir().unwrap();
-    let made = prepared_for("random-forest", options, folder.path(), shards).await;
-    (folder, made.0, made.1)
+async fn prepared(options: &str, shards: &[Rows]) -> (Home, Training) {
+    prepared_for("random-forest", options, shards).await
 }
 
 async fn forest(home: &Home, outputs: &Outputs) -> std::sync::Arc<dyn Estimator> {
@@ -26,7 +24,7 @@ async fn forest(home: &Home, outputs: &Outputs) -> std::sync::Arc<dyn Estimator>
 #[tokio::test(flavor = "multi_thread")]
 async fn a_forest_learns_what_no_line_does_and_its_scores_are_shares() {
     let shards = [rows(3000, 0), rows(1001, 3000)];
-    let (_folder, home, flags) = prepared("", &shards).await;
+    let (home, flags) = prepared("", &shards).await;
     let outputs = home.train(&flags).await.unwrap();
     let accuracy: f64 = outputs.get("accuracy").unwrap().parse().unwrap();
     assert!(accuracy > 0.9, "{accuracy}");
@@ -64,7 +62,7 @@ async fn the_bytes_of_a_forest_depend_on_no_budget() {
     let all = rows(140_000, 0);
     let shards = [all.slice(0, 90_001), all.slice(90_001, 140_000)];
     let options = r#", "n_estimators": 7, "max_rows": 70000, "min_samples_leaf": 50"#;
-    let (_folder, home, flags) = prepared(options, &shards).await;
+    let (home, flags) = prepared(options, &shards).await;
     let job = Job::read(&home.store, &flags).await.unwrap();
     let mut made = Vec::new();
     for (threads, scratch_bytes, memory) in [
@@ -85,7 +83,7 @@ async fn the_bytes_of_a_forest_depend_on_no_budget() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_tree_of_one_leaf_is_the_mean_and_leaves_have_the_rows_that_they_need() {
     let options = r#", "n_estimators": 1, "min_samples_leaf": 1000"#;
-    let (_folder, home, flags) = prepared(options, &[rows(1500, 0)]).await;
+    let (home, flags) = prepared(options, &[rows(1500, 0)]).await;
     let outputs = home.train(&flags).await.unwrap();
     let stump = forest(&home, &outputs).await;
     let mut share = Vec::new();
@@ -94,7 +92,7 @@ async fn one_tree_of_one_leaf_is_the_mean_and_leaves_have_the_rows_that_they_nee
     assert!((share[0] - 0.5).abs() < 0.06, "{share:?}");
 
     let options = r#", "n_estimators": 5, "min_samples_leaf": 40, "max_depth": 3"#;
-    let (_folder, home, flags) = prepared(options, &[rows(1500, 0)]).await;
+    let (home, flags) = prepared(options, &[rows(1500, 0)]).await;
     let outputs = home.train(&flags).await.unwrap();
     let fields = forest(&home, &outputs).await.to_json().unwrap();
     for tree in fields["trees"].as_array().unwrap() {
@@ -118,7 +116,7 @@ async fn options_of_a_forest_that_make_no_sense_are_refused_by_name() {
         (r#", "max_rows": 0"#, "max_rows is 0"),
         (r#", "learning_rate": 0.1"#, "unknown field `learning_rate`"),
     ] {
-        let (_folder, home, flags) = prepared(options, &[rows(100, 0)]).await;
+        let (home, flags) = prepared(options, &[rows(100, 0)]).await;
         let (code, text) = home.refused(&flags).await;
         assert_eq!(code, 2, "{text}");
         assert!(text.contains(reason), "{text}");

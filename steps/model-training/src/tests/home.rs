@@ -72,7 +72,7 @@ impl Rows {
 
 /// A folder with a store.
 pub(crate) struct Home {
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     pub(crate) step: Step,
     pub(crate) store: Store,
     pub(crate) tracking: Tracking,
@@ -133,7 +133,7 @@ impl Home {
         let tracking = Tracking::open(&store, args, BUDGET).unwrap();
         Self {
             tracking,
-            _folder: folder,
+            folder,
             step,
             store,
             name: name.parse().unwrap(),
@@ -169,8 +169,17 @@ impl Home {
         let train_manifest = self.write(Split::Train, version, &inputs, &train).await;
         Training {
             model_name: self.name.clone(),
+            configuration: ConfigArgs {
+                config_dir: self.folder.path().to_owned(),
+            },
             ..flags(&train_manifest, &holdout_manifest)
         }
+    }
+
+    /// Writes the `models.json` that the flags of [`Home::prepared`] train by; without it the
+    /// settings decide.
+    pub(crate) fn write_models(&self, models: &str) {
+        std::fs::write(self.folder.path().join("models.json"), models).unwrap();
     }
 
     async fn write(

@@ -1,7 +1,6 @@
 //! What training refuses, with which exit code, and what it says.
 
 use catalog::layout::Split;
-use settings::ConfigArgs;
 
 use super::home::{Home, Rows, flags};
 use crate::Training;
@@ -123,7 +122,6 @@ async fn one_class_or_no_rows_are_refused() {
 
 #[tokio::test]
 async fn a_number_that_is_the_same_in_all_rows_is_refused_as_one_class_is() {
-    let folder = tempfile::tempdir().unwrap();
     let alike = Rows {
         y: vec![Some(7); 30],
         ..Rows::simple(30)
@@ -134,19 +132,11 @@ async fn a_number_that_is_the_same_in_all_rows_is_refused_as_one_class_is() {
         "random-forest",
         "mean",
     ] {
-        let models = format!(r#"{{"candidates": [{{"family": "{family}"}}]}}"#);
-        std::fs::write(folder.path().join("models.json"), models).unwrap();
         let home = Home::of_number(1).await;
+        home.write_models(&format!(r#"{{"candidates": [{{"family": "{family}"}}]}}"#));
         let flags = home
             .prepared("1", &Rows::simple(10), std::slice::from_ref(&alike))
             .await;
-        let configuration = ConfigArgs {
-            config_dir: folder.path().to_owned(),
-        };
-        let flags = Training {
-            configuration,
-            ..flags
-        };
         let (code, text) = home.refused(&flags).await;
         assert_eq!(code, 10, "{text}");
         let expected = "target \"target\" is 7 in all 30 rows of train/1/_manifest.json: there is \

@@ -1,6 +1,5 @@
 //! Gradient boosting, on rows of which some numbers are missing.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,7 +11,6 @@ use learn::frame::{Column, Frame};
 use learn::models::Validation;
 use runtime::step::Outputs;
 use serde_json::Value;
-use settings::ConfigArgs;
 use store::digest;
 use table::labelled::{LabelledRows, Side, Split};
 
@@ -45,30 +43,16 @@ pub(super) fn rows(count: usize, from: usize) -> Rows {
     }
 }
 
-async fn prepared(options: &str, folder: &Path, shards: &[Rows]) -> (Home, Training) {
-    prepared_for("gradient-boosting", options, folder, shards).await
+async fn prepared(options: &str, shards: &[Rows]) -> (Home, Training) {
+    prepared_for("gradient-boosting", options, shards).await
 }
 
-pub(super) async fn prepared_for(
-    family: &str,
-    options: &str,
-    folder: &Path,
-    shards: &[Rows],
-) -> (Home, Training) {
-    let models = format!(r#"{{"candidates": [{{"family": "{family}"{options}}}]}}"#);
-    std::fs::write(folder.join("models.json"), models).unwrap();
+pub(super) async fn prepared_for(family: &str, options: &str, shards: &[Rows]) -> (Home, Training) {
     let home = Home::new(3).await;
+    let models = format!(r#"{{"candidates": [{{"family": "{family}"{options}}}]}}"#);
+    home.write_models(&models);
     let flags = home.prepared("1", &rows(500, 1_000_000), shards).await;
-    let configuration = ConfigArgs {
-        config_dir: folder.to_owned(),
-    };
-    (
-        home,
-        Training {
-            configuration,
-            ..flags
-        },
-    )
+    (home, flags)
 }
 
 /// The trees of a model, as its file holds them.
@@ -79,9 +63,8 @@ fn trees(model: &FittedModel) -> Vec<Value> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn trees_learn_what_no_line_does_and_missing_numbers_say_something() {
-    let folder = tempfile::tempdir().unwrap();
     let shards = [rows(3000, 0), rows(1001, 3000)];
-    let (home, flags) = prepared("", folder.path(), &shards).await;
+    let (home, flags) = prepared("", &shards).await;
     let outputs = home.train(&flags).await.unwrap();
     let accuracy: f64 = outputs.get("accuracy").unwrap().parse().unwrap();
     assert!(accuracy > 0.95, "{accuracy}");
@@ -136,11 +119,10 @@ async fn trees_learn_what_no_line_does_and_missing_numbers_say_something() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_bytes_of_trees_depend_on_no_budget() {
-    let folder = tempfile::tempdir().unwrap();
     let options = r#", "n_estimators": 12, "subsample": 0.7, "colsample_bytree": 0.7"#;
     let all = rows(240_000, 0);
     let shards = [all.slice(0, 140_001), all.slice(140_001, 240_000)];
-    let (home, flags) = prepared(options, folder.path(), &shards).await;
+    let (home, flags) = prepared(options, &shards).await;
     let job = Job::read(&home.store, &flags).await.unwrap();
     let mut made = Vec::new();
     for (threads, scratch_bytes, memory) in [
@@ -162,10 +144,9 @@ async fn the_bytes_of_trees_depend_on_no_budget() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_that_trees_grew_on_are_profiled_without_their_scores() {
-    let folder = tempfile::tempdir().unwrap();
     let mut shards = [rows(3000, 0), rows(1001, 3000)];
     shards[1].x[17][0] = Some(1e12);
-    let (home, flags) = prepared(r#", "n_estimators": 3"#, folder.path(), &shards).await;
+    let (home, flags) = prepared(r#", "n_estimators": 3"#, &shards).await;
     let (step, store) = (&home.step, &home.store);
     let job = Job::read(store, &flags).await.unwrap();
     let rows = training_rows(&home, step, &job, u64::MAX, |rows| rows).await;
@@ -241,7 +222,6 @@ impl Estimator for Counting {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_more_trees_grow_than_the_rows_beside_gain_by() {
-    let folder = tempfile::tempdir().unwrap();
     let options = r#", "n_estimators": 400, "learning_rate": 0.3, "early_stopping_rounds": 10"#;
     // Labels of which one in eight is wrong: more trees learn these by heart.
     let mut noisy = rows(12_000, 0);
@@ -250,7 +230,7 @@ async fn no_more_trees_grow_than_the_rows_beside_gain_by() {
             *label = label.map(|label| 1 - label);
         }
     }
-    let (home, flags) = prepared(options, folder.path(), &[noisy]).await;
+    let (home, flags) = prepared(options, &[noisy]).await;
     let job = Job::read(&home.store, &flags).await.unwrap();
     let split = Split::of(&home.step, &home.store, &job.train, &Validation::default()).await;
     let split = Arc::new(split.unwrap());
@@ -290,9 +270,8 @@ async fn no_more_trees_grow_than_the_rows_beside_gain_by() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fit_that_stops_early_is_made_again_on_all_rows_unless_that_is_said() {
-    let folder = tempfile::tempdir().unwrap();
     let options = r#", "n_estimators": 300, "early_stopping_rounds": 5"#;
-    let (home, flags) = prepared(options, folder.path(), &[rows(3000, 0)]).await;
+    let (home, flags) = prepared(options, &[rows(3000, 0)]).await;
     let outputs = home.train(&flags).await.unwrap();
     let read = async |outputs: &Outputs| {
         let file = home.model_file(outputs, "model.json").await;
@@ -304,10 +283,10 @@ async fn a_fit_that_stops_early_is_made_again_on_all_rows_unless_that_is_said() 
     assert!((5..300).contains(&rounds), "{rounds}");
     assert_eq!(again.training.options["n_estimators"], rounds);
 
-    let file = folder.path().join("models.json");
-    let said = std::fs::read_to_string(&file).unwrap();
-    let said = said.replacen('{', r#"{"refit": false, "#, 1);
-    std::fs::write(&file, said).unwrap();
+    let family = r#"{"family": "gradient-boosting""#;
+    home.write_models(&format!(
+        r#"{{"refit": false, "candidates": [{family}{options}}}]}}"#
+    ));
     let once = read(&home.train(&flags).await.unwrap()).await;
     assert!((2000..2900).contains(&once.training.rows));
     assert_eq!(once.estimator.trees(), Some(rounds));
@@ -358,9 +337,8 @@ impl Sums for LossOf {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_that_do_not_fit_in_memory_are_refused_and_sampled_where_that_is_said() {
-    let folder = tempfile::tempdir().unwrap();
     let shards = [rows(400_000, 0)];
-    let (mut home, flags) = prepared("", folder.path(), &shards).await;
+    let (mut home, flags) = prepared("", &shards).await;
     // The smallest budget that the passes themselves take, and some of the rows.
     home.step = home.step.with_threads(1).with_memory(40 << 20);
     let (code, text) = home.refused(&flags).await;
@@ -376,7 +354,7 @@ async fn rows_that_do_not_fit_in_memory_are_refused_and_sampled_where_that_is_sa
 
     // What the refusal advises works, and is a sample of that size.
     let options = format!(r#", "n_estimators": 5, "max_rows": {most}"#);
-    let (sampled, flags) = prepared(&options, folder.path(), &shards).await;
+    let (sampled, flags) = prepared(&options, &shards).await;
     home = sampled;
     home.step = home.step.with_threads(1).with_memory(40 << 20);
     let outputs = home.train(&flags).await.unwrap();
@@ -390,10 +368,9 @@ async fn rows_that_do_not_fit_in_memory_are_refused_and_sampled_where_that_is_sa
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_forest_is_one_round_of_many_trees() {
-    let folder = tempfile::tempdir().unwrap();
     let options = r#", "n_estimators": 1, "learning_rate": 1, "num_parallel_tree": 30,
         "subsample": 0.6, "colsample_bynode": 0.7, "max_leaves": 63"#;
-    let (home, flags) = prepared(options, folder.path(), &[rows(4000, 0)]).await;
+    let (home, flags) = prepared(options, &[rows(4000, 0)]).await;
     let outputs = home.train(&flags).await.unwrap();
     let accuracy: f64 = outputs.get("accuracy").unwrap().parse().unwrap();
     assert!(accuracy > 0.9, "{accuracy}");
@@ -404,10 +381,9 @@ async fn a_forest_is_one_round_of_many_trees() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_infinite_number_is_refused_by_its_column() {
-    let folder = tempfile::tempdir().unwrap();
     let mut shard = rows(100, 0);
     shard.x[7][1] = Some(f64::INFINITY);
-    let (home, flags) = prepared("", folder.path(), &[rows(100, 200), shard]).await;
+    let (home, flags) = prepared("", &[rows(100, 200), shard]).await;
     let (code, text) = home.refused(&flags).await;
     assert_eq!(code, 10, "{text}");
     let said = "column \"feature2\" is inf, and a model takes finite numbers only: bound it by \

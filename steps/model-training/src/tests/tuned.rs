@@ -1,7 +1,5 @@
 //! What is found of the scores on validation rows, and belongs to the model.
 
-use std::path::Path;
-
 use catalog::model_files::{Selection, ValidationRows};
 use learn::calibration::{Calibration, Isotonic, Method, SigmoidFit};
 use learn::fitted_model::{FittedModel, Reader};
@@ -14,8 +12,8 @@ use crate::Training;
 const BALANCED: &str =
     r#"{"candidates": [{"family": "logistic-regression", "class_weight": "balanced"}]"#;
 
-async fn trained(home: &Home, edit: &str, folder: &Path, holdout: &Rows) -> (Training, Outputs) {
-    let flags = with(home, &format!("{BALANCED}{edit}}}"), folder, holdout).await;
+async fn trained(home: &Home, edit: &str, holdout: &Rows) -> (Training, Outputs) {
+    let flags = with(home, &format!("{BALANCED}{edit}}}"), holdout).await;
     let outputs = home.train(&flags).await.unwrap();
     (flags, outputs)
 }
@@ -67,14 +65,13 @@ fn calibrated(method: Method, mut rows: Vec<(f64, f64)>) -> Calibration {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn probabilities_are_calibrated_on_validation_rows_of_the_same_fit() {
-    let folder = tempfile::tempdir().unwrap();
     let home = Home::new(4).await;
     let holdout = rows().slice(5000, 6000);
-    let (_, plain) = trained(&home, "", folder.path(), &holdout).await;
+    let (_, plain) = trained(&home, "", &holdout).await;
     let plain = metrics(&home, &plain).await;
     for method in [Method::Sigmoid, Method::Isotonic] {
         let edit = format!(r#", "calibration": "{}""#, method.name());
-        let (flags, outputs) = trained(&home, &edit, folder.path(), &holdout).await;
+        let (flags, outputs) = trained(&home, &edit, &holdout).await;
         let of = selection(&home, &outputs).await;
         assert_eq!((of.calibration, of.refit), (Some(method), false));
         let shown = outputs.get("candidates").unwrap();
@@ -121,7 +118,7 @@ async fn probabilities_are_calibrated_on_validation_rows_of_the_same_fit() {
 
         // A refit that is asked for keeps the calibration, with the estimator of all rows.
         let edit = format!(r#"{edit}, "refit": true"#);
-        let (_, outputs) = trained(&home, &edit, folder.path(), &holdout).await;
+        let (_, outputs) = trained(&home, &edit, &holdout).await;
         let refit = model(&home, &outputs).await;
         assert_eq!(refit.training.rows, 5000);
         assert_eq!(refit.calibration, Some(found));
@@ -151,14 +148,13 @@ fn best_f1(rows: &[(f64, f64)]) -> (f64, f64) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_threshold_is_sought_on_validation_rows_by_the_calibrated_probability() {
-    let folder = tempfile::tempdir().unwrap();
     let home = Home::new(4).await;
     let holdout = rows().slice(5000, 6000);
     for calibration in ["none", "sigmoid"] {
         let edit = format!(
             r#", "calibration": "{calibration}", "metric": "f1", "threshold": {{"maximize": "f1"}}"#
         );
-        let (flags, outputs) = trained(&home, &edit, folder.path(), &holdout).await;
+        let (flags, outputs) = trained(&home, &edit, &holdout).await;
         let made = model(&home, &outputs).await;
         let of = selection(&home, &outputs).await;
         let found = of.threshold.unwrap();
@@ -190,7 +186,6 @@ async fn a_threshold_is_sought_on_validation_rows_by_the_calibrated_probability(
     let flags = with(
         &home,
         r#"{"candidates": [{"family": "mean"}], "threshold": {"precision": 0.99}}"#,
-        folder.path(),
         &holdout,
     );
     let error = home.train(&flags.await).await.unwrap_err();
@@ -216,10 +211,9 @@ async fn no_label_of_the_holdout_and_no_thread_changes_what_is_found() {
     ] {
         let mut made = Vec::new();
         for (holdout, threads) in [(&holdout, 1), (&other, 4)] {
-            let folder = tempfile::tempdir().unwrap();
             let mut home = Home::new(4).await;
             home.step = home.step.with_threads(threads);
-            let (_, outputs) = trained(&home, edit, folder.path(), holdout).await;
+            let (_, outputs) = trained(&home, edit, holdout).await;
             made.push((
                 home.model_file(&outputs, "model.json").await,
                 selection(&home, &outputs).await,
@@ -231,7 +225,6 @@ async fn no_label_of_the_holdout_and_no_thread_changes_what_is_found() {
 
 #[tokio::test]
 async fn validation_rows_of_one_class_calibrate_nothing() {
-    let folder = tempfile::tempdir().unwrap();
     let home = Home::new(1).await;
     let mut train = Rows::simple(200);
     train
@@ -240,18 +233,11 @@ async fn validation_rows_of_one_class_calibrate_nothing() {
         .skip(1)
         .for_each(|label| *label = Some(0));
     train.y[0] = Some(1);
-    std::fs::write(
-        folder.path().join("models.json"),
+    home.write_models(
         r#"{"candidates": [{"family": "mean"}], "metric": "accuracy", "calibration": "sigmoid",
             "validation": {"fraction": 0.01}}"#,
-    )
-    .unwrap();
-    let flags = Training {
-        configuration: settings::ConfigArgs {
-            config_dir: folder.path().to_owned(),
-        },
-        ..home.prepared("1", &Rows::simple(20), &[train]).await
-    };
+    );
+    let flags = home.prepared("1", &Rows::simple(20), &[train]).await;
     let (code, text) = home.refused(&flags).await;
     assert_eq!(code, 10, "{text}");
     assert!(

@@ -1,8 +1,8 @@
 """Aggregates over the rows to train on beside DuckDB.
 
-aggregates.py TRAIN PARTS: the values of AGGREGATE by DuckDB over the raw files TRAIN, looked up for
-the rows of PARTS, both lists of globs in JSON; prints how many rows there are, how many differ in
-whole numbers, and by how much the others do.
+aggregates.py TRAIN PARTS...: the values of AGGREGATE by DuckDB over the raw files TRAIN, a list of
+globs in JSON, looked up for the rows of each glob PARTS; prints a line for each: how many rows there
+are, how many differ in whole numbers, and by how much the others do.
 """
 
 import glob
@@ -15,14 +15,13 @@ AGGREGATE = """SELECT "customerId", count(*) AS rows, sum(amount) AS total, avg(
     max(amount) AS most, stddev_samp(amount) AS deviation FROM train GROUP BY "customerId\""""
 
 
-def files(globs):
-    return sorted(file for pattern in json.loads(globs) for file in glob.glob(pattern))
+def view(name, globs):
+    files = sorted(file for pattern in globs for file in glob.glob(pattern))
+    duckdb.sql(f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM read_parquet({files}, union_by_name = true)")
 
 
-def main(train, parts):
-    duckdb.sql(f"CREATE VIEW train AS SELECT * FROM read_parquet({files(train)}, union_by_name = true)")
-    duckdb.sql(f"CREATE VIEW ours AS SELECT * FROM read_parquet({files(parts)}, union_by_name = true)")
-    duckdb.sql(f"CREATE TABLE theirs AS {AGGREGATE}")
+def compare(parts):
+    view("ours", [parts])
     compared = ", ".join(
         f"""coalesce(max(abs("customer.{name}" - {name}) / greatest(abs({name}), 1e-3)), 0)"""
         for name in ("total", "mean", "deviation"))
@@ -37,4 +36,7 @@ def main(train, parts):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    view("train", json.loads(sys.argv[1]))
+    duckdb.sql(f"CREATE TABLE theirs AS {AGGREGATE}")
+    for parts in sys.argv[2:]:
+        compare(parts)

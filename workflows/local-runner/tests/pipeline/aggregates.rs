@@ -2,14 +2,13 @@
 //! night, and where a champion of another training is measured.
 
 use std::fs;
-use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, Ran, assert_unchanged};
+use crate::bench::{Bench, assert_unchanged};
+use crate::python::answers;
 use crate::windows::{BY_DAY, OF_DAY, backfill, night, of_version, submit, training};
 
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pipeline/aggregates.py");
 const CUSTOMER: &str = r#"SELECT "customerId", count(*) AS rows, sum(amount) AS total,
     avg(amount) AS mean, max(amount) AS most, stddev_samp(amount) AS deviation
 FROM train GROUP BY "customerId""#;
@@ -20,23 +19,26 @@ FROM raw"#;
 /// All columns of the aggregate too, of which trees take those that are null.
 const ALL: &str = r#"SELECT *, coalesce(amount - customer.mean, 0) AS above FROM raw"#;
 
-/// What DuckDB says of prepared rows; the raw files and the parts are below the home.
-fn compared(bench: &Bench, train: &[&str], parts: &str) -> Value {
-    let train = json!(train.iter().map(|file| bench.raw(file)).collect::<Vec<_>>());
-    let parts = json!([bench.store(parts)]);
-    let ran = Command::new(testing::python().unwrap())
-        .args([SCRIPT, &train.to_string(), &parts.to_string()])
-        .output();
-    serde_json::from_str(&Ran::from(ran.unwrap()).expect(0).stdout).unwrap()
-}
-
-fn assert_equal(found: &Value, least: u64) {
-    assert_eq!(found["differing"], 0, "{found}");
-    assert!(found["by"].as_f64().unwrap() < 1e-9, "{found}");
-    assert!(found["rows"].as_u64().unwrap() >= least, "{found}");
-}
-
 const OF_TRAIN: [&str; 3] = ["train/1.parquet", "train/2.parquet", "train/3.parquet"];
+
+/// Fails unless DuckDB finds the values of prepared rows: those of each folder of the store, which
+/// are so many at least.
+fn assert_equal(bench: &Bench, folders: &[(String, u64)]) {
+    let train = json!(OF_TRAIN.map(|file| bench.raw(file)));
+    let parts = folders
+        .iter()
+        .map(|(folder, _)| bench.store(&format!("{folder}/part-*.parquet")));
+    let parts = parts.map(|parts| parts.display().to_string());
+    let arguments: Vec<String> = [train.to_string()].into_iter().chain(parts).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let answers = answers("aggregates.py", &arguments);
+    assert_eq!(answers.len(), folders.len());
+    for ((folder, least), found) in folders.iter().zip(answers) {
+        assert_eq!(found["differing"], 0, "{folder}: {found}");
+        assert!(found["by"].as_f64().unwrap() < 1e-9, "{folder}: {found}");
+        assert!(found["rows"].as_u64() >= Some(*least), "{folder}: {found}");
+    }
+}
 
 #[test]
 fn nights_are_scored_with_the_values_of_the_training() {
@@ -48,22 +50,18 @@ fn nights_are_scored_with_the_values_of_the_training() {
         ("models.json", &models),
     ];
     let (bench, arguments, days) = training("later/{}.parquet", &[], &files);
-    assert_equal(
-        &compared(&bench, &OF_TRAIN, "train/1/part-*.parquet"),
-        5_000,
-    );
-    assert_equal(
-        &compared(&bench, &OF_TRAIN, "holdout/1/part-*.parquet"),
-        1_000,
-    );
+    let mut folders = vec![
+        ("train/1".to_owned(), 5_000),
+        ("holdout/1".to_owned(), 1_000),
+    ];
     let data = bench.json("train/1/_manifest.json");
     for day in &days[..3] {
         night(&bench, day, &arguments);
-        let parts = format!("predict/{day}/*/part-*.parquet");
-        assert_equal(&compared(&bench, &OF_TRAIN, &parts), 30);
+        folders.push((format!("predict/{day}/*"), 30));
         let manifest = bench.json(&bench.output("data-prep-commit", "manifest"));
         assert_eq!(manifest["config"], data["config"]);
     }
+    assert_equal(&bench, &folders);
     let before = bench.lasting();
     submit(&bench, "alameda-training", &arguments).expect(0);
     assert_unchanged(&before, &bench.lasting());
@@ -87,9 +85,9 @@ fn a_backfill_in_any_order_has_the_values_of_the_training() {
         let config = bench.json("train/1/_manifest.json")["config"].clone();
         let days = &days[..6];
         backfill(&bench, days, &arguments).expect(0);
+        let folders = days.iter().map(|day| (format!("predict/{day}/*"), 30));
+        assert_equal(&bench, &folders.collect::<Vec<_>>());
         for day in days {
-            let parts = format!("predict/{day}/*/part-*.parquet");
-            assert_equal(&compared(&bench, &OF_TRAIN, &parts), 30);
             let results = bench.json(&format!("results/{day}/m/v1/_manifest.json"));
             assert_eq!(results["unscored_rows"], 0, "{results:#}");
             let predict = fs::read_dir(bench.store(&format!("predict/{day}"))).unwrap();

@@ -47,6 +47,20 @@ pub(crate) fn configure(
     config
 }
 
+/// Writes a file of a configuration, which may not be listed there yet.
+pub(crate) fn add_file(config: &Path, name: &str, content: &str) {
+    fs::write(config.join(name), content).unwrap();
+    let kustomization = config.join("kustomization.yaml");
+    let listed = fs::read_to_string(&kustomization).unwrap();
+    let line = format!("      - {name}\n");
+    if !listed.contains(&line) {
+        let last = "      - features.sql\n";
+        assert!(listed.contains(last), "{listed}");
+        let listed = listed.replacen(last, &format!("{last}{line}"), 1);
+        fs::write(kustomization, listed).unwrap();
+    }
+}
+
 pub(crate) fn run(bench: &Bench, config: &Path, model: &str) {
     let model = format!("model-name={model}");
     let arguments = [

@@ -2,10 +2,9 @@
 
 use std::fs;
 
-use serde_json::Value;
-
 use crate::bench::{Bench, Ran};
-use crate::other_people::{assert_same, python};
+use crate::other_people::{DATA_SETS, SCRIPT, assert_same};
+use crate::python::{answer, python};
 
 /// The one line that is edited: a flight is named by its carrier, which says much of it too; the
 /// day of the month says nothing of the next month.
@@ -27,15 +26,12 @@ pub(crate) struct Flights {
 }
 
 impl Flights {
-    /// The files to train on have come; `change` is done to all files before.
-    pub(crate) fn new(change: &[&str]) -> Self {
+    /// The files to train on have come; distances of the nights are in this unit.
+    pub(crate) fn new(unit: &str) -> Self {
         let bench = Bench::empty();
         let folder = |name: &str| bench.folder().join(name).display().to_string();
         let [all, raw, project] = ["flights", "raw", "project"].map(folder);
-        python(&["flights", &all]);
-        for change in change {
-            python(&[change, &all]);
-        }
+        python(DATA_SETS, &["flights", &all, unit]);
         for to in ["predict", "labels"] {
             fs::create_dir_all(format!("{raw}/{to}")).unwrap();
         }
@@ -103,7 +99,7 @@ impl Flights {
 
 #[test]
 fn thirty_nights_of_flights_are_scored_and_measured_as_labels_come() {
-    let flights = Flights::new(&[]);
+    let flights = Flights::new("miles");
     let bench = &flights.bench;
     flights.train();
     let metrics = bench.output("model-training-train", "model");
@@ -114,8 +110,8 @@ fn thirty_nights_of_flights_are_scored_and_measured_as_labels_come() {
         format!("{}/dataset.json", flights.project),
     ];
     let changed = ["airline=carrier", "day="];
-    let theirs = python(&[&["reach", &store, &file, &dataset], &changed[..]].concat());
-    let theirs: Value = serde_json::from_str(&theirs).unwrap();
+    let reach = ["reach", &store, &file, &dataset];
+    let theirs = answer(SCRIPT, &[&reach[..], &changed].concat());
     assert_eq!(theirs["rows"], 26_398);
     assert_same(&metrics["holdout"], &theirs, 1e-6);
 
@@ -136,8 +132,7 @@ fn thirty_nights_of_flights_are_scored_and_measured_as_labels_come() {
         }
     }
 
-    let theirs = python(&["by_night", &store, &flights.all]);
-    let theirs: Value = serde_json::from_str(&theirs).unwrap();
+    let theirs = answer(SCRIPT, &["by_night", &store, &flights.all]);
     assert_eq!(theirs.as_object().unwrap().len(), 30);
     for file in &nights[..29] {
         let (ours, theirs) = (report(file), &theirs[file.trim_end_matches(".csv")]);

@@ -7,10 +7,10 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::bench::Bench;
+use crate::python::answer;
 use crate::tasks::fixture;
-use crate::trees::{churn, compared, python};
+use crate::trees::{churn, compared};
 
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pipeline/forests.py");
 const MODELS: &str = r#"{"candidates": [{"family": "random-forest"}]}"#;
 
 /// The metric of the holdout, and that of five forests of scikit-learn's.
@@ -25,8 +25,8 @@ fn both(bench: &Bench, raw: &Path, task: &str) -> [f64; 2] {
     let ours = metrics["holdout"][name].as_f64().unwrap();
     let store = bench.store("");
     let places = [&store, raw].map(|path| path.to_str().unwrap());
-    let theirs = python(SCRIPT, &[places[0], places[1], task]);
-    [ours, theirs.trim().parse().unwrap()]
+    let theirs = answer("forests.py", &[places[0], places[1], task]);
+    [ours, theirs.as_f64().unwrap()]
 }
 
 fn must_be_as_exported(compared: &Value, rows: u64) {

@@ -35,13 +35,13 @@ fn killed_at_random_moments_and_retried_the_store_is_as_if_undisturbed() {
 
 #[test]
 fn rows_that_are_brought_together_are_the_same_after_kills_at_random_moments() {
-    survives(KILLS_OF_WINDOWS, crate::windows::pipeline);
+    survives(KILLS_OF_WINDOWS, crate::windows::pipelines());
 }
 
 #[test]
 #[ignore = "it takes minutes: just kills"]
 fn rows_that_are_brought_together_are_the_same_after_fifty_kills() {
-    survives(MANY_KILLS_OF_WINDOWS, crate::windows::pipeline);
+    survives(MANY_KILLS_OF_WINDOWS, crate::windows::pipelines());
 }
 
 #[test]

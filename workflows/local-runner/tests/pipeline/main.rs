@@ -24,6 +24,7 @@ mod other_people;
 mod own_data;
 mod platform;
 mod pyfunc;
+mod python;
 mod quantiles;
 mod raw_files;
 mod readme;

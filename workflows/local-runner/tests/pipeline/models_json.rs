@@ -15,7 +15,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use testing::browser::{Browser, Look, file_url};
 
 use crate::bench::{Bench, Ran};
-use crate::bring_your_own::{configure, run};
+use crate::bring_your_own::{add_file, configure, run};
 
 #[derive(serde::Deserialize)]
 struct Fixture {
@@ -34,14 +34,7 @@ fn csv(file: usize, rows: &[(Option<f64>, f64, i64)]) -> String {
 }
 
 pub(crate) fn write_models(config: &Path, models: &str) {
-    fs::write(config.join("models.json"), models).unwrap();
-    let kustomization = config.join("kustomization.yaml");
-    let text = fs::read_to_string(&kustomization).unwrap();
-    let text = text.replace(
-        "      - features.sql\n",
-        "      - features.sql\n      - models.json\n",
-    );
-    fs::write(kustomization, text).unwrap();
+    add_file(config, "models.json", models);
 }
 
 #[test]

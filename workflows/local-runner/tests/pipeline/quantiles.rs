@@ -1,22 +1,19 @@
 //! Intervals whose width goes by the row, beside LightGBM's quantiles.
 
-use serde_json::Value;
-
 use crate::bench::Bench;
-use crate::trees::{python, run_on};
+use crate::python::answer;
+use crate::trees::run_on;
 
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pipeline/quantiles.py");
 const MODELS: &str = r#"{"candidates": [{"family": "gradient-boosting"}], "interval": 0.9,
     "interval_by": "quantiles"}"#;
 
 #[test]
 fn intervals_of_quantiles_cover_as_much_as_they_say_and_are_as_good_as_lightgbms() {
     let bench = Bench::empty();
-    let file = run_on(&bench, SCRIPT, MODELS);
+    let file = run_on(&bench, "skewed", MODELS);
     let store = bench.store("");
     let places = [&store, &file].map(|path| path.to_str().unwrap());
-    let reached = python(SCRIPT, &["reach", places[0], places[1], "0.9"]);
-    let reached: Value = serde_json::from_str(&reached).unwrap();
+    let reached = answer("quantiles.py", &[places[0], places[1], "0.9"]);
     let of = |name: &str| reached[name].as_f64().unwrap();
     assert!(of("rows") > 5000.0, "{reached}");
     // Four standard errors, of the holdout's rows and of the fewer validation rows.

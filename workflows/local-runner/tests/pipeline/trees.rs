@@ -4,23 +4,18 @@
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use serde_json::Value;
 
-use crate::bench::{Bench, Ran};
+use crate::bench::Bench;
 use crate::bring_your_own::{configure, run};
 use crate::models_json::write_models;
+use crate::other_people::DATA_SETS;
+use crate::python::{answer, python};
 use crate::tasks::{fixture, numbers, scored};
 
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pipeline/trees.py");
+const SCRIPT: &str = "trees.py";
 const MODELS: &str = r#"{"candidates": [{"family": "gradient-boosting"}]}"#;
-
-pub(crate) fn python(script: &str, arguments: &[&str]) -> String {
-    let mut command = Command::new(testing::python().unwrap());
-    let ran = command.arg(script).args(arguments).output().unwrap();
-    Ran::from(ran).expect(0).stdout
-}
 
 /// What XGBoost makes of the rows of a raw file, beside what was published of them.
 pub(crate) fn compared(bench: &Bench, raw: &Path) -> Value {
@@ -29,8 +24,7 @@ pub(crate) fn compared(bench: &Bench, raw: &Path) -> Value {
     let results = bench.output("batch-inference-commit", "manifest");
     let results = bench.store(&results.replace("_manifest.json", ""));
     let paths = [&exported, &results, raw].map(|path| path.to_str().unwrap());
-    let answer = python(SCRIPT, &[&["compare"][..], &paths].concat());
-    serde_json::from_str(&answer).unwrap()
+    answer(SCRIPT, &[&["compare"][..], &paths].concat())
 }
 
 /// The report is of the family, and the champion is this model.
@@ -208,19 +202,19 @@ fn a_target_whose_squares_overflow_is_refused_by_its_name() {
 
 /// Runs the pipeline on the churn data set, of which some numbers are missing: its file.
 pub(crate) fn churn(bench: &Bench, models: &str) -> PathBuf {
-    run_on(bench, SCRIPT, models)
+    run_on(bench, "churn_with_holes", models)
 }
 
-/// Runs the pipeline on the rows that a script writes, with the contract that is inferred from
-/// them, and scores the same rows: their file.
-pub(crate) fn run_on(bench: &Bench, script: &str, models: &str) -> PathBuf {
+/// Runs the pipeline on a data set, with the contract that is inferred from its rows, and scores
+/// the same rows: their file.
+pub(crate) fn run_on(bench: &Bench, name: &str, models: &str) -> PathBuf {
     let raw = bench.folder().join("raw");
     let file = raw.join("train/rows.csv");
     let at = file.to_str().unwrap();
     for folder in ["train", "predict"] {
         fs::create_dir_all(raw.join(folder)).unwrap();
     }
-    python(script, &["write", at]);
+    python(DATA_SETS, &["write", name, at]);
     fs::copy(&file, raw.join("predict/rows.csv")).unwrap();
     let out = bench.folder().join("project");
     let (data, project) = (raw.to_str().unwrap(), out.to_str().unwrap());
@@ -254,7 +248,7 @@ fn churn_is_learnt_as_well_as_by_xgboost_with_categories_and_missing_numbers() {
     let ours = ours["holdout"]["log_loss"].as_f64().unwrap();
     let store = bench.store("");
     let places = [&store, &file].map(|path| path.to_str().unwrap());
-    let theirs = python(SCRIPT, &["reach", places[0], places[1]]);
-    let theirs: f64 = theirs.trim().parse().unwrap();
+    let theirs = answer(SCRIPT, &["reach", places[0], places[1]]);
+    let theirs = theirs.as_f64().unwrap();
     assert!(ours < 1.01 * theirs, "{ours} and {theirs}");
 }

@@ -3,15 +3,14 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
-use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, Ran, assert_unchanged};
-use crate::bring_your_own::configure;
+use crate::bring_your_own::{add_file, configure};
+use crate::python::{answer, python};
 
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pipeline/windows.py");
+const SCRIPT: &str = "windows.py";
 
 const FEATURES: &str = r#"SELECT "customerId", date, amount, target,
     count(amount) OVER month AS events,
@@ -22,12 +21,6 @@ const FEATURES: &str = r#"SELECT "customerId", date, amount, target,
 FROM raw
 WINDOW month AS (PARTITION BY "customerId" ORDER BY date
     RANGE BETWEEN INTERVAL '30 days' PRECEDING AND CURRENT ROW)"#;
-
-fn python(arguments: &[&str]) -> String {
-    let mut command = Command::new(testing::python().unwrap());
-    let ran = command.arg(SCRIPT).args(arguments).output().unwrap();
-    Ran::from(ran).expect(0).stdout
-}
 
 /// A data contract whose windows are over the rows of a customer.
 pub(crate) fn dataset() -> String {
@@ -43,7 +36,7 @@ pub(crate) fn dataset() -> String {
 /// A home with raw files, and the arguments that train on them.
 fn bench(settings: &[(&str, &str)]) -> (Bench, Vec<String>) {
     let (bench, arguments) = empty(settings);
-    python(&["write", bench.raw("").to_str().unwrap()]);
+    python(SCRIPT, &["write", bench.raw("").to_str().unwrap()]);
     (bench, arguments)
 }
 
@@ -64,19 +57,20 @@ fn empty(settings: &[(&str, &str)]) -> (Bench, Vec<String>) {
     (bench, arguments)
 }
 
-/// A home in which the whole pipeline can run, and more arguments of its submission.
-pub(crate) fn pipeline() -> (Bench, Vec<String>) {
-    let (bench, arguments) = bench(&[]);
-    let arguments = arguments[4..].to_vec();
-    // A raw file is known by its time too, and homes are to be alike.
-    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
-    for folder in ["train", "predict"] {
-        for file in fs::read_dir(bench.raw(folder)).unwrap() {
-            let file = fs::File::options().write(true).open(file.unwrap().path());
-            file.unwrap().set_modified(time).unwrap();
+/// Makes homes in which the whole pipeline can run, and more arguments of its submission.
+pub(crate) fn pipelines() -> impl Fn() -> (Bench, Vec<String>) {
+    let (first, _) = bench(&[]);
+    move || {
+        let (bench, arguments) = empty(&[]);
+        for folder in ["train", "predict"] {
+            for file in fs::read_dir(first.raw(folder)).unwrap().map(Result::unwrap) {
+                // A raw file is known by its time too, and homes are to be alike.
+                let link = bench.raw(folder).join(file.file_name());
+                fs::hard_link(file.path(), link).unwrap();
+            }
         }
+        (bench, arguments[4..].to_vec())
     }
-    (bench, arguments)
 }
 
 /// The arguments for another data version.
@@ -113,8 +107,7 @@ fn windows_over_all_files_have_the_values_of_duckdb() {
         submit(&bench, "alameda-training", &arguments).expect(0);
         let [raw, store] = [bench.raw(""), bench.store("")];
         let paths = [raw, store].map(|path| path.to_str().unwrap().to_owned());
-        let answer = python(&["compare", &paths[0], &paths[1]]);
-        let answer: Value = serde_json::from_str(&answer).unwrap();
+        let answer = answer(SCRIPT, &["compare", &paths[0], &paths[1]]);
         assert_eq!(
             (&answer["differing"], &answer["rows"]),
             (&json!(0), &json!(12_000))
@@ -156,20 +149,15 @@ pub(crate) fn training(
 ) -> (Bench, Vec<String>, Vec<String>) {
     let (bench, arguments) = empty(settings);
     let config = Path::new(arguments.last().unwrap());
-    let kustomization = config.join("kustomization.yaml");
-    let mut listed = fs::read_to_string(&kustomization).unwrap();
     for (name, content) in files {
-        fs::write(config.join(name), content).unwrap();
-        let line = format!("      - {name}\n");
-        if !listed.contains(&line) {
-            let last = "      - features.sql\n";
-            listed = listed.replacen(last, &format!("{last}{line}"), 1);
-        }
+        add_file(config, name, content);
     }
-    fs::write(kustomization, listed).unwrap();
-    let days = python(&["nights", bench.raw("").to_str().unwrap(), pattern]);
+    let days = answer(
+        SCRIPT,
+        &["nights", bench.raw("").to_str().unwrap(), pattern],
+    );
     submit(&bench, "alameda-training", &arguments).expect(0);
-    (bench, arguments, serde_json::from_str(&days).unwrap())
+    (bench, arguments, serde_json::from_value(days).unwrap())
 }
 
 /// Lets the rows of a day come, and scores them by the nightly workflow.
@@ -209,7 +197,7 @@ pub(crate) const BY_DAY: (&str, &str) = ("PREDICT_GLOB", "predict/{data-version}
 /// What DuckDB says of all that was scored.
 fn scored(bench: &Bench) -> Value {
     let paths = [bench.raw(""), bench.store("")].map(|path| path.to_str().unwrap().to_owned());
-    serde_json::from_str(&python(&["scored", &paths[0], &paths[1]])).unwrap()
+    answer(SCRIPT, &["scored", &paths[0], &paths[1]])
 }
 
 #[test]
