@@ -143,8 +143,7 @@ impl Features {
             checked = check::features(&state, &query, &raw, dataset)?;
         }
         let columns = columns::of_plan(&query, config, &checked.plan, &checked.made_of)?;
-        let plan = block_on(state.create_physical_plan(&checked.plan));
-        let plan = plan.and_then(overflow::check_plan);
+        let plan = fault::planned(&state, &checked.plan);
         let plan = plan.map_err(|error| fault::of_planning(&state, &query, &checked, &error))?;
         let Checked {
             plan: logical,

@@ -104,17 +104,23 @@ pub(super) fn of_planning(
     checked: &Checked,
     error: &DataFusionError,
 ) -> anyhow::Error {
-    let names = checked.plan.schema().fields();
-    let all: Vec<usize> = (0..names.len()).collect();
-    let fails = |count: usize| part(state, &checked.plan, &all[..count]).is_err();
-    // A condition is in the way of every column.
-    let count = match checked.condition {
-        None => least(all.len(), fails),
-        Some(_) => None,
+    let LogicalPlan::Projection(select) = &checked.plan else {
+        return query.failure(error);
+    };
+    let planned = |plan: &LogicalPlan| planned(state, plan).is_ok();
+    let fails = |count: usize| {
+        let part = Projection::try_new(select.expr[..count].to_vec(), select.input.clone());
+        !part.is_ok_and(|part| planned(&LogicalPlan::Projection(part)))
+    };
+    // What fails below is in the way of every column.
+    let count = match planned(&select.input) {
+        true => least(select.expr.len(), fails),
+        false => None,
     };
     let Some(count) = count else {
         return query.failure(error);
     };
+    let names = select.schema.fields();
     let name = names[count - 1].name();
     let text = excerpt::of_values(error);
     let text = format!("the column {name:?} can't be computed: {text}");
@@ -228,7 +234,13 @@ impl Features {
 
     /// The query with these columns of its result alone.
     fn part(&self, columns: &[usize]) -> SqlResult<Arc<dyn ExecutionPlan>> {
-        part(&self.state, &self.logical, columns)
+        let all = self.logical.schema().columns();
+        let columns = columns
+            .iter()
+            .filter_map(|&column| all.get(column).cloned());
+        let query = Arc::new(self.logical.clone());
+        let part = Projection::try_new(columns.map(Expr::Column).collect(), query)?;
+        planned(&self.state, &LogicalPlan::Projection(part))
     }
 
     /// Runs a part of the query over rows, for its error.
@@ -242,19 +254,12 @@ impl Features {
     }
 }
 
-/// A query with these columns of its result alone.
-fn part(
-    state: &SessionState,
-    query: &LogicalPlan,
-    columns: &[usize],
-) -> SqlResult<Arc<dyn ExecutionPlan>> {
-    let all = query.schema().columns();
-    let columns = columns
-        .iter()
-        .filter_map(|&column| all.get(column).cloned());
-    let part = Projection::try_new(columns.map(Expr::Column).collect(), Arc::new(query.clone()));
-    let part = LogicalPlan::Projection(part?);
-    block_on(state.create_physical_plan(&part)).and_then(overflow::check_plan)
+/// The plan that a query is run by.
+///
+/// # Errors
+/// Those of DataFusion, and of numbers that would overflow without a word.
+pub(super) fn planned(state: &SessionState, plan: &LogicalPlan) -> SqlResult<Arc<dyn ExecutionPlan>> {
+    block_on(state.create_physical_plan(plan)).and_then(overflow::check_plan)
 }
 
 /// What a plan computes from each row alone: all without windows, else what comes before them.
