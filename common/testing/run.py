@@ -6,10 +6,31 @@ Most of the time of a test is spent waiting for services, so that one program af
 import concurrent.futures
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
+
+# Where Linux keeps files in memory.
+MEMORY = "/dev/shm"
+# What the temporary files of programs that run side by side may take, with room to spare.
+ROOM = 12 << 30
+
+
+def folder_in_memory():
+    """Gives a folder in memory for temporary files, or None if there is not enough of it.
+
+    On a disk, creating and deleting so many small files takes a quarter of the processor time of all tests.
+    """
+    try:
+        with open("/proc/meminfo") as file:
+            kibibytes = dict(line.split()[:2] for line in file)["MemAvailable:"]
+        room = min(int(kibibytes) << 10, shutil.disk_usage(MEMORY).free)
+        runs_programs = not os.statvfs(MEMORY).f_flag & os.ST_NOEXEC
+    except (OSError, KeyError):
+        return None
+    return MEMORY if room >= ROOM and runs_programs and os.access(MEMORY, os.W_OK) else None
 
 
 def built(options):
@@ -36,12 +57,14 @@ def last_seconds(record):
         return {}
 
 
-def run(program):
+def run(program, temporary_files):
     """Runs one program; gives its exit code, its title, its seconds, and what it printed."""
     path, title, folder = program
     start = time.monotonic()
     # Servers and browsers of a program end after it, and may still write to its temporary files.
-    with tempfile.TemporaryDirectory(prefix="alameda-", ignore_cleanup_errors=True) as temporary:
+    with tempfile.TemporaryDirectory(
+        prefix="alameda-", dir=temporary_files, ignore_cleanup_errors=True
+    ) as temporary:
         # Postgres runs as another user where this is root.
         os.chmod(temporary, 0o755)
         done = subprocess.run(
@@ -59,8 +82,10 @@ def main():
     # The longest first, and those never run before them: a long one that begins last runs alone.
     programs.sort(key=lambda program: -taken.get(program[1], float("inf")))
     failed, count = [], 0
+    temporary_files = folder_in_memory()
     with concurrent.futures.ThreadPoolExecutor((os.cpu_count() or 1) + 1) as pool:
-        for future in concurrent.futures.as_completed([pool.submit(run, program) for program in programs]):
+        running = [pool.submit(run, program, temporary_files) for program in programs]
+        for future in concurrent.futures.as_completed(running):
             code, title, seconds, output = future.result()
             count += 1
             taken[title] = round(seconds)
