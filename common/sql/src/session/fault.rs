@@ -258,7 +258,10 @@ impl Features {
 ///
 /// # Errors
 /// Those of DataFusion, and of numbers that would overflow without a word.
-pub(super) fn planned(state: &SessionState, plan: &LogicalPlan) -> SqlResult<Arc<dyn ExecutionPlan>> {
+pub(super) fn planned(
+    state: &SessionState,
+    plan: &LogicalPlan,
+) -> SqlResult<Arc<dyn ExecutionPlan>> {
     block_on(state.create_physical_plan(plan)).and_then(overflow::check_plan)
 }
 

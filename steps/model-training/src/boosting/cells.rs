@@ -97,12 +97,14 @@ fn binned(
     let of_row = |row: usize| &values.as_ref()[row * width..][..width];
     let sample = places.flat_map(of_row).map(|value| f64::from(*value));
     let sample = sample.collect();
-    let pages = values.pages();
-    let matrix = matrix(table, values, units)?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
     let pool = pool.build().context("starting threads")?;
-    let binned = pages.released_during(|| pool.install(|| BinnedMatrix::new(&matrix, cells)));
-    Ok((binned.context("putting rows into cells")?, sample))
+    let binned = values.pages().released_during(|| -> Result<_> {
+        let matrix = matrix(table, values, units)?;
+        let binned = pool.install(|| BinnedMatrix::new(&matrix, cells));
+        binned.context("putting rows into cells")
+    });
+    Ok((binned?, sample))
 }
 
 /// The rows of a table that weigh anything.
