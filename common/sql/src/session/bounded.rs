@@ -59,8 +59,15 @@ impl ScalarUDFImpl for Bounded {
         self.inner.return_type(types)
     }
 
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+    fn invoke_with_args(&self, mut args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         self.check(&args)?;
+        // DataFusion takes a negative number of a column for a huge one; one that is written out
+        // makes an empty text.
+        if let Some(ColumnarValue::Array(numbers)) = args.args.get_mut(1)
+            && let Some(of) = numbers.as_primitive_opt::<Int64Type>()
+        {
+            *numbers = Arc::new(of.unary::<_, Int64Type>(|number| number.max(0)));
+        }
         self.inner.invoke_with_args(args)
     }
 }

@@ -124,7 +124,7 @@ pub(super) fn is_of_values(error: &DataFusionError) -> bool {
 /// What DataFusion says of values that it can't compute from, with what keeps them from failing, or
 /// of a fault of the SQL, with what to write.
 pub(super) fn of_values(error: &DataFusionError) -> String {
-    const ADVICE: [(&str, &str); 7] = [
+    const ADVICE: [(&str, &str); 11] = [
         (
             "date part",
             "write year, quarter, month, week, day, dow, doy, hour, minute, second or epoch",
@@ -133,11 +133,24 @@ pub(super) fn of_values(error: &DataFusionError) -> String {
             "the format",
             "write codes such as '%Y-%m-%d %H:%M:%S', with all that a date or a time needs",
         ),
-        ("regular expression", "write \\( for a bracket itself"),
+        (
+            "using format",
+            "nullif(x, 'n/a') gives null for a text that is no time, and more formats may follow",
+        ),
+        ("opened group", "write \\( for a bracket itself"),
+        ("unclosed group", "write \\( for a bracket itself"),
+        (
+            "timezone",
+            "write a name such as 'Europe/Berlin', or an offset such as '+02:00'",
+        ),
+        ("offset overflow", "make the texts shorter"),
         ("divide by zero", "divide by nullif(x, 0) for null instead"),
         ("overflow", "compute with cast(x AS double)"),
         ("cast", "try_cast(x AS type) gives null instead"),
-        ("pars", "try_cast(x AS timestamp) gives null instead"),
+        (
+            "error parsing",
+            "try_cast(x AS timestamp) gives null instead",
+        ),
     ];
     let text = text(error);
     let said = text.to_lowercase();

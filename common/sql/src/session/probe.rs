@@ -130,7 +130,8 @@ impl Alone {
                 let written = self.computed(1, |_| default.to_array());
                 written.err().map(|_| unknown(name, text(format)))
             }
-            "regexp_count" | "regexp_instr" | "regexp_like" | "regexp_match" | "regexp_replace" => {
+            "regexp_count" | "regexp_instr" | "regexp_like" | "regexp_match" | "regexp_replace"
+            | "substr" | "split_part" | "overlay" => {
                 let default = ScalarValue::new_default(column.data_type()).ok()?;
                 self.computed(1, |_| default.to_array()).err()
             }
@@ -142,8 +143,12 @@ impl Alone {
             _ => {
                 use DataType::{LargeUtf8, Utf8, Utf8View};
                 let is_text = matches!(column.data_type(), Utf8 | LargeUtf8 | Utf8View);
-                let mut formats = formats.iter().filter(|_| is_text);
-                formats.find_map(|format| self.fault_of_reading(name, format))
+                let formats = formats.iter().filter(|_| is_text);
+                // A text is read by the first format that fits.
+                let faults: Option<Vec<_>> = formats
+                    .map(|format| self.fault_of_reading(name, format))
+                    .collect();
+                faults?.into_iter().next()
             }
         }
     }

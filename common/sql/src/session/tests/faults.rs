@@ -65,6 +65,11 @@ fn each_kind_of_failure_has_advice_that_works() {
             "try_cast(x AS timestamp) gives null instead",
             "date_part('year', try_cast(customerId AS timestamp))",
         ),
+        (
+            "date_part('year', to_date(customerId, '%d/%m/%Y'))",
+            "nullif(x, 'n/a') gives null for a text that is no time, and more formats may follow",
+            "date_part('year', to_date(nullif(customerId, customerId), '%d/%m/%Y'))",
+        ),
     ] {
         let text = failure(&format!("SELECT *, {bad} AS bad FROM raw"));
         assert!(
@@ -77,7 +82,7 @@ fn each_kind_of_failure_has_advice_that_works() {
 }
 
 /// Expressions that fail whatever the rows hold, and why.
-const FAULTS: [(&str, &str); 11] = [
+const FAULTS: [(&str, &str); 12] = [
     (
         "date_part('year', date_trunc('mnth', date))",
         "Unsupported date_trunc granularity: 'mnth'. Supported values are: microsecond",
@@ -105,6 +110,10 @@ const FAULTS: [(&str, &str); 11] = [
     (
         "regexp_count(country, '(')",
         "(write \\( for a bracket itself)",
+    ),
+    (
+        "length(split_part(country, ' ', 0))",
+        "field position must not be zero",
     ),
     (
         "length(repeat(country, 100000000))",
@@ -200,6 +209,7 @@ fn no_value_is_taken_for_a_fault_of_the_query() {
         "abs(CASE WHEN feature1 IS NULL THEN 1 / 0 ELSE 1 END)",
         "date_part('epoch', to_timestamp(country, '%d/%m/%Y'))",
         "date_part('epoch', to_timestamp(country, '%d/%m/%Y %H:%M', '%Y-%m-%d'))",
+        "date_part('epoch', to_timestamp(country, '%H:%M', '%d/%m/%Y', '%Q'))",
         "date_part('epoch', to_timestamp(country, '%-d.%-m.%y %I:%M:%S%.f %p'))",
         "date_part('epoch', to_timestamp(country, '%Y-%m-%dT%H:%M:%S%#z'))",
         "date_part('epoch', to_timestamp(country, '%Y-%m-%d %H:%M:%S%z'))",
@@ -216,6 +226,7 @@ fn no_value_is_taken_for_a_fault_of_the_query() {
         "regexp_count(country, '\\(')",
         "length(regexp_replace(country, '^(.).*$', '\\1', 'g'))",
         "length(concat_ws('-', country, customerId)) + strpos(country, 'D')",
+        "length(split_part(country, '-', -1)) + length(substr(country, 3, 0))",
         "length(split_part(country, '-', 2)) + levenshtein(country, 'DE')",
         "round(power(feature1, 2), 2) + greatest(feature1, feature2) + nullif(feature2, 0)",
         "length(repeat(country, CAST(feature1 AS BIGINT)))",
@@ -231,12 +242,13 @@ fn no_value_is_taken_for_a_fault_of_the_query() {
 fn texts_may_be_padded_and_repeated_up_to_a_limit() {
     let features = plan(
         "SELECT *, length(repeat(country, 3)) AS a, length(lpad(country, 5, '0')) AS b, \
-         length(rpad(country, 1000000)) AS c FROM raw",
+         length(rpad(country, 1000000)) AS c, length(rpad(country, 1 - length(country))) AS d, \
+         length(repeat(country, CAST(-feature1 AS BIGINT))) AS e FROM raw",
     );
     let features = features.unwrap();
     features.must_compute().unwrap();
     let computed = compute(&features, vec![raw(&[1.0, 2.0], &[1.0, 1.0])]).unwrap();
-    for (name, wanted) in [("a", 6), ("b", 5), ("c", 1_000_000)] {
+    for (name, wanted) in [("a", 6), ("b", 5), ("c", 1_000_000), ("d", 0), ("e", 0)] {
         let column = computed.column_by_name(name).unwrap();
         let column = arrow::compute::cast(column, &DataType::Int64).unwrap();
         let column = column.as_primitive::<arrow::datatypes::Int64Type>();
