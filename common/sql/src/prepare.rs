@@ -278,7 +278,8 @@ impl Preparation {
         takers: Takers,
         mut write: impl FnMut(Split, &RecordBatch) -> Result<()>,
     ) -> Result<Prepared> {
-        let Checking { checked, counts } = self.checking(key, local, takers, &self.dataset)?;
+        let Checking { checked, counts } =
+            self.checking(key, local, takers, &self.dataset, &self.reads)?;
         let (mut rows, mut unlabelled) = (0, 0);
         for batch in self.features.compute(checked)? {
             let batch = batch.with_context(|| format!("preparing {key}"))?;
@@ -335,13 +336,15 @@ impl Preparation {
         }
     }
 
-    /// The raw rows of a file that are to be prepared, and where they are counted.
+    /// The raw rows of a file that are to be prepared, and where they are counted. Of the other
+    /// columns than those of `reads` nothing is read.
     fn checking(
         &self,
         key: &str,
         local: &LocalFile,
         takers: Takers,
         dataset: &Arc<Dataset>,
+        reads: &Reads,
     ) -> Result<Checking> {
         let hashed = local.hash()?;
         let training = self.holdout.is_some();
@@ -352,7 +355,7 @@ impl Preparation {
             labels: self.labels,
             pinned: self.pinned,
             decisive: self.features.decisive(training),
-            reads: self.reads.clone(),
+            reads: reads.clone(),
         };
         let left_out = Arc::new(Mutex::new(LeftOut::default()));
         let work = self.step.work();

@@ -17,6 +17,7 @@ use runtime::step::Step;
 use store::LocalFile;
 use table::dataset::{Dataset, Lookback, Unlabelled, WarmUp};
 use table::parts;
+use table::raw::Reads;
 use table::shuffled::Shape;
 
 /// Bytes of rows that are sorted in memory, by each thread: of its memory this share, at least and
@@ -132,7 +133,9 @@ impl Preparation {
         takers: Takers,
         take: impl FnMut(&RecordBatch) -> Result<()>,
     ) -> Result<Prepared> {
-        let Checking { checked, counts } = self.checking(key, local, takers, &self.dataset)?;
+        let reads = self.reads_together()?;
+        let checking = self.checking(key, local, takers, &self.dataset, &reads)?;
+        let Checking { checked, counts } = checking;
         self.hand_over(key, checked, counts, take)
     }
 
@@ -151,8 +154,25 @@ impl Preparation {
             key: None,
             quarantined: Some(Box::new(|_| Ok(()))),
         };
-        let Checking { checked, counts } = self.checking(key, local, takers, &self.earlier)?;
+        let reads = self.reads_together()?;
+        let checking = self.checking(key, local, takers, &self.earlier, &reads)?;
+        let Checking { checked, counts } = checking;
         self.hand_over(key, checked, counts, take)
+    }
+
+    /// What is read of rows that are put together: the entity too, which a query without windows
+    /// may not read.
+    fn reads_together(&self) -> Result<Reads> {
+        let mut reads = self.reads.clone();
+        if let Some(columns) = &reads.columns {
+            let mut columns = columns.to_vec();
+            let raw = self.dataset.raw_schema();
+            for name in self.dataset.entity_columns() {
+                columns[raw.index_of(&name)?] = true;
+            }
+            reads.columns = Some(columns.into());
+        }
+        Ok(reads)
     }
 
     fn hand_over(

@@ -8,7 +8,8 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, make_comparator};
 use arrow::compute::{SortOptions, partition};
 use arrow::datatypes::{DataType, Date32Type, Schema, TimestampMicrosecondType};
 use datafusion::common::plan_err;
-use datafusion::physical_expr::expressions::{Column, Literal};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::{CastExpr, Column, Literal};
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::streaming::StreamingTableExec;
 use datafusion::physical_plan::windows::BoundedWindowAggExec;
@@ -30,12 +31,15 @@ pub(super) fn check_plan(plan: &Arc<dyn ExecutionPlan>) -> datafusion::error::Re
         if window.input_order_mode != InputOrderMode::Sorted {
             return plan_err!("its windows would not be computed in the order of the rows");
         }
+        let below = window.input().schema();
         for expr in window.window_expr() {
-            let plain = |expr: &Arc<dyn datafusion::physical_expr::PhysicalExpr>| {
-                expr.downcast_ref::<Column>().is_some() || expr.downcast_ref::<Literal>().is_some()
-            };
-            if !expr.expressions().iter().all(plain) {
-                return plan_err!("{} is over what is not checked", expr.name());
+            let arguments = expr.expressions();
+            if !arguments.iter().all(|argument| is_plain(argument, &below)) {
+                return plan_err!(
+                    "{} is over what is not checked: write CAST(x AS DOUBLE) or CAST(x AS BIGINT) \
+                     for what it is over",
+                    expr.name()
+                );
             }
         }
     } else if plan.downcast_ref::<ProjectionExec>().is_none()
@@ -44,6 +48,31 @@ pub(super) fn check_plan(plan: &Arc<dyn ExecutionPlan>) -> datafusion::error::Re
         return plan_err!("its windows would be computed by {}", plan.name());
     }
     plan.children().into_iter().try_for_each(check_plan)
+}
+
+/// Whether an argument of a window can neither fail nor wrap around: a column, a literal, or either
+/// in a wider type, which DataFusion's coercion puts there.
+fn is_plain(argument: &Arc<dyn PhysicalExpr>, below: &Schema) -> bool {
+    let taken = match argument.downcast_ref::<CastExpr>() {
+        Some(cast) => match cast.expr().data_type(below) {
+            Ok(from) if is_wider(cast.cast_type(), &from) => cast.expr(),
+            _ => return false,
+        },
+        None => argument,
+    };
+    taken.downcast_ref::<Column>().is_some() || taken.downcast_ref::<Literal>().is_some()
+}
+
+/// Whether every number of the type `from` is one of the type `to`.
+fn is_wider(to: &DataType, from: &DataType) -> bool {
+    use DataType::{Float16, Float32, Float64, Int8, Int16, Int32, Int64, UInt8, UInt16, UInt32};
+    matches!(
+        (from, to),
+        (
+            Int8 | Int16 | Int32 | UInt8 | UInt16 | UInt32,
+            Int64 | Float64
+        ) | (Float16 | Float32, Float64)
+    )
 }
 
 /// Watches rows on their way into windows: they are in order, none lacks its entity or its time,

@@ -20,6 +20,7 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::{WindowFrame, WindowFrameBound, WindowFrameUnits};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::utils::collect_columns;
 use datafusion::physical_expr::window::{
     SlidingAggregateWindowExpr, StandardWindowExpr, WindowExpr,
 };
@@ -124,10 +125,10 @@ impl Sliding {
             (place < width).then_some(place)
         };
         // Windows are of raw columns, and not of what other windows give.
-        for argument in expr.expressions() {
-            if argument.downcast_ref::<Column>().is_some() {
-                place(&argument)?;
-            }
+        let arguments = expr.expressions();
+        let mut columns = arguments.iter().flat_map(collect_columns);
+        if columns.any(|column| column.index() >= width) {
+            return None;
         }
         let entity = expr.partition_by().iter().map(place);
         let entity: Vec<usize> = entity.collect::<Option<_>>()?;

@@ -126,8 +126,8 @@ impl ShuffleWriter {
                     .collect();
                 let row = show(&names, &columns[self.shape.entity..self.shape.keys], row);
                 return Err(Failure::contract(format!(
-                    "{key}: {:?} is null in the row of {row}, and windows are computed for each \
-                     value of it: give the row a value, leave it out by the filter of \
+                    "{key}: {:?} is null in the row of {row}, and rows are put together by \
+                     its values: give the row a value, leave it out by the filter of \
                      dataset.json, or name other columns as its \"entity\"",
                     schema.field(place).name()
                 )));

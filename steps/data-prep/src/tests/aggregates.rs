@@ -175,6 +175,35 @@ async fn values_in_training_holdout_and_rows_to_score_are_those_of_duckdb() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_entity_is_read_where_the_query_does_not_select_it() {
+    let bench = Bench::new();
+    for index in 0..2 {
+        let rows = events(100 * index, 100);
+        let shops = (0..100).map(|row| format!("shop-{}", row % 7));
+        let shops: ArrayRef = Arc::new(StringArray::from_iter_values(shops));
+        let schema = rows.schema();
+        let names = schema.fields().iter().map(|field| field.name().clone());
+        let columns = names.zip(rows.columns().to_vec());
+        let columns = columns.chain([("shop".to_owned(), shops)]);
+        bench.write(
+            &train_key(index),
+            &RecordBatch::try_from_iter(columns).unwrap(),
+        );
+    }
+    let mut contract: Value = serde_json::from_str(&bench.dataset()).unwrap();
+    contract["entity"] = json!(["shop"]);
+    let shop = json!({"name": "shop", "type": "utf8", "role": "ignored"});
+    contract["columns"].as_array_mut().unwrap().push(shop);
+    bench.configure("dataset.json", &contract.to_string());
+    let sql = r#"SELECT date, "customerId", feature1, everyone.rows, target FROM raw"#;
+    bench.configure("features.sql", sql);
+    bench.configure("aggregate.everyone.sql", ALL);
+    prepared(&bench, &[]).await.unwrap();
+    let (train, holdout) = (bench.manifest(TRAIN).await, bench.manifest(HOLDOUT).await);
+    assert_eq!(train.rows + holdout.rows, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_same_bytes_on_any_threads_groups_and_budget() {
     let first = bench();
     for index in 4..70 {

@@ -153,3 +153,76 @@ fn a_sum_of_whole_numbers_is_whole_or_an_error() {
         "{error}"
     );
 }
+
+#[test]
+fn narrow_numbers_are_taken_as_they_are() {
+    let dataset = json!({
+        "lookback": "7 days",
+        "columns": [
+            {"name": "date", "type": "timestamp", "role": "time"},
+            {"name": "customerId", "type": "utf8", "role": "id"},
+            {"name": "whole", "type": "int32", "role": "feature", "nullable": true},
+            {"name": "small", "type": "float32", "role": "feature"},
+            {"name": "flag", "type": "bool", "role": "feature"},
+            {"name": "target", "type": "int64", "role": "target"},
+        ]
+    });
+    let schema = table::dataset::Dataset::parse(dataset.to_string().as_bytes());
+    let count = 40;
+    let times = (0..count).map(|row| row * DAY + row * 3_600_000_000);
+    let whole = (0..count as i32).map(|row| (row % 5 > 0).then_some(i32::MAX - row));
+    let float = (0..count).map(|row| 0.1_f32 * row as f32);
+    let flags = (0..count).map(|row| Some(row % 3 == 0));
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(TimestampMicrosecondArray::from_iter_values(times)),
+        Arc::new(StringArray::from(vec!["a"; count as usize])),
+        Arc::new(whole.collect::<Int32Array>()),
+        Arc::new(arrow::array::Float32Array::from_iter_values(float)),
+        Arc::new(flags.collect::<arrow::array::BooleanArray>()),
+        Arc::new(Int64Array::from(vec![0; count as usize])),
+    ];
+    let rows = RecordBatch::try_new(schema.unwrap().raw_schema(), columns).unwrap();
+    for (narrow, wide) in [
+        ("whole", "BIGINT"),
+        ("small", "DOUBLE"),
+        ("CAST(whole % 1000 AS SMALLINT)", "BIGINT"),
+        ("date_part('hour', date)", "BIGINT"),
+        ("length(\"customerId\")", "BIGINT"),
+        ("CAST(flag AS INT)", "BIGINT"),
+    ] {
+        let functions = ["sum", "avg", "stddev_samp", "var_pop"];
+        // What windows of several lengths share is computed below them.
+        let lengths: [&[u32]; 2] = [&[4], &[4, 7]];
+        for (function, lengths) in functions
+            .iter()
+            .flat_map(|function| lengths.map(|lengths| (function, lengths)))
+        {
+            let call = |number: &str, days: u32| {
+                format!(
+                    "{function}({number}) OVER (PARTITION BY customerId ORDER BY date RANGE \
+                     BETWEEN INTERVAL '{days} days' PRECEDING AND CURRENT ROW)"
+                )
+            };
+            let cast = format!("CAST({narrow} AS {wide})");
+            let select = lengths.iter().map(|&days| {
+                format!(
+                    "{} AS found{days}, {} AS expected{days}",
+                    call(narrow, days),
+                    call(&cast, days)
+                )
+            });
+            let select: Vec<String> = select.collect();
+            let sql = format!("SELECT *, {} FROM raw", select.join(", "));
+            let features = features_of(dataset.clone(), &sql)
+                .unwrap_or_else(|error| panic!("{sql}: {error:#}"));
+            let batches = vec![rows.slice(0, 7), rows.slice(7, 33)];
+            let computed = compute(&features, batches).unwrap();
+            for days in lengths {
+                let expected = column(&computed, &format!("expected{days}"));
+                assert!(expected.null_count() < 5, "{sql}");
+                let found = column(&computed, &format!("found{days}"));
+                assert_eq!(&found, &expected, "{sql}");
+            }
+        }
+    }
+}
