@@ -253,7 +253,10 @@ pub(super) fn of_type(found: &DataType, tried: Tried<'_>) -> String {
         ),
         (number, Date | ColumnType::Timestamp | TimestampTz) if number.is_integer() => {
             let other = fits(Int64).then_some(Int64);
-            ("write it as a time (pandas: pd.to_datetime)", other)
+            (
+                "write it as a time (pandas: pd.to_datetime with format=\"%Y%m%d\" or unit=\"s\")",
+                other,
+            )
         }
         (Timestamp(_, zone), _) => {
             let other = if zone.is_some() {
