@@ -315,7 +315,18 @@ fn typed(column: &ColumnContract, other: ColumnType) -> Option<String> {
     } else {
         ""
     };
-    fits.then(|| format!("\"type\": \"{other}\"{listed}"))
+    let format = if loses_format(column, other) {
+        " without \"format\""
+    } else {
+        ""
+    };
+    fits.then(|| format!("\"type\": \"{other}\"{format}{listed}"))
+}
+
+/// Whether the column has a form that values of another type can't have.
+fn loses_format(column: &ColumnContract, other: ColumnType) -> bool {
+    let format = column.format.as_ref();
+    format.is_some_and(|format| format.suits(other).is_err())
 }
 
 /// The line of the contract that takes nulls, if it does not yet and its role allows that.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 
-use super::{is_csv, typed};
+use super::{is_csv, loses_format, typed};
 use crate::dataset::rule::Breach;
 use crate::dataset::{ColumnContract, ColumnType, Csv, Form};
 use crate::raw::{Chunks, RawFile, Reads};
@@ -14,12 +14,11 @@ use runtime::work::Work;
 
 /// Gives a column another type.
 fn of_type(other: ColumnType) -> impl FnOnce(&mut ColumnContract, &mut Csv) {
-    use ColumnType::{Date, Timestamp, TimestampTz};
     move |column, _| {
-        column.column_type = other;
-        if !matches!(other, Date | Timestamp | TimestampTz) {
+        if loses_format(column, other) {
             column.format = None;
         }
+        column.column_type = other;
     }
 }
 

@@ -219,3 +219,18 @@ async fn a_target_with_other_values_is_to_name_its_classes() {
         of_target(listed, values).await.unwrap();
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_type_that_has_no_form_is_advised_without_it() {
+    let days: ArrayRef = Arc::new(StringArray::from(vec!["31.12.2024", "soon"]));
+    let column = json!({"type": "date", "format": "%d.%m.%Y"});
+    let [training, scoring] = refusals(column, days.clone()).await;
+    let line = "\"type\": \"utf8\" without \"format\" in dataset.json accepts them)";
+    assert!(training.contains(line), "{training}");
+    let line = "a model trained with \"type\": \"utf8\" without \"format\" accepts them)";
+    assert!(scoring.contains(line), "{scoring}");
+    with_c(json!({"type": "utf8"}), days)
+        .prepare(&[])
+        .await
+        .unwrap();
+}
