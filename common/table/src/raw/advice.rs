@@ -156,10 +156,13 @@ fn beyond(tried: Tried<'_>) -> (String, Option<String>) {
     // Texts and decimals are rounded to floats, and integers are not.
     let float = tried.first(&[ColumnType::Float64], &Breach::Beyond);
     match is_csv(file) {
-        true => (
-            String::new(),
-            float.or_else(|| typed(column, ColumnType::Utf8)),
-        ),
+        true => match float {
+            Some(float) => {
+                let rounds = format!("{} them, which rounds them", takes(file, &float));
+                (rounds, None)
+            }
+            None => (String::new(), typed(column, ColumnType::Utf8)),
+        },
         // The floats of another file may not be exact.
         false => (written_otherwise(column, file), float),
     }
