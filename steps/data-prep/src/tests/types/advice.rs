@@ -139,6 +139,37 @@ async fn csv_advice_loses_no_setting_and_no_row() {
             "write a date as 2024-12-31, or",
             "format",
         ),
+        // The decimal mark is set already.
+        (
+            DECIMAL,
+            "float64",
+            ["1,5", "0.5"],
+            "(\"type\": \"utf8\" in",
+            "decimal",
+        ),
+        // A day beyond the 12th says which of two forms it is.
+        (
+            "{}",
+            "timestamp",
+            ["03/04/2024 1:05 PM", "03/13/2024 1:05 PM"],
+            "(\"format\": \"%m/%d/%Y %I:%M %p\" or \"type\": \"utf8\" in",
+            "%d/%m",
+        ),
+        (
+            "{}",
+            "date",
+            ["31.12.2024", "soon"],
+            "(\"format\": \"%d.%m.%Y\" in dataset.json accepts some of them, or \"type\": \"utf8\" \
+             in dataset.json accepts them)",
+            "-",
+        ),
+        (
+            "{}",
+            "date",
+            ["NA", "31.12.2024"],
+            "\"csv\": {\"nulls\": [\"NA\"]} in dataset.json accepts some of them)",
+            "accepts them",
+        ),
     ] {
         let bench = bench(&[]);
         let columns = json!([
@@ -233,4 +264,46 @@ async fn a_type_that_has_no_form_is_advised_without_it() {
         .prepare(&[])
         .await
         .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_dialect_is_advised_that_refuses_another_column() {
+    for (other, is_advised) in [("2,5", true), ("7", true), ("2.5", false)] {
+        let bench = bench(&[("c", "float64"), ("d", "float64")]);
+        for (key, id) in [("train/a.csv", 1), ("train/b.csv", 11)] {
+            let content = format!("id,y,c,d\n{id},0,\"1,5\",\"{other}\"\n");
+            fs::write(bench.raw_path(key), content).unwrap();
+        }
+        let text = failure(10, bench.prepare(&["--train-glob=train/*.csv"]).await);
+        let line = text.lines().find(|line| line.contains("column \"c\""));
+        let found = line.unwrap().contains("\"decimal\": \",\"");
+        assert_eq!(found, is_advised, "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_column_shows_a_value_where_many_rows_are_broken() {
+    const ROWS: i64 = 8_192;
+    const NAMES: [&str; 12] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"];
+    let bench = bench(&NAMES.map(|name| (name, "int64")));
+    // The last row breaks the contract in another way than those before it.
+    let mut values = vec![0.5; ROWS as usize];
+    values[ROWS as usize - 1] = f64::INFINITY;
+    let broken: ArrayRef = Arc::new(Float64Array::from(values));
+    for (index, first) in [0, ROWS].into_iter().enumerate() {
+        let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(first..first + ROWS));
+        let labels: ArrayRef = Arc::new(Int64Array::from_iter_values((0..ROWS).map(|i| i % 2)));
+        let mut columns = vec![("id", ids, true), ("y", labels, true)];
+        columns.extend(NAMES.map(|name| (name, broken.clone(), true)));
+        let rows = RecordBatch::try_from_iter_with_nullable(columns);
+        bench.write(&train_key(index), &rows.unwrap());
+    }
+    let text = failure(10, bench.prepare(&[]).await);
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| line.contains("  column "))
+        .collect();
+    assert_eq!(lines.len(), 12, "{text}");
+    let shows = |line: &&str| line.contains("row 1: 0.5 (") || line.contains("row 8192: inf (");
+    assert!(lines.iter().all(shows), "{text}");
 }
