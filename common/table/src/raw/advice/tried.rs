@@ -71,8 +71,8 @@ impl Tried<'_> {
         self.improves(Reach::Column, of, change)
     }
 
-    /// Whether a dialect takes every row that the contract takes; of a breach of this column, all of
-    /// its rows too.
+    /// Whether a dialect takes every row that the contract takes; of a breach of this column, all
+    /// of its rows too.
     pub(super) fn takes_dialect(&self, change: impl FnOnce(&mut Csv), of: Option<&Breach>) -> bool {
         self.improves(Reach::File, of, |_, csv| change(csv))
     }
