@@ -17,6 +17,7 @@ pub mod times;
 mod values;
 mod violations;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -110,6 +111,8 @@ struct Misfit {
     row: usize,
     breach: Breach,
     example: String,
+    /// Examples of the batch up to here, apart from those of quarantined columns.
+    examples: usize,
 }
 
 /// What the values of a file's column become.
@@ -130,22 +133,14 @@ struct Wanted {
 impl Wanted {
     /// Texts as values of the column's type.
     fn texts(&self, texts: &StringArray, misfits: &mut Vec<Misfit>) -> ArrayRef {
-        let notes = &mut Notes {
-            wanted: self,
-            misfits,
-            examples: 0,
-        };
+        let notes = &mut Notes::new(self, misfits);
         let array = values::parse(texts, notes);
         convert::normalized(array, notes)
     }
 
     /// An array of a type that [`convert::takes`] as values of the column's type.
     fn array(&self, found: &ArrayRef, misfits: &mut Vec<Misfit>) -> Result<ArrayRef> {
-        let notes = &mut Notes {
-            wanted: self,
-            misfits,
-            examples: 0,
-        };
+        let notes = &mut Notes::new(self, misfits);
         let array = convert::convert(found, notes)?;
         Ok(convert::normalized(array, notes))
     }
@@ -156,8 +151,8 @@ impl Wanted {
     }
 }
 
-/// Values of one column of a batch that are kept as texts: a message shows the first that the
-/// filter keeps.
+/// Values of one column of a batch, and of one breach, that are kept as texts: a message shows the
+/// first that the filter keeps.
 const COLUMN_EXAMPLES: usize = 512;
 /// The same of all columns; a message names the first few columns alone.
 const EXAMPLES: usize = 1 << 16;
@@ -166,23 +161,37 @@ const EXAMPLES: usize = 1 << 16;
 struct Notes<'a> {
     wanted: &'a Wanted,
     misfits: &'a mut Vec<Misfit>,
-    /// Values of this column that were noted.
+    /// Values of this column that were noted, by breach.
+    noted: BTreeMap<Breach, usize>,
+    /// Values of all columns that are kept as texts.
     examples: usize,
 }
 
-impl Notes<'_> {
+impl<'a> Notes<'a> {
+    fn new(wanted: &'a Wanted, misfits: &'a mut Vec<Misfit>) -> Self {
+        Self {
+            wanted,
+            examples: misfits.last().map_or(0, |last| last.examples),
+            misfits,
+            noted: BTreeMap::new(),
+        }
+    }
+
     fn add(&mut self, row: usize, breach: Breach, example: impl FnOnce() -> String) {
         if breach == Breach::NanAsNull && self.wanted.nullable {
             return;
         }
-        let has_room = self.wanted.quarantine
-            || self.examples < COLUMN_EXAMPLES && self.misfits.len() < EXAMPLES;
-        self.examples += 1;
+        let noted = self.noted.entry(breach.clone()).or_default();
+        let has_room = *noted < COLUMN_EXAMPLES && self.examples < EXAMPLES;
+        *noted += 1;
+        let quarantine = self.wanted.quarantine;
+        self.examples += usize::from(has_room && !quarantine);
         self.misfits.push(Misfit {
             column: self.wanted.column,
             row,
             breach,
-            example: has_room.then(example).unwrap_or_default(),
+            example: (quarantine || has_room).then(example).unwrap_or_default(),
+            examples: self.examples,
         });
     }
 }

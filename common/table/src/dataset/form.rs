@@ -183,7 +183,7 @@ impl Form {
     ///
     /// # Errors
     /// What the form lacks, or has in excess.
-    pub(super) fn suits(&self, column_type: ColumnType) -> Result<(), String> {
+    pub(crate) fn suits(&self, column_type: ColumnType) -> Result<(), String> {
         match (column_type, self.has(Item::Offset)) {
             (ColumnType::Date | ColumnType::Timestamp, false) | (ColumnType::TimestampTz, true) => {
                 Ok(())

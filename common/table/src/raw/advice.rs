@@ -8,7 +8,7 @@ use arrow::datatypes::DataType;
 
 use super::{Format, RawFile, convert, format_of, values};
 use crate::dataset::rule::Breach;
-use crate::dataset::{ColumnContract, ColumnType, Form, Labels};
+use crate::dataset::{ColumnContract, ColumnType, Csv, Form, Labels};
 use catalog::manifest::Role;
 pub(super) use tried::Tried;
 
@@ -37,6 +37,11 @@ pub(super) fn takes_line(pinned: bool, line: &str) -> String {
         false => format!("{line} in dataset.json accepts"),
         true => format!("a model trained with {line} accepts"),
     }
+}
+
+/// What a line of the contract does that helps with a part of the rows alone.
+fn takes_some(file: &RawFile, line: &str) -> String {
+    format!("{} some of them", takes(file, line))
 }
 
 /// What is wrong with the rows of a column.
@@ -156,10 +161,13 @@ fn beyond(tried: Tried<'_>) -> (String, Option<String>) {
     // Texts and decimals are rounded to floats, and integers are not.
     let float = tried.first(&[ColumnType::Float64], &Breach::Beyond);
     match is_csv(file) {
-        true => (
-            String::new(),
-            float.or_else(|| typed(column, ColumnType::Utf8)),
-        ),
+        true => match float {
+            Some(float) => {
+                let rounds = format!("{} them, which rounds them", takes(file, &float));
+                (rounds, None)
+            }
+            None => (String::new(), typed(column, ColumnType::Utf8)),
+        },
         // The floats of another file may not be exact.
         false => (written_otherwise(column, file), float),
     }
@@ -253,7 +261,10 @@ pub(super) fn of_type(found: &DataType, tried: Tried<'_>) -> String {
         ),
         (number, Date | ColumnType::Timestamp | TimestampTz) if number.is_integer() => {
             let other = fits(Int64).then_some(Int64);
-            ("write it as a time (pandas: pd.to_datetime)", other)
+            (
+                "write it as a time (pandas: pd.to_datetime with format=\"%Y%m%d\" or unit=\"s\")",
+                other,
+            )
         }
         (Timestamp(_, zone), _) => {
             let other = if zone.is_some() {
@@ -312,7 +323,18 @@ fn typed(column: &ColumnContract, other: ColumnType) -> Option<String> {
     } else {
         ""
     };
-    fits.then(|| format!("\"type\": \"{other}\"{listed}"))
+    let format = if loses_format(column, other) {
+        " without \"format\""
+    } else {
+        ""
+    };
+    fits.then(|| format!("\"type\": \"{other}\"{format}{listed}"))
+}
+
+/// Whether the column has a form that values of another type can't have.
+fn loses_format(column: &ColumnContract, other: ColumnType) -> bool {
+    let format = column.format.as_ref();
+    format.is_some_and(|format| format.suits(other).is_err())
 }
 
 /// The line of the contract that takes nulls, if it does not yet and its role allows that.
@@ -342,7 +364,12 @@ fn misspelt(tried: Tried<'_>, example: &str) -> (String, Option<String>) {
             Some(nullable) => format!("{nulls} with {nullable}"),
             None => nulls,
         };
-        return ("write null as an empty field".to_owned(), Some(contract));
+        let write = "write null as an empty field";
+        let is_null = |csv: &mut Csv| csv.nulls.push(text.to_owned());
+        return match tried.takes_dialect(is_null, Some(&Breach::Misspelt)) {
+            true => (write.to_owned(), Some(contract)),
+            false => (format!("{write}, or {}", takes_some(file, &contract)), None),
+        };
     }
     if text == column.name {
         let write = "this is the header again: when you join files, keep only the first header";
@@ -350,20 +377,27 @@ fn misspelt(tried: Tried<'_>, example: &str) -> (String, Option<String>) {
     }
     // Digits of a date may be whole numbers in the file.
     let as_text = tried.first(&[ColumnType::Utf8, ColumnType::Int64], &Breach::Misspelt);
-    let mut spelt: Vec<String> = match column.column_type {
-        ColumnType::Date | ColumnType::Timestamp | ColumnType::TimestampTz => {
-            let forms = Form::of(text, column.column_type).into_iter();
-            let forms = forms.filter(|form| tried.takes_form(form)).take(2);
-            forms
-                .map(|form| format!("\"format\": \"{form}\""))
-                .collect()
+    let spelt = |of: Option<&Breach>| -> Vec<String> {
+        match column.column_type {
+            ColumnType::Date | ColumnType::Timestamp | ColumnType::TimestampTz => {
+                let forms = Form::of(text, column.column_type).into_iter();
+                let forms = forms.filter(|form| tried.takes_form(form, of)).take(2);
+                forms
+                    .map(|form| format!("\"format\": \"{form}\""))
+                    .collect()
+            }
+            _ if is_csv => numbers(tried, text, of),
+            _ => Vec::new(),
         }
-        _ if is_csv => numbers(tried, text),
-        _ => Vec::new(),
     };
-    if !spelt.is_empty() {
-        spelt.extend(as_text);
-        return (String::new(), Some(spelt.join(" or ")));
+    let mut all = spelt(Some(&Breach::Misspelt));
+    if !all.is_empty() {
+        all.extend(as_text);
+        return (String::new(), Some(all.join(" or ")));
+    }
+    let some = spelt(None);
+    if !some.is_empty() {
+        return (takes_some(file, &some.join(" or ")), as_text);
     }
     let form = match is_csv {
         true => file.dataset.csv.form(column),
@@ -372,11 +406,12 @@ fn misspelt(tried: Tried<'_>, example: &str) -> (String, Option<String>) {
     if let Some(form) = form {
         return (format!("write it in the form {form}"), as_text);
     }
-    let other = |other| typed(column, other).filter(|_| tried.takes(other, None));
+    let takes_all = |other| tried.takes(other, &Breach::Misspelt);
+    let other = |other| typed(column, other).filter(|_| takes_all(other));
     match column.column_type {
         ColumnType::Timestamp
             if chrono::DateTime::parse_from_rfc3339(text).is_ok()
-                && tried.takes(ColumnType::TimestampTz, None) =>
+                && takes_all(ColumnType::TimestampTz) =>
         {
             (String::new(), typed(column, ColumnType::TimestampTz))
         }
@@ -402,8 +437,9 @@ fn is_csv(file: &RawFile) -> bool {
     matches!(format_of(&file.key), Some(Format::Csv(_)))
 }
 
-/// The dialects in which a text is a number, and every number of the column stays one.
-fn numbers(tried: Tried<'_>, text: &str) -> Vec<String> {
+/// The dialects in which a text is a number, and every number of the file stays one; of a breach,
+/// all of its rows are numbers in them.
+fn numbers(tried: Tried<'_>, text: &str, of: Option<&Breach>) -> Vec<String> {
     let known = &tried.file.dataset.csv;
     const DIALECTS: [(char, Option<char>); 10] = [
         (',', None),
@@ -418,21 +454,27 @@ fn numbers(tried: Tried<'_>, text: &str) -> Vec<String> {
         (',', Some('\u{202f}')),
     ];
     let mut found: Vec<String> = Vec::new();
-    for (decimal, thousands) in DIALECTS {
+    let is_number = |(decimal, thousands): (char, Option<char>)| {
         let number = values::Spelling { decimal, thousands }.plain(text);
-        if number.is_some_and(|number| number.parse::<f64>().is_ok()) {
+        number.is_some_and(|number| number.parse::<f64>().is_ok())
+    };
+    for (decimal, thousands) in DIALECTS {
+        if is_number((decimal, thousands)) {
             let thousands = thousands.filter(|mark| text.contains(*mark));
             // A text without a decimal mark says nothing of it.
             let decimal = match text.contains(',') || thousands == Some(known.decimal) {
                 true => decimal,
                 false => known.decimal,
             };
-            let mark = (decimal == ',').then(|| "\"decimal\": \",\"".to_owned());
+            let dialect = (decimal, thousands);
+            let is_other = dialect != (known.decimal, known.thousands);
+            let mark = (decimal == ',' || decimal != known.decimal)
+                .then(|| format!("\"decimal\": \"{decimal}\""));
             let groups = thousands.map(|mark| format!("\"thousands\": \"{mark}\""));
             let settings: Vec<String> = mark.into_iter().chain(groups).collect();
-            let is_taken =
-                || tried.takes_dialect(|csv| (csv.decimal, csv.thousands) = (decimal, thousands));
-            if !settings.is_empty() && is_taken() {
+            let change = |csv: &mut Csv| (csv.decimal, csv.thousands) = dialect;
+            let may_help = is_other && is_number(dialect) && !settings.is_empty();
+            if may_help && tried.takes_dialect(change, of) {
                 found.push(format!("\"csv\": {{{}}}", settings.join(", ")));
             }
         }

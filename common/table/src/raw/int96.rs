@@ -136,11 +136,7 @@ pub(super) fn check(
         let Some(micros) = micros.as_primitive_opt::<TimestampMicrosecondType>() else {
             continue;
         };
-        let notes = &mut Notes {
-            wanted,
-            misfits,
-            examples: 0,
-        };
+        let notes = &mut Notes::new(wanted, misfits);
         let nanos = nanos.as_primitive::<TimestampNanosecondType>();
         for (row, (micros, nanos)) in micros.iter().zip(nanos).enumerate() {
             let (Some(micros), Some(nanos)) = (micros, nanos) else {

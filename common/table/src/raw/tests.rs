@@ -243,7 +243,8 @@ fn other_types_are_refused_by_name_with_what_was_found() {
             "date",
             Arc::new(Int64Array::from(vec![1, 2, 3])),
             "Int64",
-            "timestamp: write it as a time (pandas: pd.to_datetime)\n",
+            "timestamp: write it as a time (pandas: pd.to_datetime with format=\"%Y%m%d\" or \
+             unit=\"s\")\n",
         ),
         (
             "date",

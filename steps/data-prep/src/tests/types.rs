@@ -394,7 +394,7 @@ async fn a_type_that_never_fits_is_refused_with_one_that_does() {
         (
             "timestamp",
             &wholes,
-            "write it as a time (pandas: pd.to_datetime)",
+            "write it as a time (pandas: pd.to_datetime with format=\"%Y%m%d\" or unit=\"s\")",
             "int64",
         ),
         ("float64", &readings, "write it as numbers", "timestamp"),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 
-use super::{is_csv, typed};
+use super::{is_csv, loses_format, typed};
 use crate::dataset::rule::Breach;
 use crate::dataset::{ColumnContract, ColumnType, Csv, Form};
 use crate::raw::{Chunks, RawFile, Reads};
@@ -14,14 +14,27 @@ use runtime::work::Work;
 
 /// Gives a column another type.
 fn of_type(other: ColumnType) -> impl FnOnce(&mut ColumnContract, &mut Csv) {
-    use ColumnType::{Date, Timestamp, TimestampTz};
     move |column, _| {
-        column.column_type = other;
-        if !matches!(other, Date | Timestamp | TimestampTz) {
+        if loses_format(column, other) {
             column.format = None;
         }
+        column.column_type = other;
     }
 }
+
+/// What a change has to leave as it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// The values of the column.
+    Column,
+    /// Those of all columns, which a dialect is for.
+    File,
+}
+
+/// The row of a value, and its column: [`OWN`] for the one that is tried, others from 1 on.
+type Place = (u64, usize);
+
+const OWN: usize = 0;
 
 /// A column of a file that breaks its contract.
 #[derive(Clone, Copy)]
@@ -37,49 +50,55 @@ impl Tried<'_> {
     pub(super) fn first(&self, types: &[ColumnType], of: &Breach) -> Option<String> {
         let others = types.iter().filter(|of| **of != self.column.column_type);
         let mut lines = others.filter_map(|other| Some((*other, typed(self.column, *other)?)));
-        lines.find_map(|(other, line)| self.takes(other, Some(of)).then_some(line))
+        lines.find_map(|(other, line)| self.takes(other, of).then_some(line))
     }
 
-    /// Whether a type takes every row that the contract's takes; of a breach, all of its rows too.
-    pub(super) fn takes(&self, other: ColumnType, of: Option<&Breach>) -> bool {
-        self.improves(of, of_type(other))
+    /// Whether a type takes every row that the contract's takes, and all rows of a breach.
+    pub(super) fn takes(&self, other: ColumnType, of: &Breach) -> bool {
+        self.improves(Reach::Column, Some(of), of_type(other))
     }
 
     /// Whether a type takes every row of a file whose column is of a type that no value of the
     /// contract's can have.
     pub(super) fn takes_all(&self, other: ColumnType) -> bool {
-        let misfits = self.misfits(of_type(other));
+        let misfits = self.misfits(Reach::Column, of_type(other));
         misfits.is_ok_and(|mut misfits| misfits.next().is_none())
     }
 
-    /// Whether a form takes every row that the contract takes.
-    pub(super) fn takes_form(&self, form: &Form) -> bool {
-        self.improves(None, |column, _| column.format = Some(form.clone()))
+    /// Whether a form takes every row that the contract takes; of a breach, all of its rows too.
+    pub(super) fn takes_form(&self, form: &Form, of: Option<&Breach>) -> bool {
+        let change = |column: &mut ColumnContract, _: &mut Csv| column.format = Some(form.clone());
+        self.improves(Reach::Column, of, change)
     }
 
-    /// Whether a dialect takes every row that the contract takes.
-    pub(super) fn takes_dialect(&self, change: impl FnOnce(&mut Csv)) -> bool {
-        self.improves(None, |_, csv| change(csv))
+    /// Whether a dialect takes every row that the contract takes; of a breach of this column, all
+    /// of its rows too.
+    pub(super) fn takes_dialect(&self, change: impl FnOnce(&mut Csv), of: Option<&Breach>) -> bool {
+        self.improves(Reach::File, of, |_, csv| change(csv))
     }
 
     /// Not of a file that can't be read once more: another message names that.
     fn improves(
         &self,
+        reach: Reach,
         of: Option<&Breach>,
         change: impl FnOnce(&mut ColumnContract, &mut Csv),
     ) -> bool {
         let tried = || -> Result<bool> {
-            let mut before = self.misfits(|_, _| {})?;
-            let mut row_before = before.next().transpose()?;
-            for after in self.misfits(change)? {
-                let (row, found) = after?;
-                while row_before.as_ref().is_some_and(|(other, _)| *other < row) {
-                    row_before = before.next().transpose()?;
+            let mut before = self.misfits(reach, |_, _| {})?;
+            let mut value_before = before.next().transpose()?;
+            for after in self.misfits(reach, change)? {
+                let (place, found) = after?;
+                while value_before
+                    .as_ref()
+                    .is_some_and(|(other, _)| *other < place)
+                {
+                    value_before = before.next().transpose()?;
                 }
-                match &row_before {
+                let is_of = place.1 == OWN && of == Some(&found);
+                match &value_before {
                     // It has a line of its own, and needs another change too.
-                    Some((other, breach))
-                        if *other == row && found == *breach && of != Some(breach) => {}
+                    Some((other, breach)) if *other == place && found == *breach && !is_of => {}
                     _ => return Ok(false),
                 }
             }
@@ -88,16 +107,18 @@ impl Tried<'_> {
         tried().unwrap_or(false)
     }
 
-    /// The rows that a changed contract of the column has no value for, ascending.
+    /// The values that a changed contract has no place for, by row, ascending.
     fn misfits(
         &self,
+        reach: Reach,
         change: impl FnOnce(&mut ColumnContract, &mut Csv),
-    ) -> Result<impl Iterator<Item = Result<(u64, Breach)>>> {
+    ) -> Result<impl Iterator<Item = Result<(Place, Breach)>>> {
         let mut dataset = (*self.file.dataset).clone();
         let is_it = |column: &ColumnContract| column.name == self.column.name;
+        let is_tried = |column: &ColumnContract| reach == Reach::File || is_it(column);
         // Without a header the other columns say where this one is.
         if !is_csv(self.file) || dataset.csv.header {
-            dataset.columns.retain(is_it);
+            dataset.columns.retain(is_tried);
         }
         let at = dataset.columns.iter().position(is_it);
         if let Some(at) = at {
@@ -116,15 +137,20 @@ impl Tried<'_> {
                 Err(error) => return vec![Err(error)],
             };
             let misfits = chunk.misfits.into_iter();
-            let of_column = misfits.filter(|of| Some(of.column) == at);
+            let tried = misfits.filter(|of| reach == Reach::File || Some(of.column) == at);
             // NaN is null in every type.
-            let broken = of_column.filter(|of| of.breach != Breach::NanAsNull);
-            // A conversion in two passes notes each row once.
-            let by_row: HashMap<usize, Breach> = broken.map(|of| (of.row, of.breach)).collect();
-            let mut found: Vec<(u64, Breach)> = by_row
-                .into_iter()
-                .map(|(row, breach)| (first + row as u64, breach))
+            let broken = tried.filter(|of| of.breach != Breach::NanAsNull);
+            // A conversion in two passes notes each value once.
+            let by_place: HashMap<Place, Breach> = broken
+                .map(|of| {
+                    let column = match Some(of.column) == at {
+                        true => OWN,
+                        false => of.column + 1,
+                    };
+                    ((first + of.row as u64, column), of.breach)
+                })
                 .collect();
+            let mut found: Vec<(Place, Breach)> = by_place.into_iter().collect();
             found.sort_unstable();
             first += chunk.batch.num_rows() as u64;
             found.into_iter().map(Ok).collect()

@@ -84,10 +84,8 @@ async fn no_type_is_advised_that_refuses_other_rows() {
     let line = "utf8 in the contract: write it as text (pandas: astype(str))\n";
     assert!(training.contains(line), "{training}");
     let [training, _] = refusals(json!({"type": "timestamp"}), unsigned([1, 1 << 63])).await;
-    assert!(
-        training.contains("write it as a time (pandas: pd.to_datetime)\n"),
-        "{training}"
-    );
+    let line = "(pandas: pd.to_datetime with format=\"%Y%m%d\" or unit=\"s\")\n";
+    assert!(training.contains(line), "{training}");
     let [training, _] = refusals(json!({"type": "utf8"}), unsigned([1, 2])).await;
     assert!(
         training.contains("or give it \"type\": \"int64\""),
@@ -140,6 +138,37 @@ async fn csv_advice_loses_no_setting_and_no_row() {
             ["2024-02-29", "31.12.2024"],
             "write a date as 2024-12-31, or",
             "format",
+        ),
+        // The decimal mark is set already.
+        (
+            DECIMAL,
+            "float64",
+            ["1,5", "0.5"],
+            "(\"type\": \"utf8\" in",
+            "decimal",
+        ),
+        // A day beyond the 12th says which of two forms it is.
+        (
+            "{}",
+            "timestamp",
+            ["03/04/2024 1:05 PM", "03/13/2024 1:05 PM"],
+            "(\"format\": \"%m/%d/%Y %I:%M %p\" or \"type\": \"utf8\" in",
+            "%d/%m",
+        ),
+        (
+            "{}",
+            "date",
+            ["31.12.2024", "soon"],
+            "(\"format\": \"%d.%m.%Y\" in dataset.json accepts some of them, or \"type\": \"utf8\" \
+             in dataset.json accepts them)",
+            "-",
+        ),
+        (
+            "{}",
+            "date",
+            ["NA", "31.12.2024"],
+            "\"csv\": {\"nulls\": [\"NA\"]} in dataset.json accepts some of them)",
+            "accepts them",
         ),
     ] {
         let bench = bench(&[]);
@@ -220,4 +249,67 @@ async fn a_target_with_other_values_is_to_name_its_classes() {
         let listed = json!({"type": "int64", "allowed": allowed});
         of_target(listed, values).await.unwrap();
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_type_that_has_no_form_is_advised_without_it() {
+    let days: ArrayRef = Arc::new(StringArray::from(vec!["31.12.2024", "soon"]));
+    let column = json!({"type": "date", "format": "%d.%m.%Y"});
+    let [training, scoring] = refusals(column, days.clone()).await;
+    let line = "\"type\": \"utf8\" without \"format\" in dataset.json accepts them)";
+    assert!(training.contains(line), "{training}");
+    let line = "a model trained with \"type\": \"utf8\" without \"format\" accepts them)";
+    assert!(scoring.contains(line), "{scoring}");
+    with_c(json!({"type": "utf8"}), days)
+        .prepare(&[])
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_dialect_is_advised_that_refuses_another_column() {
+    for (other, is_advised) in [("2,5", true), ("7", true), ("2.5", false)] {
+        let bench = bench(&[("c", "float64"), ("d", "float64")]);
+        for (key, id) in [("train/a.csv", 1), ("train/b.csv", 11)] {
+            let content = format!("id,y,c,d\n{id},0,\"1,5\",\"{other}\"\n");
+            fs::write(bench.raw_path(key), content).unwrap();
+        }
+        let text = failure(10, bench.prepare(&["--train-glob=train/*.csv"]).await);
+        let line = text.lines().find(|line| line.contains("column \"c\""));
+        let found = line.unwrap().contains("\"decimal\": \",\"");
+        assert_eq!(found, is_advised, "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_column_shows_a_value_where_many_rows_are_broken() {
+    const ROWS: i64 = 8_192;
+    const NAMES: [&str; 11] = [
+        "c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8", "c9", "last",
+    ];
+    let bench = bench(&NAMES.map(|name| (name, "int64")));
+    let halves = vec![0.5; ROWS as usize];
+    let mut others = halves.clone();
+    others[ROWS as usize - 1] = f64::INFINITY;
+    let array = |name: &str| -> ArrayRef {
+        Arc::new(Float64Array::from(match name {
+            "last" => others.clone(),
+            _ => halves.clone(),
+        }))
+    };
+    for (index, first) in [0, ROWS].into_iter().enumerate() {
+        let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(first..first + ROWS));
+        let labels: ArrayRef = Arc::new(Int64Array::from_iter_values((0..ROWS).map(|i| i % 2)));
+        let mut columns = vec![("id", ids, true), ("y", labels, true)];
+        columns.extend(NAMES.map(|name| (name, array(name), true)));
+        let rows = RecordBatch::try_from_iter_with_nullable(columns);
+        bench.write(&train_key(index), &rows.unwrap());
+    }
+    let text = failure(10, bench.prepare(&[]).await);
+    for name in NAMES {
+        let line = format!("column {name:?}: ");
+        let line = text.lines().find(|of| of.contains(&line)).unwrap();
+        assert!(line.contains("the first in row 1: 0.5 ("), "{text}");
+    }
+    assert!(text.contains("the first in row 8192: inf ("), "{text}");
 }

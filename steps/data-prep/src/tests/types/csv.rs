@@ -66,7 +66,8 @@ async fn csv_values_that_do_not_fit_are_named_by_line_with_advice() {
         (
             "int64",
             "9223372036854775808",
-            "are beyond the range of int64",
+            "are beyond the range of int64, the first in line 3: \"9223372036854775808\" (\"type\": \
+             \"float64\" in dataset.json accepts them, which rounds them)",
         ),
         ("int32", "3e9", "are beyond the range of int32"),
         ("float64", "1e400", "are beyond the range of float64"),
