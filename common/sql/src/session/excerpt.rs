@@ -124,7 +124,7 @@ pub(super) fn is_of_values(error: &DataFusionError) -> bool {
 /// What DataFusion says of values that it can't compute from, with what keeps them from failing, or
 /// of a fault of the SQL, with what to write.
 pub(super) fn of_values(error: &DataFusionError) -> String {
-    const ADVICE: [(&str, &str); 11] = [
+    const ADVICE: [(&str, &str); 12] = [
         (
             "date part",
             "write year, quarter, month, week, day, dow, doy, hour, minute, second or epoch",
@@ -137,8 +137,9 @@ pub(super) fn of_values(error: &DataFusionError) -> String {
             "using format",
             "nullif(x, 'n/a') gives null for a text that is no time, and more formats may follow",
         ),
-        ("opened group", "write \\( for a bracket itself"),
-        ("unclosed group", "write \\( for a bracket itself"),
+        ("look-around", "write it without look-ahead and look-behind"),
+        ("size limit", "make the pattern shorter"),
+        ("regular expression", "write \\( for a bracket itself"),
         (
             "timezone",
             "write a name such as 'Europe/Berlin', or an offset such as '+02:00'",
