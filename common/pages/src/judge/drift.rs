@@ -287,43 +287,28 @@ mod tests {
     /// The value of each row.
     type Rows<'a> = &'a dyn Fn(usize) -> String;
 
-    /// A column of 1000 values, each in as many rows of training, beside rows now.
-    fn of(trained: u64, now: Rows<'_>, says: bool) -> ColumnDrift {
-        let values = (0..1000).map(|i| (format!("city {i}"), trained));
-        let trained = Categories::of(0, values);
-        let (names, counted) = (trained.names(), trained.counted());
-        let known = trained.known.filter(|_| says);
-        let (mut counts, mut unknown) = (Counts::new(&counted.cells), 0);
-        for value in (0..5000).map(now) {
-            let code = code(&names, &value);
-            counts.add(&counted.cells, code, 1);
-            let is_new = known.as_ref().is_some_and(|known| !known.has(&value));
-            unknown += u64::from(is_new && code == names.len() as f64);
-        }
-        let side = |counts| Side::of(&counted.cells, counts);
-        let compared = Compared::new(&counted.cells, side(&counted.counts), side(&counts));
-        let column = Column {
-            name: "city",
-            compared: &compared,
-            hidden: 0.0,
-            distinct: None,
-            categories: Some(&names),
-            new: None,
-            unknown: known.map(|known| [known.once, unknown]),
-            psi_by_period: Vec::new(),
-        };
-        judged(column, &NoiseFloor::of(1), &Rules::default())
+    /// What the judge knows of rows whose values have no cell.
+    #[derive(Clone, Copy, PartialEq)]
+    enum Sees {
+        Nothing,
+        /// The values.
+        Values,
+        /// How many training did not have.
+        Unknown,
     }
 
     /// A column beside training, with the values of each row now.
-    fn beside(trained: Categories, now: impl Iterator<Item = String>, sees: bool) -> ColumnDrift {
+    fn beside(trained: Categories, now: impl Iterator<Item = String>, sees: Sees) -> ColumnDrift {
         let (names, counted) = (trained.names(), trained.counted());
-        let (mut counts, mut new) = (Counts::new(&counted.cells), NewValues::default());
+        let known = trained.known.filter(|_| sees == Sees::Unknown);
+        let mut counts = Counts::new(&counted.cells);
+        let (mut new, mut unknown) = (NewValues::default(), 0);
         for value in now {
             let code = code(&names, &value);
             counts.add(&counted.cells, code, 1);
             if code == names.len() as f64 {
                 new.add(&value, 1);
+                unknown += u64::from(known.as_ref().is_some_and(|known| !known.has(&value)));
             }
         }
         let side = |counts| Side::of(&counted.cells, counts);
@@ -334,11 +319,17 @@ mod tests {
             hidden: 0.0,
             distinct: None,
             categories: Some(&names),
-            new: sees.then_some(&new),
-            unknown: None,
+            new: (sees == Sees::Values).then_some(&new),
+            unknown: known.map(|known| [known.once, unknown]),
             psi_by_period: Vec::new(),
         };
         judged(column, &NoiseFloor::of(1), &Rules::default())
+    }
+
+    /// A column of 1000 values, each in as many rows of training, beside rows now.
+    fn of(trained: u64, now: Rows<'_>, sees: Sees) -> ColumnDrift {
+        let values = (0..1000).map(|i| (format!("city {i}"), trained));
+        beside(Categories::of(0, values), (0..5000).map(now), sees)
     }
 
     #[test]
@@ -355,11 +346,11 @@ mod tests {
         };
         assert!(!trained().names().contains(&city(19_000)));
         for (every, sees, verdict) in [
-            (5000, true, Verdict::Alert),
-            (5000, false, Verdict::Ok),
+            (5000, Sees::Values, Verdict::Alert),
+            (5000, Sees::Nothing, Verdict::Ok),
             // So many others that they are not listed.
-            (2, true, Verdict::Alert),
-            (1, true, Verdict::Ok),
+            (2, Sees::Values, Verdict::Alert),
+            (1, Sees::Values, Verdict::Ok),
         ] {
             let found = beside(trained(), (0..5000).map(now(every)), sees);
             assert_eq!(found.verdict, verdict, "{every}: {:?}", found.psi);
@@ -405,8 +396,8 @@ mod tests {
                 let trained = Categories::of(0, trained);
                 let now = (0..*m).map(|row| drawn(2 * seed + 1, row).to_string());
                 let now: Vec<String> = now.collect();
-                let [seen, unseen] =
-                    [true, false].map(|sees| beside(trained.clone(), now.iter().cloned(), sees));
+                let [seen, unseen] = [Sees::Values, Sees::Nothing]
+                    .map(|sees| beside(trained.clone(), now.iter().cloned(), sees));
                 assert_eq!(seen.psi, unseen.psi, "{at}, {seed}");
             }
         }
@@ -421,20 +412,24 @@ mod tests {
             true => same(i),
             false => format!("town {}", i % 1000),
         };
-        let cases: [(u64, Rows<'_>, bool, Verdict); 5] = [
-            (5, &same, true, Verdict::Ok),
-            (5, &replaced, true, Verdict::Alert),
+        let cases: [(u64, Rows<'_>, Sees, Verdict); 5] = [
+            (5, &same, Sees::Unknown, Verdict::Ok),
+            (5, &replaced, Sees::Unknown, Verdict::Alert),
             // Where no row of training shares its value, others are to be expected, or fewer.
-            (1, &replaced, true, Verdict::Ok),
-            (1, &same, true, Verdict::Ok),
+            (1, &replaced, Sees::Unknown, Verdict::Ok),
+            (1, &same, Sees::Unknown, Verdict::Ok),
             // Of an earlier model nothing is seen.
-            (5, &replaced, false, Verdict::Ok),
+            (5, &replaced, Sees::Nothing, Verdict::Ok),
         ];
-        for (at, (trained, now, says, verdict)) in cases.into_iter().enumerate() {
-            let column = of(trained, now, says);
+        for (at, (trained, now, sees, verdict)) in cases.into_iter().enumerate() {
+            let column = of(trained, now, sees);
             assert_eq!(column.verdict, verdict, "{at}: {:?}", column.psi);
             let shares = column.categories.expect("categories");
-            assert_eq!(shares.hidden(), (!says).then_some(0.9), "{at}");
+            assert_eq!(
+                shares.hidden(),
+                (sees == Sees::Nothing).then_some(0.9),
+                "{at}"
+            );
         }
     }
 }
