@@ -305,6 +305,17 @@ mod tests {
         }
     }
 
+    fn gate(metric: Metric, segments: Option<SegmentRules>) -> Gate {
+        Gate {
+            metric,
+            floor: None,
+            margin: 0.0,
+            window: None,
+            compare: GateCompare::Estimate,
+            segments,
+        }
+    }
+
     #[test]
     fn each_segment_of_enough_rows_holds_to_floor_and_margin() {
         let [auc, loss] = ["roc_auc", "log_loss"].map(|name| Metric::named(name).unwrap());
@@ -381,14 +392,7 @@ mod tests {
                 margin,
                 rows: 200,
             };
-            let gate = Gate {
-                metric,
-                floor: None,
-                margin: 0.0,
-                window: None,
-                compare: GateCompare::Estimate,
-                segments: Some(rules),
-            };
+            let gate = gate(metric, Some(rules));
             let of = |measured: Option<(f64, f64)>| {
                 let (value, spread) = measured.unzip();
                 segments(value, rows, spread.unwrap_or_default())
@@ -438,14 +442,7 @@ mod tests {
                 margin: Some(2.0),
                 rows: 200,
             };
-            let gate = Gate {
-                metric,
-                floor: None,
-                margin: 0.0,
-                window: None,
-                compare: GateCompare::Estimate,
-                segments: Some(rules),
-            };
+            let gate = gate(metric, Some(rules));
             // They move apart, where both move.
             let candidate = segments(Some(values[0]), 900, ours);
             let champion = segments(Some(values[1]), 900, -theirs);
@@ -471,14 +468,7 @@ mod tests {
 
     #[test]
     fn a_segment_whose_interval_is_undefined_is_not_judged() {
-        let gate = Gate {
-            metric: Metric::named("roc_auc").unwrap(),
-            floor: None,
-            margin: 0.0,
-            window: None,
-            compare: GateCompare::Estimate,
-            segments: None,
-        };
+        let gate = gate(Metric::named("roc_auc").unwrap(), None);
         let rules = SegmentRules {
             floor: Some(0.6),
             margin: None,
