@@ -100,7 +100,7 @@ impl Alone {
                 let of_null = self.computed(1, |of| Ok(new_null_array(of, 1)));
                 of_null.err().map(|_| error)
             }
-            Ok(()) => self.fault_of_format(),
+            Ok(()) => self.fault_of_literals(),
         }
     }
 
@@ -114,9 +114,9 @@ impl Alone {
         self.expr.evaluate(&batch).map(|_| ())
     }
 
-    /// What a format or a pattern is refused for: DataFusion looks at it for values that are not
-    /// null.
-    fn fault_of_format(&self) -> Option<DataFusionError> {
+    /// What a format, a pattern or a position is refused for: DataFusion looks at it for values that
+    /// are not null.
+    fn fault_of_literals(&self) -> Option<DataFusionError> {
         let call = self.expr.downcast_ref::<ScalarFunctionExpr>()?;
         let name = call.fun().name();
         let ([column], [of, formats @ ..]) = (&self.columns.fields()[..], call.args()) else {
@@ -126,21 +126,14 @@ impl Alone {
         match name {
             "to_char" => {
                 let [format] = formats else { return None };
-                let default = ScalarValue::new_default(column.data_type()).ok()?;
-                let written = self.computed(1, |_| default.to_array());
-                written.err().map(|_| unknown(name, text(format)))
+                let fault = self.fault_of_default(column.data_type());
+                fault.map(|_| unknown(name, text(format)))
             }
             "regexp_count" | "regexp_instr" | "regexp_like" | "regexp_match" | "regexp_replace"
-            | "substr" | "split_part" | "overlay" => {
-                let default = ScalarValue::new_default(column.data_type()).ok()?;
-                self.computed(1, |_| default.to_array()).err()
-            }
-            _ if !name.starts_with("to_timestamp")
-                && !["to_date", "to_time", "to_unixtime"].contains(&name) =>
+            | "substr" | "split_part" | "overlay" => self.fault_of_default(column.data_type()),
+            _ if name.starts_with("to_timestamp")
+                || ["to_date", "to_time", "to_unixtime"].contains(&name) =>
             {
-                None
-            }
-            _ => {
                 use DataType::{LargeUtf8, Utf8, Utf8View};
                 let is_text = matches!(column.data_type(), Utf8 | LargeUtf8 | Utf8View);
                 let formats = formats.iter().filter(|_| is_text);
@@ -150,7 +143,14 @@ impl Alone {
                     .collect();
                 faults?.into_iter().next()
             }
+            _ => None,
         }
+    }
+
+    /// Why it is not computed from the default value of its column, such as an empty text.
+    fn fault_of_default(&self, column: &DataType) -> Option<DataFusionError> {
+        let default = ScalarValue::new_default(column).ok()?;
+        self.computed(1, |_| default.to_array()).err()
     }
 
     /// Why no text is read by a format: it is none, or it reads not even what it writes.
