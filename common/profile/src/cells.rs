@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use compared::{Bar, Compared, Quantile, Side};
 pub use counts::{Counts, UNIT};
-pub(crate) use counts::{of_sums, rounded};
+pub(crate) use counts::{of_sums, rounded, whole_units};
 use guide::Guide;
 pub use parts::Parts;
 pub use sketch::{Chosen, Distinct, FINE, Fine, Picker, SAMPLE, Sketch};

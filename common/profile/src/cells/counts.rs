@@ -172,7 +172,7 @@ impl Counts {
 #[inline]
 fn units_of(cells: &Cells, value: f64) -> (i128, i128) {
     let z = of_sums(cells, value);
-    (units(z), units(z * z))
+    (whole_units(z), whole_units(z * z))
 }
 
 /// What stands for a value in sums.
@@ -181,8 +181,9 @@ pub(crate) fn of_sums(cells: &Cells, value: f64) -> f64 {
     ((value - cells.center) * (1.0 / cells.scale)).clamp(-FARTHEST, FARTHEST)
 }
 
+/// A number in units of [`UNIT`].
 #[inline]
-fn units(value: f64) -> i128 {
+pub(crate) fn whole_units(value: f64) -> i128 {
     let whole = rounded(value * UNIT);
     // The wide conversion is a call.
     if value.abs() < SMALL_SQUARE {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::buckets::{Grid, OVERFLOW};
-use crate::cells::{Cells, CellsError, Counted, Counts, UNIT, shares};
+use crate::cells::{Cells, CellsError, Counted, Counts, shares, whole_units};
 
 /// Up to this many distinct values were counted one by one.
 const DISTINCT: usize = 64;
@@ -102,7 +102,6 @@ impl Profile {
         let variance = self
             .variance()
             .map_or(0.0, |variance| variance.sqrt() / scale);
-        let whole = |value: f64| (value * UNIT).round_ties_even() as i128;
         let (framed, first) = frame(self.min.zip(self.max), cuts);
         let mut cells = vec![0; framed.len() + 1];
         for (cell, rows) in counts.iter().enumerate() {
@@ -116,8 +115,8 @@ impl Profile {
                 nans: self.nans as i64,
                 minus_infinities: 0,
                 plus_infinities: self.infinities as i64,
-                sum: whole(mean * count),
-                squares: whole((variance * variance + mean * mean) * count),
+                sum: whole_units(mean * count),
+                squares: whole_units((variance * variance + mean * mean) * count),
                 cells,
             },
         })
