@@ -111,6 +111,13 @@ pub(crate) fn check(names: &[String], cells: &Cells) -> Result<(), CellsError> {
     }
 }
 
+/// Rows of training that a value without a code had at most: no more than any value with a code,
+/// since these are the most frequent ones, nor than all others together, which are in `rest` rows.
+/// `None` where no value has a code.
+pub fn most_of_another(kept: impl IntoIterator<Item = u64>, rest: u64) -> Option<u64> {
+    Some(kept.into_iter().min()?.min(rest))
+}
+
 /// Values that training's profile does not hold, with their rows: the same in whatever order they
 /// come, up to [`MOST_VALUES`]. Of more, those are kept that many rows hold, with a lower bound of
 /// these (Misra and Gries 1982): it misses at most one row in as many as are kept.

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 
 use chrono::{Datelike, Days, NaiveDate};
+use profile::categories::most_of_another;
 use profile::drift::{Ks, Psi, Thresholds, Verdict};
 use profile::grid::MOST_HIDDEN;
 use serde::{Deserialize, Serialize};
@@ -200,6 +201,12 @@ impl CategoryShares {
     pub fn hidden(&self) -> Option<f64> {
         let hidden = self.reference_rest as f64 / self.reference_rows.max(1) as f64;
         (self.unknown.is_none() && hidden >= MOST_HIDDEN).then_some(hidden)
+    }
+
+    /// Rows of training that a value which is not listed had at most; `None` where none is listed.
+    pub fn most_unlisted(&self) -> Option<u64> {
+        let listed = self.values.iter().map(|value| value.reference);
+        most_of_another(listed, self.reference_rest)
     }
 
     /// Orders values by their rows.

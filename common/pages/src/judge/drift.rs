@@ -1,7 +1,7 @@
 //! Drift of every column.
 
 use chrono::NaiveDate;
-use profile::categories::NewValues;
+use profile::categories::{NewValues, most_of_another};
 use profile::cells::{Bar, Compared, Side};
 use profile::drift::{self, NoiseFloor, Psi, PsiBucket, PsiKind, Verdict};
 use profile::grid::MOST_HIDDEN;
@@ -190,15 +190,14 @@ fn apart(psi: Psi, [then, now]: [u64; 2], floor: &NoiseFloor) -> Option<Psi> {
 }
 
 /// An index in which the value of the most rows now, of those without a cell, is a part of its own,
-/// where chance does not explain these rows. Training had it in no more rows than any value that has
-/// a cell.
+/// where chance does not explain these rows. Training counts as having had it as often as it can.
 fn concentrated(psi: &Psi, column: &Column<'_>, floor: &NoiseFloor) -> Option<Psi> {
     let cells = column.categories?.len();
     let (_, now) = column.new?.most()?;
     let side = &column.compared.then.cells;
-    let (least, rest) = (side.get(..cells)?.iter().min()?, *side.get(cells)?);
+    let rest = *side.get(cells)?;
+    let then = most_of_another(side.get(..cells)?.iter().copied(), rest)?;
     let others = column.compared.now.cells.get(cells)?.checked_sub(now)?;
-    let then = rest.min(*least);
     let sides = ([then, psi.reference_rows], [now, psi.current_rows]);
     // Each of the values without a cell is in a row, then or now.
     if rest == 0 || floor.explains(sides.0, sides.1, rest + others) {

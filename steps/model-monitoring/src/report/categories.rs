@@ -300,8 +300,7 @@ fn changes(column: &CategoryShares) -> Vec<String> {
 /// The value of the most rows now that has no profile of its own, where it has become frequent.
 fn concentrated(column: &CategoryShares) -> Option<String> {
     let value = column.new_values.first()?;
-    let listed = column.values.iter().map(|of| of.reference).min()?;
-    let most = listed.min(column.reference_rest);
+    let most = column.most_unlisted()?;
     let then = ratio(most, column.reference_rows);
     let now = ratio(value.current, column.rows);
     let is_frequent = now? - then? >= NULLS;
