@@ -41,7 +41,7 @@ pub(crate) async fn candidate(
         None => {
             let splits = select::splits(step, store, &job).await?;
             let passes = job.choice.candidates[at].family.passes() * splits.len() as u64;
-            let progress = step.progress(passes * job.train.rows, "rows").clone();
+            let progress = step.progress(passes * job.data.train.rows, "rows").clone();
             let (of, _) = select::tried(step, store, &job, at, &splits, &progress).await?;
             fanout::finish(step, store, &key, of).await?
         }

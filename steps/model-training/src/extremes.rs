@@ -287,7 +287,7 @@ pub(crate) async fn describe(
             .context("a row of the training data")?;
         let (what, name) = match feature {
             Some(at) => ("feature", &rows.inputs()[*at]),
-            None => ("target", &job.goal.target.name),
+            None => ("target", &job.data.goal.target.name),
         };
         let (value, key) = natural(store, job, rows, name, part, row).await?;
         let others = match extreme.count {
@@ -319,7 +319,7 @@ pub(crate) async fn describe(
         sentences.push(format!(
             "{what} {name:?} is {} in {}{key}, {far}{others}: {advice}",
             value.unwrap_or_else(|| number(extreme.value)),
-            labelled::origin(&job.train, &part.key, row),
+            labelled::origin(&job.data.train, &part.key, row),
         ));
     }
     Ok(sentences)
@@ -335,7 +335,7 @@ pub(crate) async fn natural(
     part: &Part,
     row: u64,
 ) -> Result<(Option<String>, String)> {
-    let columns = job.train.columns.iter();
+    let columns = job.data.train.columns.iter();
     let names = columns.filter(|column| match column.role {
         Role::Id | Role::Time => true,
         Role::Feature | Role::Target => column.name == input,

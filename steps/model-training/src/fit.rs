@@ -80,18 +80,24 @@ pub(crate) async fn preprocessing(
     let Some(settings) = &job.choice.preprocessing else {
         return Ok((unchanged, None));
     };
-    let rows = LabelledRows::new(store, step.work(), &job.config, &job.signature, &unchanged)?;
+    let rows = LabelledRows::new(
+        store,
+        step.work(),
+        &job.data.config,
+        &job.signature,
+        &unchanged,
+    )?;
     let mut frames = Frames {
         step: step.clone(),
-        rows: on_side(rows.in_folds(&job.train, None)),
-        train: Arc::new(job.train.clone()),
+        rows: on_side(rows.in_folds(&job.data.train, None)),
+        train: Arc::new(job.data.train.clone()),
         progress: progress.clone(),
     };
     let (signature, settings) = (job.signature.clone(), settings.clone());
     let family = candidate.family.preparation();
-    let classes = match job.goal.target.classes.len() {
+    let classes = match job.data.goal.target.classes.len() {
         0..=2 => Vec::new(),
-        _ => job.goal.target.class_names(),
+        _ => job.data.goal.target.class_names(),
     };
     let memory = memory::distinct(step);
     let fitted = blocking(move || {
@@ -114,10 +120,10 @@ pub(crate) async fn preprocessing(
                     "{of_memory}, or raise --memory (ALAMEDA_MEMORY), which is \
                          {}, on Argo the parameter memory-mib (training data {})",
                     size(step.memory()),
-                    job.train_key
+                    job.data.train_key
                 )),
                 Some(of_data) => {
-                    Failure::contract(format!("{of_data} (training data {})", job.train_key))
+                    Failure::contract(format!("{of_data} (training data {})", job.data.train_key))
                 }
                 None => error,
             })?;
@@ -156,7 +162,7 @@ pub(crate) async fn fit(
 ) -> Result<Fit> {
     let mut passes = TrainingPasses::new(rows.clone());
     let (family, options) = (candidate.family, candidate.options.clone());
-    let (task, target) = (job.goal.task, job.goal.target.clone());
+    let (task, target) = (job.data.goal.task, job.data.goal.target.clone());
     let inputs = rows.inputs().to_vec();
     let quantiles = job.choice.quantiles;
     let one_hot = rows.preprocessing().one_hot().into_iter();
@@ -194,8 +200,8 @@ pub(crate) async fn fit(
         }
     });
     let model = FittedModel {
-        task: job.goal.task,
-        target: job.goal.target.clone(),
+        task: job.data.goal.task,
+        target: job.data.goal.target.clone(),
         signature: job.signature.clone(),
         preprocessing: rows.preprocessing().clone(),
         estimator: estimator.into(),
@@ -211,6 +217,7 @@ pub(crate) async fn fit(
             iterations: descent.as_ref().map(|descent| descent.iterations),
             converged: descent.as_ref().is_none_or(|descent| descent.converged),
             weight: job
+                .data
                 .config
                 .dataset
                 .weight()
@@ -282,13 +289,13 @@ fn meaning(error: AnyError, job: &Job) -> anyhow::Error {
         Err(error) => error,
     };
     let of_data =
-        |text: String| Failure::contract(format!("{text} (training data {})", job.train_key));
+        |text: String| Failure::contract(format!("{text} (training data {})", job.data.train_key));
     let of_fit = |error: &model::FitError| match error {
         model::FitError::Option { .. } | model::FitError::Share { .. } => {
             Failure::usage(error.to_string())
         }
         model::FitError::OneClass { label, rows } => {
-            let class = &job.goal.target.class_names()[usize::from(*label)];
+            let class = &job.data.goal.target.class_names()[usize::from(*label)];
             alike(job, class, *rows, "a classifier needs rows of both classes")
         }
         model::FitError::RowsChanged { .. } => anyhow::Error::new(error.clone()),
@@ -317,14 +324,14 @@ fn meaning(error: AnyError, job: &Job) -> anyhow::Error {
 
 /// A target that is the same in all rows of a fit.
 fn alike(job: &Job, value: &str, rows: u64, why: &str) -> anyhow::Error {
-    let of = match rows < job.train.rows {
+    let of = match rows < job.data.train.rows {
         true => "rows to fit on of",
         false => "rows of",
     };
     Failure::contract(format!(
         "target {:?} is {value} in all {rows} {of} {}: {why}; check the raw files, the filter of \
          dataset.json and the holdout rule ({})",
-        job.goal.target.name, job.train_key, job.train.holdout
+        job.data.goal.target.name, job.data.train_key, job.data.train.holdout
     ))
 }
 
@@ -335,7 +342,7 @@ async fn blaming(
     job: &Job,
     rows: &TrainingRows,
 ) -> Result<anyhow::Error> {
-    if failure::exit_code(&error) != failure::CONTRACT || job.train.rows == 0 {
+    if failure::exit_code(&error) != failure::CONTRACT || job.data.train.rows == 0 {
         return Ok(error);
     }
     // The row that a value is in is found among all rows.
@@ -349,7 +356,7 @@ async fn blaming(
     };
     let extremes = rows.sum(Extremes::new(&Seen::from(&moments))).await?;
     let mut ruinous = extremes.ruinous();
-    ruinous.extend(extremes.of_target(job.goal.task));
+    ruinous.extend(extremes.of_target(job.data.goal.task));
     let sentences = extremes::describe(store, job, rows, &ruinous).await?;
     Ok(match sentences.is_empty() {
         true => error,
@@ -417,7 +424,7 @@ pub(crate) fn warnings(fit: &Fit, job: &Job, ruinous: Vec<String>) -> Vec<String
         ));
     }
     warnings.extend(ruinous);
-    warnings.extend(beyond_single_precision(fit, &job.goal.target.name));
+    warnings.extend(beyond_single_precision(fit, &job.data.goal.target.name));
     for input in fit.seen.inputs.iter().filter(|input| input.std == 0.0) {
         let range = input.max - input.min;
         warnings.push(match range > 0.0 && range < SQUARED_TO_0 {

@@ -43,28 +43,28 @@ pub(crate) async fn fitted(
     let (preprocessing, out_of_fold) = prepared;
     let fitting = memory::Fitting {
         candidate,
-        target: &job.goal.target,
+        target: &job.data.goal.target,
         features: job.signature.features().len(),
     };
     let step = memory::fitting(step, fitting, preprocessing.width())?;
     let stops_early = candidate.family.stops_early(&candidate.options);
     let of_validation = split.filter(|_| stops_early);
     let held = HeldRows {
-        fit: split.map_or(job.train.rows, |split| split.rows(Side::Fit)),
+        fit: split.map_or(job.data.train.rows, |split| split.rows(Side::Fit)),
         validation: of_validation.map_or(0, |split| split.rows(Side::Validation)),
         inputs: preprocessing.width(),
     };
     memory::rows(&step, fitting, held)?;
-    let (work, config) = (step.work(), &job.config);
+    let (work, config) = (step.work(), &job.data.config);
     let rows = LabelledRows::new(store, work, config, &job.signature, &preprocessing)?;
     let takes_missing = candidate.family.preparation() == PreparedFor::Trees;
     let rows = rows.with_missing(takes_missing);
     let validation = of_validation.map(|split| rows.clone().on_side(split, Side::Validation));
     let rows = match out_of_fold {
         None => rows,
-        some => rows.in_folds(&job.train, some),
+        some => rows.in_folds(&job.data.train, some),
     };
-    let of = |rows| TrainingRows::new(&step, rows, &job.train, SCRATCH_BYTES, progress);
+    let of = |rows| TrainingRows::new(&step, rows, &job.data.train, SCRATCH_BYTES, progress);
     let rows = match validation {
         None => of(on_side(rows))?,
         Some(validation) => of(on_side(rows))?.validated_on(of(validation)?),

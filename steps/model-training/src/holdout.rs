@@ -31,18 +31,23 @@ pub(crate) async fn decided_by_one(
     progress: &Progress,
 ) -> Result<Option<String>> {
     let largest = holdout.number("max_error").filter(|of| *of > 0.0);
-    let is_squared = job.goal.task.metric("rmse").is_some();
+    let is_squared = job.data.goal.task.metric("rmse").is_some();
     let Some(unit) = largest.filter(|_| is_squared && holdout.rows() >= ROWS) else {
         return Ok(None);
     };
     // The metrics show whether there is such a row, unless rows weigh.
     let may_be = |rmse: f64| (unit / rmse) * (unit / rmse) > MOST * holdout.rows() as f64;
-    let weighs = job.config.dataset.weight().is_some();
+    let weighs = job.data.config.dataset.weight().is_some();
     if !weighs && !holdout.number("rmse").is_none_or(may_be) {
         return Ok(None);
     }
-    let rows = scoring::rows_of((step, store, &job.config), model, &job.holdout, None)?;
-    let rows = TrainingRows::new(step, rows, &job.holdout, SCRATCH_BYTES, progress)?;
+    let rows = scoring::rows_of(
+        (step, store, &job.data.config),
+        model,
+        &job.data.holdout,
+        None,
+    )?;
+    let rows = TrainingRows::new(step, rows, &job.data.holdout, SCRATCH_BYTES, progress)?;
     let errors = rows.sum(Errors::new(model, unit)).await;
     let errors = errors.context("looking for the largest error of the holdout")?;
     let share = errors.largest.square / errors.squares;
@@ -56,7 +61,7 @@ pub(crate) async fn decided_by_one(
         ..
     } = errors.largest;
     let (part, row) = rows.place(row).context("a row of the holdout")?;
-    let target = &job.goal.target.name;
+    let target = &job.data.goal.target.name;
     let (value, key) = natural(store, job, &rows, target, part, row).await?;
     Ok(Some(format!(
         "target {target:?} is {}, and predicted as {}, in {}{key} of the holdout: this one of {} \
@@ -64,7 +69,7 @@ pub(crate) async fn decided_by_one(
          the target is wrong, {WITHOUT_ROW}",
         value.unwrap_or_else(|| number(label)),
         four(Some(prediction)),
-        labelled::origin(&job.holdout, &part.key, row),
+        labelled::origin(&job.data.holdout, &part.key, row),
         holdout.rows(),
         100.0 * share,
     )))

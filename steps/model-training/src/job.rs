@@ -39,13 +39,7 @@ const BESIDE: [&str; 5] = [
 /// A checked training.
 pub(crate) struct Job {
     pub(crate) model_name: ModelName,
-    pub(crate) train: DatasetManifest,
-    pub(crate) train_key: String,
-    pub(crate) holdout: DatasetManifest,
-    pub(crate) holdout_key: String,
-    pub(crate) config: Config,
-    /// What is predicted.
-    pub(crate) goal: Goal,
+    pub(crate) data: Data,
     /// The features, in the model's order.
     pub(crate) signature: Signature,
     /// What is fitted, and how it is chosen.
@@ -60,10 +54,11 @@ pub(crate) struct Job {
 /// What a model is trained and measured on.
 pub(crate) struct Data {
     pub(crate) train: DatasetManifest,
-    train_key: String,
-    holdout: DatasetManifest,
-    holdout_key: String,
-    config: Config,
+    pub(crate) train_key: String,
+    pub(crate) holdout: DatasetManifest,
+    pub(crate) holdout_key: String,
+    pub(crate) config: Config,
+    /// What is predicted.
     pub(crate) goal: Goal,
 }
 
@@ -116,21 +111,14 @@ impl Job {
         text: Option<Vec<u8>>,
         segments: &SegmentsArgs,
     ) -> Result<Self> {
-        let Data {
-            train,
-            train_key,
-            holdout,
-            holdout_key,
-            config,
-            goal,
-        } = data;
+        let train = &data.train;
         let signature = features::signature(&train.columns, text.is_some());
-        let signature = signature.with_context(|| train_key.clone())?;
-        let profiled = categories::columns(&segments.segment_columns, &train)?;
+        let signature = signature.with_context(|| data.train_key.clone())?;
+        let profiled = categories::columns(&segments.segment_columns, train)?;
         let mut inputs = Inputs::new("model-training", ALGORITHM)
             .with("model-name", model_name)
             .with(ModelManifest::TRAIN_DATA, train.content())
-            .with(ModelManifest::HOLDOUT_DATA, holdout.content());
+            .with(ModelManifest::HOLDOUT_DATA, data.holdout.content());
         inputs = match &choice.candidates[..] {
             [only] => {
                 let options = only.options.iter();
@@ -178,12 +166,7 @@ impl Job {
         }
         Ok(Self {
             model_name: model_name.clone(),
-            train,
-            train_key,
-            holdout,
-            holdout_key,
-            config,
-            goal,
+            data,
             signature,
             choice,
             models: text,
@@ -236,17 +219,18 @@ impl Job {
             let value = self.inputs.get(&name.replace('_', "-"))?;
             Some((name, value.to_owned()))
         });
+        let data = &self.data;
         options
             .chain([
                 (
                     "data_version".to_owned(),
-                    self.train.data_version.to_string(),
+                    data.train.data_version.to_string(),
                 ),
-                ("holdout".to_owned(), self.train.holdout.clone()),
-                ("config".to_owned(), self.train.config.clone()),
+                ("holdout".to_owned(), data.train.holdout.clone()),
+                ("config".to_owned(), data.train.config.clone()),
                 ("features".to_owned(), self.signature.names().join(", ")),
-                ("train_rows".to_owned(), self.train.rows.to_string()),
-                ("holdout_rows".to_owned(), self.holdout.rows.to_string()),
+                ("train_rows".to_owned(), data.train.rows.to_string()),
+                ("holdout_rows".to_owned(), data.holdout.rows.to_string()),
             ])
             .collect()
     }

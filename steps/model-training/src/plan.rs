@@ -16,7 +16,7 @@ use crate::job::Job;
 /// What would fail `train` before it fits.
 pub(crate) async fn plan(step: &Step, store: &Store, flags: &Plan) -> Result<Outputs> {
     let job = Job::read(store, &flags.training).await?;
-    let (candidates, rows) = (job.choice.candidates.len(), job.train.rows);
+    let (candidates, rows) = (job.choice.candidates.len(), job.data.train.rows);
     let listed: Vec<String> = match candidates > 1 && rows > flags.fan_out.fan_out_rows {
         true => (1..=candidates).map(|number| number.to_string()).collect(),
         false => Vec::new(),

@@ -30,13 +30,13 @@ pub(crate) struct Recorded {
 pub(crate) fn run_of(step: &Step, job: &Job) -> RunSpec {
     RunSpec::new(
         step,
-        format!("train {}", job.train.data_version),
+        format!("train {}", job.data.train.data_version),
         &job.model_name,
         &job.inputs.fingerprint(),
     )
-    .tag("alameda.data_version", &job.train.data_version)
-    .tag("alameda.train_manifest", &job.train_key)
-    .tag("alameda.holdout_manifest", &job.holdout_key)
+    .tag("alameda.data_version", &job.data.train.data_version)
+    .tag("alameda.train_manifest", &job.data.train_key)
+    .tag("alameda.holdout_manifest", &job.data.holdout_key)
 }
 
 /// Makes sure that a model which is committed already is in the tracking too: the step may have
@@ -87,8 +87,8 @@ pub(crate) async fn record(
 ) -> Result<Recorded> {
     run.log_metrics(numbers(metrics)).await?;
     run.log_datasets(vec![
-        Dataset::prepared(store, &job.train_key, &job.train, "training"),
-        Dataset::prepared(store, &job.holdout_key, &job.holdout, "holdout"),
+        Dataset::prepared(store, &job.data.train_key, &job.data.train, "training"),
+        Dataset::prepared(store, &job.data.holdout_key, &job.data.holdout, "holdout"),
     ])
     .await?;
     run.log_tables(&tables(metrics)).await?;
@@ -153,7 +153,7 @@ async fn candidates(step: &Step, job: &Job, selection: &Selection, run: &Run) ->
             &digest::hex(fingerprint.as_bytes()),
         );
         let spec = spec
-            .tag("alameda.data_version", &job.train.data_version)
+            .tag("alameda.data_version", &job.data.train.data_version)
             .tag("alameda.chosen", of.chosen);
         let mut params = of.options.clone();
         params.insert("family".to_owned(), of.family.clone());
@@ -326,7 +326,7 @@ fn note(
             four(of_two.roc_auc),
             four(of_two.f1),
         ),
-        None => every_metric(job.goal.task, holdout),
+        None => every_metric(job.data.goal.task, holdout),
     };
     let mut note = format!(
         "{named}, trained on data version {} ({} rows) by workflow {}.\n\nOn the holdout ({} rows): {}.\n",

@@ -35,16 +35,16 @@ pub(crate) async fn splits(step: &Step, store: &Store, job: &Job) -> Result<Vec<
         // Chance can't choose where there is no choice.
         1 if validation.folds.is_none() => {
             vec![Arc::new(
-                Split::of(step, store, &job.train, validation).await?,
+                Split::of(step, store, &job.data.train, validation).await?,
             )]
         }
         _ => {
-            let target = Some(&job.goal.target);
-            Split::folds(step, store, &job.train, validation, target).await?
+            let target = Some(&job.data.goal.target);
+            Split::folds(step, store, &job.data.train, validation, target).await?
         }
     };
     tracing::info!(
-        by = %by(&job.train, validation),
+        by = %by(&job.data.train, validation),
         folds = splits.len(),
         "{} rows to fit on and {} to validate on",
         splits[0].rows(Side::Fit),
@@ -123,7 +123,7 @@ pub(crate) async fn select(
              another `metric`, or more rows by `fraction` of `validation`, in models.json",
             job.choice.metric.name,
             splits[0].rows(Side::Validation),
-            job.train_key
+            job.data.train_key
         ))
     })?;
     let fitted = match fitted {
@@ -159,7 +159,7 @@ pub(crate) async fn select(
 fn validation(job: &Job, splits: &[Arc<Split>]) -> ValidationRows {
     ValidationRows {
         fraction: job.choice.validation.fraction,
-        by: by(&job.train, &job.choice.validation).to_string(),
+        by: by(&job.data.train, &job.choice.validation).to_string(),
         fit_rows: splits[0].rows(Side::Fit),
         rows: splits[0].rows(Side::Validation),
         folds: splits.len() as u64,
@@ -174,8 +174,8 @@ pub(crate) fn validation_rows(
     model: &FittedModel,
     split: &Arc<Split>,
 ) -> Result<LabelledRows> {
-    let on = (step, store, &job.config);
-    let rows = scoring::rows_of(on, model, &job.train, None)?;
+    let on = (step, store, &job.data.config);
+    let rows = scoring::rows_of(on, model, &job.data.train, None)?;
     Ok(rows.on_side(split, Side::Validation))
 }
 
@@ -217,7 +217,8 @@ pub(crate) async fn tried(
     for (model, split) in models.iter().zip(splits) {
         let rows = validation_rows(step, store, job, model, split)?;
         let metric = job.choice.metric.name;
-        resampled.push(scoring::resample(step, &rows, model, &job.train, metric, progress).await?);
+        resampled
+            .push(scoring::resample(step, &rows, model, &job.data.train, metric, progress).await?);
     }
     let measured = measured(job, candidate, &resampled, settled);
     Ok((measured, first.context("no split to fit on")?))

@@ -67,7 +67,15 @@ pub(crate) async fn make_of(
     {
         let metrics = manifest.load_metrics(store).await?;
         let recorded = record_again(step, store, tracking, job, &key, &manifest, &metrics).await?;
-        return outputs(tracking, job.goal.task, &key, &recorded, &metrics, true).await;
+        return outputs(
+            tracking,
+            job.data.goal.task,
+            &key,
+            &recorded,
+            &metrics,
+            true,
+        )
+        .await;
     }
     // A manifest that is not whole is made again, with its files.
     let replaces = step.cache() == Cache::Refresh || store.size(&key).await?.is_some();
@@ -86,7 +94,15 @@ pub(crate) async fn make_of(
             Ok((recorded, metrics, reused))
         })
         .await?;
-    outputs(tracking, job.goal.task, &key, &recorded, &metrics, reused).await
+    outputs(
+        tracking,
+        job.data.goal.task,
+        &key,
+        &recorded,
+        &metrics,
+        reused,
+    )
+    .await
 }
 
 /// Fits and measures the model, and writes its files; the manifest is not committed yet.
@@ -101,7 +117,7 @@ async fn make(
     let splits = select::splits(step, store, job).await?;
     let passes = job.passes() * splits.len().max(1) as u64 + PROFILE_PASSES;
     let progress = step
-        .progress(passes * job.train.rows + job.holdout.rows, "rows")
+        .progress(passes * job.data.train.rows + job.data.holdout.rows, "rows")
         .clone();
     let (fitted, selection) = match splits.first() {
         Some(split) => {
@@ -123,7 +139,7 @@ async fn make(
         }
     };
     let Fitted { fit, rows, step } = fitted;
-    let (step, config) = (&step, &job.config);
+    let (step, config) = (&step, &job.data.config);
     clock.lap("fitted the model");
     // What later data is compared with is all the training data.
     let (rows, seen) = match selection.is_some() && !job.refits() {
@@ -140,9 +156,9 @@ async fn make(
     let unseen = unseen(step, store, job, &fit, &progress)?;
     let (mut reference, absurd) =
         reference::profile(step, &scored, &natural, &fit.model, &seen, unseen.as_ref()).await?;
-    let profiled = categories::features(step, store, &job.signature, &job.train).await?;
+    let profiled = categories::features(step, store, &job.signature, &job.data.train).await?;
     reference.features = reference::in_order(reference.features, profiled, &job.signature)?;
-    let profiled = categories::profile(step, store, &job.segment_columns, &job.train).await?;
+    let profiled = categories::profile(step, store, &job.segment_columns, &job.data.train).await?;
     reference.categories = profiled;
     clock.lap("profiled the training data");
     let measured = scoring::evaluate(
@@ -150,7 +166,7 @@ async fn make(
         store,
         config,
         &fit.model,
-        &job.holdout,
+        &job.data.holdout,
         &progress,
         None,
     )
@@ -165,7 +181,7 @@ async fn make(
     let one = holdout::decided_by_one(step, store, job, &fit.model, &measured, &progress);
     warnings.extend(one.await?);
     warnings.extend(selection.as_ref().and_then(tune::doubt));
-    warnings.extend(job.train.warnings.iter().cloned());
+    warnings.extend(job.data.train.warnings.iter().cloned());
     for warning in &warnings {
         tracing::warn!("{warning}");
     }
@@ -198,10 +214,10 @@ async fn make(
     let manifest = ModelManifest {
         header: Header::new(job.inputs.clone(), step),
         model_name: job.model_name.clone(),
-        config: job.train.config.clone(),
-        data_version: job.train.data_version.clone(),
-        train_manifest: job.train_key.clone(),
-        holdout_manifest: job.holdout_key.clone(),
+        config: job.data.train.config.clone(),
+        data_version: job.data.train.data_version.clone(),
+        train_manifest: job.data.train_key.clone(),
+        holdout_manifest: job.data.holdout_key.clone(),
         features: fit.model.features(),
         files,
         run_id: run_id.to_owned(),
@@ -220,9 +236,9 @@ fn natural(step: &Step, store: &Store, job: &Job, progress: &Progress) -> Result
         return Ok(Natural::Rows(None));
     };
     let unchanged = Preprocessing::unchanged(&signature.names())?;
-    let rows = LabelledRows::new(store, step.work(), &job.config, &signature, &unchanged)?;
+    let rows = LabelledRows::new(store, step.work(), &job.data.config, &signature, &unchanged)?;
     let rows = rows.with_any_number();
-    let rows = TrainingRows::new(step, rows, &job.train, SCRATCH_BYTES, progress)?;
+    let rows = TrainingRows::new(step, rows, &job.data.train, SCRATCH_BYTES, progress)?;
     Ok(Natural::Rows(Some(Box::new(rows))))
 }
 
@@ -238,8 +254,13 @@ pub(crate) fn unseen(
     if fit.model.estimator.trees().is_none() {
         return Ok(None);
     }
-    let rows = scoring::rows_of((step, store, &job.config), &fit.model, &job.holdout, None)?;
-    let rows = TrainingRows::new(step, rows, &job.holdout, SCRATCH_BYTES, progress)?;
+    let rows = scoring::rows_of(
+        (step, store, &job.data.config),
+        &fit.model,
+        &job.data.holdout,
+        None,
+    )?;
+    let rows = TrainingRows::new(step, rows, &job.data.holdout, SCRATCH_BYTES, progress)?;
     Ok(Some(rows))
 }
 
@@ -303,7 +324,7 @@ fn show(job: &Job, fit: &Fit, metrics: &ModelMetrics) {
                 four(holdout.f1),
             )
         }
-        None => every_metric(job.goal.task, &metrics.holdout),
+        None => every_metric(job.data.goal.task, &metrics.holdout),
     };
     tracing::info!(rows = metrics.holdout.rows(), "holdout: {text}");
     if !metrics.importance.is_empty() {

@@ -75,7 +75,7 @@ pub(crate) async fn tune(
                 "no threshold satisfies {sought}, which `threshold` in models.json requires, on the {} \
                  validation rows of {}: ask for {other}, or set a larger `fraction` of `validation`",
                 split.rows(Side::Validation),
-                job.train_key
+                job.data.train_key
             ))
         })?;
         let chosen = ChosenThreshold::new(sought, &found);
@@ -85,14 +85,14 @@ pub(crate) async fn tune(
     }
     if let Some(level) = job.choice.interval {
         let model = &selected.fitted.fit.model;
-        let found = scoring::interval(step, &rows, model, &job.train, level, progress).await?;
+        let found = scoring::interval(step, &rows, model, &job.data.train, level, progress).await?;
         let [lower, upper] = found.ok_or_else(|| {
             Failure::contract(format!(
                 "`interval` in models.json is {level}, which takes {} validation rows or more, and \
                  {} has {} (less where their weights differ): ask for less, or set a larger \
                  `fraction` of `validation`",
                 least_rows(level),
-                job.train_key,
+                job.data.train_key,
                 split.rows(Side::Validation)
             ))
         })?;
@@ -110,7 +110,7 @@ pub(crate) async fn tune(
     let std: Vec<f64> = fit.seen.inputs.iter().map(|input| input.std).collect();
     let by = (job.choice.metric, &std[..]);
     selected.selection.permutation =
-        scoring::permuted(step, &rows, &fit.model, &job.train, by, progress).await?;
+        scoring::permuted(step, &rows, &fit.model, &job.data.train, by, progress).await?;
     Ok(tuned)
 }
 
@@ -125,7 +125,8 @@ pub(crate) async fn threshold(
     let Some(sought) = job.choice.sought() else {
         return Ok(None);
     };
-    let found = scoring::threshold(step, rows, &fit.model, &job.train, sought, progress).await?;
+    let found =
+        scoring::threshold(step, rows, &fit.model, &job.data.train, sought, progress).await?;
     if let Some(found) = &found {
         Arc::make_mut(&mut fit.model).rule.threshold = found.threshold;
     }
@@ -154,14 +155,14 @@ async fn calibration(
     progress: &Progress,
 ) -> Result<Calibration> {
     let (method, model) = (job.choice.calibration, &selected.fitted.fit.model);
-    let found = scoring::calibrate(step, rows, model, &job.train, method, progress).await?;
+    let found = scoring::calibrate(step, rows, model, &job.data.train, method, progress).await?;
     let rows = split.rows(Side::Validation);
     let found = found.ok_or_else(|| {
         Failure::contract(format!(
             "the {rows} validation rows of {} do not contain both classes of target {:?}, and \
              `calibration` in models.json needs them: set a larger `fraction` of `validation`, or \
              leave `calibration` out",
-            job.train_key, job.goal.target.name
+            job.data.train_key, job.data.goal.target.name
         ))
     })?;
     match &found {

@@ -28,8 +28,14 @@ pub(super) async fn sides(home: &Home, flags: &Training) -> [Vec<(Vec<f64>, Vec<
     let split = splits.unwrap().remove(0);
     let unchanged = learn::preprocessing::Preprocessing::unchanged(&job.signature.names()).unwrap();
     let work = home.step.work();
-    let all = LabelledRows::new(&home.store, work, &job.config, &job.signature, &unchanged);
-    let (all, parts) = (all.unwrap(), job.train.parts.clone());
+    let all = LabelledRows::new(
+        &home.store,
+        work,
+        &job.data.config,
+        &job.signature,
+        &unchanged,
+    );
+    let (all, parts) = (all.unwrap(), job.data.train.parts.clone());
     let sides = blocking(move || {
         let side = |side| {
             let rows = all.clone().on_side(&split, side);

@@ -26,11 +26,11 @@ pub(super) async fn training_rows(
     let (only, same) = (&job.choice.candidates[0], |rows| rows);
     let preprocessing = crate::fit::preprocessing(step, &home.store, job, only, same, &progress);
     let (preprocessing, _) = preprocessing.await.unwrap();
-    let (work, config) = (home.step.work(), &job.config);
+    let (work, config) = (home.step.work(), &job.data.config);
     let rows = LabelledRows::new(&home.store, work, config, &job.signature, &preprocessing);
     let takes_missing = only.family.preparation() == PreparedFor::Trees;
     let rows = on_side(rows.unwrap().with_missing(takes_missing));
-    TrainingRows::new(step, rows, &job.train, scratch_bytes, &progress).unwrap()
+    TrainingRows::new(step, rows, &job.data.train, scratch_bytes, &progress).unwrap()
 }
 
 /// The bytes of the model that is fitted on rows, and of its reference.

@@ -28,15 +28,22 @@ async fn it_is_the_fit_on_data_that_holds_no_other_rows() {
         .await;
     let job = Job::read(&home.store, &flags).await.unwrap();
     let validation = Validation::default();
-    let split = Split::of(&home.step, &home.store, &job.train, &validation).await;
+    let split = Split::of(&home.step, &home.store, &job.data.train, &validation).await;
     let split = Arc::new(split.unwrap());
     let read = |job: &Job, home: &Home| {
         let preprocessing = Preprocessing::unchanged(&job.signature.names());
         let (store, work, signature) = (&home.store, home.step.work(), &job.signature);
-        LabelledRows::new(store, work, &job.config, signature, &preprocessing.unwrap()).unwrap()
+        LabelledRows::new(
+            store,
+            work,
+            &job.data.config,
+            signature,
+            &preprocessing.unwrap(),
+        )
+        .unwrap()
     };
 
-    let (rows, parts) = (read(&job, &home), job.train.parts.clone());
+    let (rows, parts) = (read(&job, &home), job.data.train.parts.clone());
     let fitted_on = rows.clone().on_side(&split, Side::Fit);
     let alone = {
         let rows = fitted_on.clone();
@@ -53,7 +60,7 @@ async fn it_is_the_fit_on_data_that_holds_no_other_rows() {
     let holdout = all.slice(199_000, 200_000);
     let other_flags = other.prepared("1", &holdout, &alone).await;
     let other_job = Job::read(&other.store, &other_flags).await.unwrap();
-    assert_eq!(other_job.train.rows, split.rows(Side::Fit));
+    assert_eq!(other_job.data.train.rows, split.rows(Side::Fit));
 
     let mut made = Vec::new();
     for (home, job, rows, threads, scratch_bytes) in [
@@ -64,7 +71,8 @@ async fn it_is_the_fit_on_data_that_holds_no_other_rows() {
     ] {
         let step = home.step.with_threads(threads);
         let progress = step.progress(1, "rows").clone();
-        let rows = TrainingRows::new(&step, rows, &job.train, scratch_bytes, &progress).unwrap();
+        let rows =
+            TrainingRows::new(&step, rows, &job.data.train, scratch_bytes, &progress).unwrap();
         let fit = crate::fit::fit(&home.store, job, &job.choice.candidates[0], &rows)
             .await
             .unwrap();

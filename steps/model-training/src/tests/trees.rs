@@ -232,7 +232,13 @@ async fn no_more_trees_grow_than_the_rows_beside_gain_by() {
     }
     let (home, flags) = prepared(options, &[noisy]).await;
     let job = Job::read(&home.store, &flags).await.unwrap();
-    let split = Split::of(&home.step, &home.store, &job.train, &Validation::default()).await;
+    let split = Split::of(
+        &home.step,
+        &home.store,
+        &job.data.train,
+        &Validation::default(),
+    )
+    .await;
     let split = Arc::new(split.unwrap());
     let mut made = Vec::new();
     for threads in [1, 3] {
