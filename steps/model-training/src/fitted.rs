@@ -6,6 +6,7 @@ use anyhow::Result;
 use learn::estimator::HeldRows;
 use learn::models::Chosen;
 use learn::preprocessing::Family as PreparedFor;
+use learn::threshold::Found;
 use runtime::step::{Progress, Step};
 use store::Store;
 use table::labelled::{LabelledRows, Side, Split};
@@ -21,6 +22,9 @@ pub(crate) struct Fitted {
     pub(crate) rows: TrainingRows,
     /// The step on as many threads as there is memory for beside the tables of the fit.
     pub(crate) step: Step,
+    /// The threshold that the rule of `models.json` finds on validation rows, where it was sought
+    /// and one keeps the rule.
+    pub(crate) threshold: Option<Found>,
 }
 
 /// Fits a candidate on all training rows, or on those of a split that are to fit on.
@@ -70,5 +74,10 @@ pub(crate) async fn fitted(
         Some(validation) => of(on_side(rows))?.validated_on(of(validation)?),
     };
     let fit = fit::fit(store, job, candidate, &rows).await?;
-    Ok(Fitted { fit, rows, step })
+    Ok(Fitted {
+        fit,
+        rows,
+        step,
+        threshold: None,
+    })
 }

@@ -259,7 +259,7 @@ pub(crate) async fn fitted_candidate(
     let fitted = fitted(step, store, job, candidate, Some(split), progress).await;
     let mut fitted = fitted.with_context(|| format!("fitting candidate {candidate}"))?;
     let on = validation_rows(step, store, job, &fitted.fit.model, split)?;
-    tune::threshold(step, job, &mut fitted.fit, &on, progress).await?;
+    fitted.threshold = tune::threshold(step, job, &mut fitted.fit, &on, progress).await?;
     Ok(fitted)
 }
 

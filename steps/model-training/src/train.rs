@@ -138,7 +138,9 @@ async fn make(
             (all, None)
         }
     };
-    let Fitted { fit, rows, step } = fitted;
+    let Fitted {
+        fit, rows, step, ..
+    } = fitted;
     let (step, config) = (&step, &job.data.config);
     clock.lap("fitted the model");
     // What later data is compared with is all the training data.

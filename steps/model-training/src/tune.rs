@@ -64,8 +64,11 @@ pub(crate) async fn tune(
         tuned.calibration = Some(calibration);
     }
     if let Some(sought) = job.choice.sought() {
-        let fit = &mut selected.fitted.fit;
-        let found = threshold(step, job, fit, &rows, progress).await?;
+        let found = match job.choice.calibration {
+            Method::None => selected.fitted.threshold,
+            // The probabilities are others now.
+            _ => threshold(step, job, &mut selected.fitted.fit, &rows, progress).await?,
+        };
         let found = found.ok_or_else(|| {
             let other = match sought {
                 Sought::Top(_) => "a larger share",
