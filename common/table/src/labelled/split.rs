@@ -93,6 +93,18 @@ enum Rule {
     From(f64),
 }
 
+/// What is counted of a fold.
+#[derive(Clone, Default)]
+struct Counted {
+    /// As [`Split::parts`].
+    parts: HashMap<String, [u64; 2]>,
+    labels: Labels,
+}
+
+/// The different labels of the rows to fit and to validate on, as hashes.
+#[derive(Clone, Default)]
+struct Labels([HashSet<u128>; 2]);
+
 impl Split {
     /// Splits the training data. One pass reads the columns of ids; by time, four more read the
     /// column of times before it. The order of the parts does not matter, nor do the threads.
@@ -106,14 +118,15 @@ impl Split {
         train: &DatasetManifest,
         validation: &Validation,
     ) -> Result<Self> {
-        let split = Self::fold(step, store, train, validation, 0).await?;
+        let counted = Self::counted(step, store, train, validation, 1, None).await?;
+        let (split, _) = counted.into_iter().next().context("one split")?;
         split.check(train, validation)?;
         Ok(split)
     }
 
     /// The splits that candidates are compared on, one or more: as many as `folds` says, or, where
     /// it says nothing, several of few rows, each of which has every class, or different numbers,
-    /// of a `target` among the rows to fit on.
+    /// of a `target` among the rows to fit on. As many passes as [`Split::of`].
     ///
     /// # Errors
     /// As [`Split::of`], and several folds by time: exit 2.
@@ -133,62 +146,31 @@ impl Split {
             None if few => validation.most_folds().min(MOST_FOLDS),
             None => 1,
         };
-        let mut splits = vec![Arc::new(Self::of(step, store, train, validation).await?)];
-        for fold in 1..folds {
-            let split = Arc::new(Self::fold(step, store, train, validation, fold).await?);
-            if validation.folds.is_some() {
+        let looked_at = target.filter(|_| validation.folds.is_none() && folds > 1);
+        let counted = Self::counted(step, store, train, validation, folds, looked_at).await?;
+        let mut splits = Vec::new();
+        for (fold, (split, labels)) in counted.into_iter().enumerate() {
+            if fold == 0 || validation.folds.is_some() {
                 split.check(train, validation)?;
-            } else if split.has_empty_side() || split.lacks(step, store, train, target).await? {
+            } else if split.has_empty_side() || looked_at.is_some_and(|of| labels.lack(of)) {
                 // Few ids, or a rare label, make no reason to refuse the data.
                 continue;
             }
-            splits.push(split);
+            splits.push(Arc::new(split));
         }
         Ok(splits)
     }
 
-    /// Whether some class has no row to fit on, or all of these rows have the same number.
-    async fn lacks(
-        self: &Arc<Self>,
-        step: &Step,
-        store: &Store,
-        train: &DatasetManifest,
-        target: Option<&Target>,
-    ) -> Result<bool> {
-        let Some(target) = target else {
-            return Ok(false);
-        };
-        let (is_number, target) = (target.classes.is_empty(), target.name.clone());
-        let columns = [&self.columns[..], std::slice::from_ref(&target)].concat();
-        let split = self.clone();
-        let see = move |seen: &mut [HashSet<u128>; 2], _: &Part, batch: &RecordBatch| {
-            let sides = split.rows_on(Side::Validation, batch)?;
-            let labels = batch.column(batch.schema_ref().index_of(&target)?).clone();
-            for (label, validates) in keys::hashes(&[labels])?.zip(&sides) {
-                seen[usize::from(validates == Some(true))].insert(label);
-            }
-            Ok(())
-        };
-        let mut seen: [HashSet<u128>; 2] = Default::default();
-        pass(step, store, train, &columns, seen.clone(), see, |of_part| {
-            let sides = seen.iter_mut().zip(of_part);
-            sides.for_each(|(seen, of_part)| seen.extend(of_part));
-        })
-        .await?;
-        let [fit, validation] = seen;
-        Ok(match is_number {
-            true => fit.len() < 2,
-            false => !validation.is_subset(&fit),
-        })
-    }
-
-    async fn fold(
+    /// So many folds, with the labels of a `target` where it is given. One pass, and by time those
+    /// that seek its cut.
+    async fn counted(
         step: &Step,
         store: &Store,
         train: &DatasetManifest,
         validation: &Validation,
-        fold: u64,
-    ) -> Result<Self> {
+        folds: u64,
+        target: Option<&Target>,
+    ) -> Result<Vec<(Self, Labels)>> {
         let by = by(train, validation);
         let columns = deciding(train, by);
         if columns.is_empty() {
@@ -198,34 +180,47 @@ impl Split {
                 other(by)
             )));
         }
-        let rule = match by {
+        let rules: Vec<Rule> = match by {
             By::Id => {
                 // 2^64 is the number of values that half of a hash has.
                 let share = validation.fraction * 18_446_744_073_709_551_616.0;
-                let [from, below] = [fold, fold + 1].map(|fold| (share * fold as f64) as u64);
-                Rule::Within(from, below)
+                let ends = |fold| [fold, fold + 1].map(|fold| (share * fold as f64) as u64);
+                let within = |[from, below]: [u64; 2]| Rule::Within(from, below);
+                (0..folds).map(ends).map(within).collect()
             }
-            By::Time => Rule::From(cut(step, store, train, &columns, validation).await?),
-        };
-        let count = move |all: &mut Vec<(String, [u64; 2])>, part: &Part, batch: &RecordBatch| {
-            let validation = rule.validation(batch.columns())?.true_count() as u64;
-            let rows = batch.num_rows() as u64;
-            match all.last_mut().filter(|(key, _)| *key == part.key) {
-                Some((_, sides)) => *sides = [sides[0] + rows - validation, sides[1] + validation],
-                None => all.push((part.key.clone(), [rows - validation, validation])),
+            By::Time => {
+                let cut = cut(step, store, train, &columns, validation).await?;
+                vec![Rule::From(cut); folds as usize]
             }
-            Ok(())
         };
-        let mut parts = Vec::new();
-        pass(step, store, train, &columns, Vec::new(), count, |of_part| {
-            parts.extend(of_part)
+        let target = target.map(|target| target.name.clone());
+        let read: Vec<String> = columns.iter().chain(&target).cloned().collect();
+        let none = vec![Counted::default(); rules.len()];
+        let count = {
+            let (rules, deciding) = (rules.clone(), columns.len());
+            move |all: &mut Vec<Counted>, part: &Part, batch: &RecordBatch| {
+                let (deciding, target) = batch.columns().split_at(deciding);
+                for (counted, rule) in all.iter_mut().zip(&rules) {
+                    counted.add(&part.key, &rule.validation(deciding)?, target)?;
+                }
+                Ok(())
+            }
+        };
+        let mut counted = none.clone();
+        pass(step, store, train, &read, none, count, |of_part| {
+            let folds = counted.iter_mut().zip(of_part);
+            folds.for_each(|(counted, of_part)| counted.merge(of_part));
         })
         .await?;
-        Ok(Self {
-            rule,
-            columns,
-            parts: parts.into_iter().collect(),
-        })
+        let split = |(rule, counted): (Rule, Counted)| {
+            let split = Self {
+                rule,
+                columns: columns.clone(),
+                parts: counted.parts,
+            };
+            (split, counted.labels)
+        };
+        Ok(rules.into_iter().zip(counted).map(split).collect())
     }
 
     fn has_empty_side(&self) -> bool {
@@ -288,6 +283,40 @@ impl Split {
             Side::Validation => validation,
             Side::Fit => validation.iter().map(|of| of.map(|of| !of)).collect(),
         })
+    }
+}
+
+impl Counted {
+    /// Adds rows of a part: which of them validate, and their labels in a column, if there is one.
+    fn add(&mut self, part: &str, validates: &BooleanArray, labels: &[ArrayRef]) -> Result<()> {
+        let validation = validates.true_count() as u64;
+        let sides = self.parts.entry(part.to_owned()).or_default();
+        sides[0] += validates.len() as u64 - validation;
+        sides[1] += validation;
+        if !labels.is_empty() {
+            for (label, validates) in keys::hashes(labels)?.zip(validates) {
+                self.labels.0[usize::from(validates == Some(true))].insert(label);
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds what was counted of other parts.
+    fn merge(&mut self, other: Self) {
+        self.parts.extend(other.parts);
+        let sides = self.labels.0.iter_mut().zip(other.labels.0);
+        sides.for_each(|(ours, theirs)| ours.extend(theirs));
+    }
+}
+
+impl Labels {
+    /// Whether some class has no row to fit on, or all of these rows have the same number.
+    fn lack(&self, target: &Target) -> bool {
+        let [fit, validation] = &self.0;
+        match target.classes.is_empty() {
+            true => fit.len() < 2,
+            false => !validation.is_subset(fit),
+        }
     }
 }
 

@@ -416,13 +416,12 @@ async fn a_fold_whose_fit_would_lack_a_class_is_left_out_unless_it_is_asked_for(
     // All others are one class, or one number.
     for target in [target(&[0, 1]), target(&[])] {
         let left = folds(by(By::Id, 0.2), Some(&target)).await;
-        let first = Split::of(&data.step, &data.store, &data.train, &by(By::Id, 0.2)).await;
-        let in_first = Arc::new(first.unwrap());
-        let in_first = in_first
-            .lacks(&data.step, &data.store, &data.train, Some(&target))
-            .await;
+        let (step, store, validation) = (&data.step, &data.store, by(By::Id, 0.2));
+        let first = Split::counted(step, store, &data.train, &validation, 1, Some(&target)).await;
+        let (_, labels) = &first.unwrap()[0];
+        let in_first = labels.lack(&target);
         // The first fold is what everything else is chosen on.
-        assert_eq!(left, if in_first.unwrap() { 5 } else { 4 });
+        assert_eq!(left, if in_first { 5 } else { 4 });
         let asked = Validation {
             folds: Some(5),
             ..by(By::Id, 0.2)
