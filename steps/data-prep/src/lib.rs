@@ -15,6 +15,7 @@ mod scored;
 mod shuffle;
 mod times;
 mod warm_up;
+mod writers;
 
 use std::process::ExitCode;
 

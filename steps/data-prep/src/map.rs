@@ -3,7 +3,6 @@
 
 mod planned;
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,7 +10,7 @@ use anyhow::Result;
 use arrow::array::RecordBatch;
 use catalog::fanout::{Plan, Shard};
 use catalog::layout::{self, Split};
-use catalog::manifest::{Quarantined, RawShard, TimeRange};
+use catalog::manifest::{Part, Quarantined, RawShard};
 use chrono_tz::Tz;
 use runtime::failure::{self, Failure};
 use runtime::step::{Outputs, Step};
@@ -19,15 +18,15 @@ use runtime::threads::blocking;
 use sql::prepare::{Preparation, Prepared, Purpose, Takers};
 use store::{LocalFile, Store};
 use table::config::Config;
-use table::dates;
 use table::parts::{PartWriter, Spilled};
 use table::raw::TakeKey;
 use table::shuffled::Shape;
 
 use crate::aggregates::Collector;
-use crate::job::{Committed, Done, Job, Kind, Piece, accept, folder};
+use crate::job::{Committed, Done, Job, Kind, accept, folder};
 use crate::keys::{self, OfFile};
 use crate::quarantine::Quarantine;
+use crate::writers::Writers;
 
 /// What is to become of raw files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -221,7 +220,7 @@ impl Task {
             }
             planned => planned?,
         };
-        let mut writers = BTreeMap::new();
+        let mut writers = Writers::new();
         let keys = self.keys.as_ref().map(|keys| keys.of_file(shard.ordinal));
         let keys = keys.map(|keys| Arc::new(Mutex::new(keys)));
         let quarantine = self.quarantine(shard);
@@ -241,10 +240,7 @@ impl Task {
         let prepared = prepared.and_then(|prepared| self.of_then(shard, prepared));
         match prepared {
             Ok(prepared) => {
-                let pieces = writers
-                    .into_values()
-                    .map(|writer| self.finish(shard, writer))
-                    .collect::<Result<Vec<Piece>>>()?;
+                let pieces = writers.finish(|split, rows| self.finish(shard, split, rows))?;
                 let shuffled = shuffling.map(|shuffling| self.finish_shuffle(shard, shuffling));
                 let shuffled = shuffled.transpose()?;
                 let quarantine = quarantine.map(|quarantine| quarantine.finish());
@@ -302,7 +298,7 @@ impl Task {
         &self,
         shard: &Shard,
         file: &LocalFile,
-        writers: &mut BTreeMap<String, Writer>,
+        writers: &mut Writers<Rows>,
         keys: Option<&Arc<Mutex<OfFile>>>,
         mut takers: Takers,
     ) -> Result<Prepared> {
@@ -310,21 +306,15 @@ impl Task {
         let keys = self.keys_to_add(keys, &mut takers);
         self.preparation
             .file(&shard.key, file, first, takers, |split, batch| {
-                if batch.num_rows() == 0 || !job.takes(split) {
+                let open = || self.open(split, shard);
+                let counted = writers.count((job, &self.preparation), split, batch, open)?;
+                let Some(rows) = counted else {
                     return Ok(());
-                }
-                let writer = match writers.entry(split.to_string()) {
-                    Entry::Occupied(entry) => entry.into_mut(),
-                    Entry::Vacant(entry) => entry.insert(self.writer(split, shard)?),
                 };
-                writer.labelled_rows += self.preparation.labelled(batch);
-                if let Some(name) = job.time_column() {
-                    writer.time = dates::widened(writer.time, batch, name)?;
-                }
                 if let Some(keys) = keys {
                     locked(keys).add(batch)?;
                 }
-                writer.rows.write(batch)
+                rows.write(batch)
             })
     }
 
@@ -344,19 +334,13 @@ impl Task {
         None
     }
 
-    fn writer(&self, split: Split, shard: &Shard) -> Result<Writer> {
-        let rows = match self.spills {
+    fn open(&self, split: Split, shard: &Shard) -> Result<Rows> {
+        Ok(match self.spills {
             true => Rows::Spilled(Box::new(Spilled::new(
                 self.preparation.schema(),
                 self.step.work(),
             )?)),
             false => Rows::Part(Box::new(self.part(split, shard)?)),
-        };
-        Ok(Writer {
-            split,
-            labelled_rows: 0,
-            rows,
-            time: None,
         })
     }
 
@@ -379,11 +363,11 @@ impl Task {
         PartWriter::new(&self.store, key, shard.ordinal, self.preparation.schema())
     }
 
-    fn finish(&self, shard: &Shard, writer: Writer) -> Result<Piece> {
-        let part = match writer.rows {
+    fn finish(&self, shard: &Shard, split: Split, rows: Rows) -> Result<Part> {
+        let part = match rows {
             Rows::Part(part) => *part,
             Rows::Spilled(spilled) => {
-                let mut part = self.part(writer.split, shard)?;
+                let mut part = self.part(split, shard)?;
                 for batch in spilled.rows()? {
                     self.step.check()?;
                     part.write(&batch?)?;
@@ -391,12 +375,7 @@ impl Task {
                 part
             }
         };
-        Ok(Piece {
-            split: writer.split,
-            labelled_rows: writer.labelled_rows,
-            part: part.finish()?,
-            time: writer.time,
-        })
+        part.finish()
     }
 
     fn may_leave_out(&self, error: &anyhow::Error) -> bool {
@@ -419,14 +398,6 @@ pub(crate) fn raw(shard: &Shard, bytes: u64, sha256: String, rows: u64) -> RawSh
 
 pub(crate) fn locked(keys: &Mutex<OfFile>) -> MutexGuard<'_, OfFile> {
     keys.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The part of one split that is being written.
-struct Writer {
-    split: Split,
-    labelled_rows: u64,
-    rows: Rows,
-    time: Option<TimeRange>,
 }
 
 /// Where the rows of a split go.

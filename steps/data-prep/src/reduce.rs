@@ -4,8 +4,7 @@
 //! It is a plan of its own: its inputs are those of the first plan and what the shuffle made of
 //! them, so that the mark of a bucket is never one of other rows.
 
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::{Arc, PoisonError};
 
@@ -14,14 +13,12 @@ use arrow::array::{BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use catalog::fanout::{Finished, Plan, Shard, group_id};
 use catalog::layout::{self, Split};
-use catalog::manifest::TimeRange;
 use futures::{StreamExt, TryStreamExt};
 use runtime::failure::Failure;
 use runtime::step::{Outputs, Step};
 use serde::{Deserialize, Serialize};
 use sql::prepare::{OfFile, Preparation};
 use store::{Store, digest};
-use table::dates;
 use table::parts::PartWriter;
 use table::shuffled::{self, Doubles, Once, RowSorter, Shape, Shuffled};
 
@@ -29,6 +26,7 @@ use crate::aggregates;
 use crate::job::{Committed, Done, Job, Piece, accept, folder};
 use crate::map::{bad, of_stage, outputs, preparation};
 use crate::warm_up::{Counts, Early};
+use crate::writers::Writers;
 
 /// Indexes that are read at the same time.
 const CONCURRENT: usize = 32;
@@ -266,7 +264,7 @@ impl Task {
                 sorter.push(&wanted.of(&self.shape, rows)?)
             })?;
         }
-        let mut writers: BTreeMap<String, Writer> = BTreeMap::new();
+        let mut writers = Writers::new();
         let (rows, what) = (sorter.finish()?, &bucket.key);
         let mut counts = Counts::default();
         let write = |split: Split, batch: &RecordBatch| {
@@ -274,18 +272,11 @@ impl Task {
                 Some(early) if split == Split::Train => early.taken(batch, &mut counts)?,
                 _ => batch.clone(),
             };
-            if batch.num_rows() == 0 || !self.job.takes(split) {
-                return Ok(());
+            let open = || self.open(split, bucket.ordinal);
+            match writers.count((&self.job, &self.preparation), split, batch, open)? {
+                Some(part) => part.write(batch),
+                None => Ok(()),
             }
-            let writer = match writers.entry(split.to_string()) {
-                Entry::Occupied(entry) => entry.into_mut(),
-                Entry::Vacant(entry) => entry.insert(self.writer(split, bucket.ordinal)?),
-            };
-            writer.labelled_rows += self.preparation.labelled(batch);
-            if let Some(name) = self.job.time_column() {
-                writer.time = dates::widened(writer.time, batch, name)?;
-            }
-            writer.part.write(batch)
         };
         let of_file = |file: u32| match self.job.is_earlier(file as usize) {
             true => OfFile::Earlier,
@@ -305,41 +296,16 @@ impl Task {
             }
             None => preparation.entities(what, shape, rows, of_file, write)?,
         }
-        let pieces = writers.into_values().map(Writer::finish);
         Ok(Reduced {
-            pieces: pieces.collect::<Result<_>>()?,
+            pieces: writers.finish(|_, part| part.finish())?,
             doubles,
             early: counts,
         })
     }
 
-    fn writer(&self, split: Split, bucket: usize) -> Result<Writer> {
+    fn open(&self, split: Split, bucket: usize) -> Result<PartWriter> {
         let folder = folder(&self.job, &self.fingerprint, split);
         let key = layout::part(&folder, &self.parts, bucket);
-        Ok(Writer {
-            split,
-            labelled_rows: 0,
-            time: None,
-            part: PartWriter::new(&self.store, key, bucket, self.preparation.schema())?,
-        })
-    }
-}
-
-/// The part of one split that is being written.
-struct Writer {
-    split: Split,
-    labelled_rows: u64,
-    time: Option<TimeRange>,
-    part: PartWriter,
-}
-
-impl Writer {
-    fn finish(self) -> Result<Piece> {
-        Ok(Piece {
-            split: self.split,
-            labelled_rows: self.labelled_rows,
-            part: self.part.finish()?,
-            time: self.time,
-        })
+        PartWriter::new(&self.store, key, bucket, self.preparation.schema())
     }
 }
