@@ -16,7 +16,7 @@ use super::binary::{self, Cells};
 use super::definition::{self, Existing, Table, holds, literal, quoted, sql_type};
 use super::profiles::{self, Changes};
 use super::publication::{PIECE, Publication};
-use super::publish::same_key;
+use super::publish::{create_stage, same_key};
 use super::rows::{Row, RowSorters};
 use super::session::Session;
 use super::{Database, STAGE, retention};
@@ -382,18 +382,10 @@ async fn label(session: &Session<'_>, table: &Table, labels: &Labels) -> Result<
 /// Copies labels into a table of their own; gives how many there are.
 async fn stage(session: &Session<'_>, labels: &Labels) -> Result<u64, Trouble> {
     let labelling = &*labels.labelling;
-    let columns: Vec<String> = labelling
-        .keys
-        .iter()
-        .map(|(name, column_type)| (name.as_str(), *column_type))
-        .chain([(LABEL, labelling.type_of_target)])
-        .map(|(name, column_type)| format!("{} {}", quoted(name), sql_type(column_type)))
-        .collect();
-    let sql = format!(
-        "CREATE TEMPORARY TABLE alameda_stage ({}) ON COMMIT DROP",
-        columns.join(", ")
-    );
-    session.batch("creating a temporary table", &sql).await?;
+    let keys = labelling.keys.iter();
+    let keys = keys.map(|(name, column_type)| (name.as_str(), *column_type));
+    let columns = keys.chain([(LABEL, labelling.type_of_target)]);
+    create_stage(session, columns.collect()).await?;
     let sent = Arc::new(AtomicU64::new(0));
     let sql = format!("COPY {STAGE} FROM STDIN (FORMAT binary)");
     session

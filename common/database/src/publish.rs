@@ -11,6 +11,7 @@ use super::session::Session;
 use super::{Database, STAGE, labels, ledger, partitions, retention};
 use runtime::retry::Trouble;
 use runtime::step::Cache;
+use table::dataset::ColumnType;
 
 /// What publishing did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -185,22 +186,30 @@ async fn copy(session: &Session<'_>, table: &Table, rows: &Rows) -> Result<bool,
 
 /// Copies rows into a table of their own.
 async fn stage(session: &Session<'_>, rows: &Rows) -> Result<(), Trouble> {
-    let columns: Vec<String> = rows
-        .publication
-        .columns
-        .iter()
-        .map(|column| format!("{} {}", quoted(&column.name), sql_type(column.column_type)))
-        .collect();
-    let sql = format!(
-        "CREATE TEMPORARY TABLE alameda_stage ({}) ON COMMIT DROP",
-        columns.join(", ")
-    );
-    session.batch("creating a temporary table", &sql).await?;
+    let columns = rows.publication.columns.iter();
+    let columns = columns.map(|column| (column.name.as_str(), column.column_type));
+    create_stage(session, columns.collect()).await?;
     let sql = format!("COPY {STAGE} FROM STDIN (FORMAT binary)");
     session
         .copy("copying", &sql, rows.pieces(Columns::Rows, sent(session)))
         .await
         .map(drop)
+}
+
+/// Makes the table that rows or labels go into before they are merged.
+pub(super) async fn create_stage(
+    session: &Session<'_>,
+    columns: Vec<(&str, ColumnType)>,
+) -> Result<(), Trouble> {
+    let columns: Vec<String> = columns
+        .into_iter()
+        .map(|(name, column_type)| format!("{} {}", quoted(name), sql_type(column_type)))
+        .collect();
+    let sql = format!(
+        "CREATE TEMPORARY TABLE alameda_stage ({}) ON COMMIT DROP",
+        columns.join(", ")
+    );
+    session.batch("creating a temporary table", &sql).await
 }
 
 /// What joins the rows of the table, `present`, with those of `staged`, by the columns that name a
