@@ -62,22 +62,17 @@ impl Folder {
     }
 
     pub(super) async fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
-        let found = match found(self.files.get(&location("", key)?).await) {
-            Ok(None) => return Ok(None),
-            Ok(Some(found)) => found.bytes().await,
-            Err(error) => Err(error),
-        };
-        Ok(Some(
-            found
-                .with_context(|| format!("reading {}", self.name(key)))?
-                .to_vec(),
-        ))
+        self.read(key, None).await
     }
 
     /// The bytes of an object that a range names.
     pub(super) async fn part(&self, key: &str, range: GetRange) -> Result<Option<Vec<u8>>> {
+        self.read(key, Some(range)).await
+    }
+
+    async fn read(&self, key: &str, range: Option<GetRange>) -> Result<Option<Vec<u8>>> {
         let options = GetOptions {
-            range: Some(range),
+            range,
             ..GetOptions::default()
         };
         let found = match found(self.files.get_opts(&location("", key)?, options).await) {
