@@ -122,12 +122,6 @@ pub(super) fn performance(
 fn day(date: chrono::NaiveDate, counts: &DayCounts) -> Day {
     let metrics = counts.report(&counts.ranks);
     Day {
-        date,
-        rows: counts.rows,
-        scored_rows: counts.scored_rows,
-        labelled_rows: counts.labelled_rows,
-        label_coverage: ratio(counts.labelled_rows, counts.rows),
-        mean_score: (counts.scored_rows > 0).then(|| counts.score_sum / counts.scored_rows as f64),
         predicted_positive_rate: ratio(counts.predicted_positives, counts.scored_rows),
         base_rate: metrics.base_rate,
         accuracy: metrics.accuracy,
@@ -143,7 +137,7 @@ fn day(date: chrono::NaiveDate, counts: &DayCounts) -> Day {
         },
         confusion: metrics.confusion,
         weights: (counts.weighted.as_ref()).map(|weighted| weighted.report().confusion),
-        ..Day::default()
+        ..counted(date, counts)
     }
 }
 
@@ -176,13 +170,20 @@ fn of_task(subject: &Subject, measured: &Measured) -> OfTask {
 
 fn day_of_task(date: chrono::NaiveDate, counts: &DayCounts, measured: Option<&Report>) -> Day {
     Day {
+        metrics: measured.map(by_name).unwrap_or_default(),
+        ..counted(date, counts)
+    }
+}
+
+/// A day of any task, not measured yet.
+fn counted(date: chrono::NaiveDate, counts: &DayCounts) -> Day {
+    Day {
         date,
         rows: counts.rows,
         scored_rows: counts.scored_rows,
         labelled_rows: counts.labelled_rows,
         label_coverage: ratio(counts.labelled_rows, counts.rows),
         mean_score: (counts.scored_rows > 0).then(|| counts.score_sum / counts.scored_rows as f64),
-        metrics: measured.map(by_name).unwrap_or_default(),
         ..Day::default()
     }
 }
