@@ -133,48 +133,36 @@ impl Home {
     /// Registers a model of the fingerprint `i`, from a run of its own that holds its files.
     pub(super) async fn register(&self, i: usize) -> Version {
         let files = self.files(i).await;
-        let (model, fingerprint) = (
-            format!("models/{}/{i}/_manifest.json", self.name),
-            fingerprint(i),
-        );
         self.tracking
             .in_run(&self.spec(i), async |run| {
-                run.log_files(MODEL_FOLDER, &self.store, &keys(&files))
-                    .await?;
-                let candidate = Candidate::new(&self.name, &model, &fingerprint, run.id());
-                self.tracking
-                    .register(&Candidate {
-                        files: &files,
-                        ..candidate
-                    })
-                    .await
+                self.register_from(run, i, &files).await
             })
             .await
             .unwrap()
     }
 
+    /// Registers a model of the fingerprint `i` from a run, which holds its files from then on.
+    async fn register_from(&self, run: &Run, i: usize, files: &[File]) -> Result<Version> {
+        run.log_files(MODEL_FOLDER, &self.store, &keys(files))
+            .await?;
+        let model = format!("models/{}/{i}/_manifest.json", self.name);
+        let fingerprint = fingerprint(i);
+        let candidate = Candidate::new(&self.name, &model, &fingerprint, run.id());
+        self.tracking
+            .register(&Candidate { files, ..candidate })
+            .await
+    }
+
     /// Everything that a training does with the tracking.
     pub(super) async fn train(&self, i: usize) -> Result<Version> {
         let files = self.files(i).await;
-        let (model, fingerprint) = (
-            format!("models/{}/{i}/_manifest.json", self.name),
-            fingerprint(i),
-        );
         self.tracking
             .in_run(&self.spec(i), async |run| {
                 run.log_params([("c", "1".to_owned())]).await?;
                 run.log_metrics([("f1", 0.5)]).await?;
                 run.log_tables(&[("drift", Table::new(&["feature"]))])
                     .await?;
-                run.log_files(MODEL_FOLDER, &self.store, &keys(&files))
-                    .await?;
-                let candidate = Candidate::new(&self.name, &model, &fingerprint, run.id());
-                self.tracking
-                    .register(&Candidate {
-                        files: &files,
-                        ..candidate
-                    })
-                    .await
+                self.register_from(run, i, &files).await
             })
             .await
     }
