@@ -67,14 +67,7 @@ impl Bench {
             listing: String::new(),
             history: Some(history),
         };
-        self.store.put_json(SELECTION, &selection).await.unwrap();
-        let config = Config::from_folder(&self.home.path().join("config")).unwrap();
-        let digest = config.pin(&self.store).await.unwrap();
-        [
-            "--split=predict".to_owned(),
-            format!("--config={digest}"),
-            format!("--selection={SELECTION}"),
-        ]
+        self.of_selection(SELECTION, &selection).await
     }
 
     async fn score(&self, arguments: &[String; 3], more: &[&str]) -> Result<DatasetManifest> {

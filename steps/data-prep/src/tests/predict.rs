@@ -26,13 +26,18 @@ impl Bench {
             listing: String::new(),
             history: None,
         };
-        self.store.put_json(SELECTION, &selection).await.unwrap();
+        self.of_selection(SELECTION, &selection).await
+    }
+
+    /// Writes a selection, and pins the configuration; gives the arguments of `plan`.
+    pub(super) async fn of_selection(&self, key: &str, selection: &Selection) -> [String; 3] {
+        self.store.put_json(key, selection).await.unwrap();
         let config = Config::from_folder(&self.home.path().join("config")).unwrap();
         let digest = config.pin(&self.store).await.unwrap();
         [
             "--split=predict".to_owned(),
             format!("--config={digest}"),
-            format!("--selection={SELECTION}"),
+            format!("--selection={key}"),
         ]
     }
 
