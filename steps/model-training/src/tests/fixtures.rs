@@ -34,7 +34,7 @@ pub(super) async fn training_rows(
 }
 
 /// The bytes of the model that is fitted on rows, and of its reference.
-pub(super) async fn bytes_of(
+async fn bytes_of(
     home: &Home,
     step: &Step,
     job: &Job,
@@ -49,6 +49,19 @@ pub(super) async fn bytes_of(
         fit.model.to_json().unwrap(),
         serde_json::to_vec(&reference).unwrap(),
     ]
+}
+
+/// Fits with so many threads, bytes of decoded rows on disk and bytes of memory.
+pub(super) async fn bytes_are_the_same(home: &Home, job: &Job, budgets: &[(usize, u64, u64)]) {
+    let mut made = Vec::new();
+    for (threads, scratch_bytes, memory) in budgets {
+        let step = home.step.with_threads(*threads).with_memory(*memory);
+        let rows = training_rows(home, &step, job, *scratch_bytes, |rows| rows).await;
+        made.push(bytes_of(home, &step, job, &rows, &Natural::Rows(None)).await);
+    }
+    for other in &made[1..] {
+        assert!(*other == made[0]);
+    }
 }
 
 #[derive(Deserialize)]

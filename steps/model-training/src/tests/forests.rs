@@ -5,12 +5,11 @@ use learn::fitted_model::Reader;
 use runtime::step::Outputs;
 use serde_json::Value;
 
-use super::fixtures::{bytes_of, training_rows};
+use super::fixtures::bytes_are_the_same;
 use super::home::{Home, Rows};
 use super::trees::{prepared_for, rows};
 use crate::Training;
 use crate::job::Job;
-use crate::reference::Natural;
 
 async fn prepared(options: &str, shards: &[Rows]) -> (Home, Training) {
     prepared_for("random-forest", options, shards).await
@@ -64,20 +63,13 @@ async fn the_bytes_of_a_forest_depend_on_no_budget() {
     let options = r#", "n_estimators": 7, "max_rows": 70000, "min_samples_leaf": 50"#;
     let (home, flags) = prepared(options, &shards).await;
     let job = Job::read(&home.store, &flags).await.unwrap();
-    let mut made = Vec::new();
-    for (threads, scratch_bytes, memory) in [
+    let budgets = [
         (1, u64::MAX, 1 << 30),
         (2, u64::MAX, 1 << 30),
         (4, 0, 1 << 30),
         (3, 0, 1 << 27),
-    ] {
-        let step = home.step.with_threads(threads).with_memory(memory);
-        let rows = training_rows(&home, &step, &job, scratch_bytes, |rows| rows).await;
-        made.push(bytes_of(&home, &step, &job, &rows, &Natural::Rows(None)).await);
-    }
-    for other in &made[1..] {
-        assert!(*other == made[0]);
-    }
+    ];
+    bytes_are_the_same(&home, &job, &budgets).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

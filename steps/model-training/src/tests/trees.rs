@@ -14,7 +14,7 @@ use serde_json::Value;
 use store::digest;
 use table::labelled::{LabelledRows, Side, Split};
 
-use super::fixtures::{bytes_of, training_rows};
+use super::fixtures::{bytes_are_the_same, training_rows};
 use super::home::{Home, Rows};
 use crate::Training;
 use crate::job::Job;
@@ -124,22 +124,15 @@ async fn the_bytes_of_trees_depend_on_no_budget() {
     let shards = [all.slice(0, 140_001), all.slice(140_001, 240_000)];
     let (home, flags) = prepared(options, &shards).await;
     let job = Job::read(&home.store, &flags).await.unwrap();
-    let mut made = Vec::new();
-    for (threads, scratch_bytes, memory) in [
+    let budgets = [
         (1, u64::MAX, 1 << 30),
         (2, u64::MAX, 1 << 30),
         (4, u64::MAX, 1 << 30),
         (1, 0, 1 << 30),
         (3, 0, 1 << 27),
         (2, u64::MAX, 1 << 25),
-    ] {
-        let step = home.step.with_threads(threads).with_memory(memory);
-        let rows = training_rows(&home, &step, &job, scratch_bytes, |rows| rows).await;
-        made.push(bytes_of(&home, &step, &job, &rows, &Natural::Rows(None)).await);
-    }
-    for other in &made[1..] {
-        assert!(*other == made[0]);
-    }
+    ];
+    bytes_are_the_same(&home, &job, &budgets).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
