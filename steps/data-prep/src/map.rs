@@ -24,9 +24,9 @@ use table::parts::{PartWriter, Spilled};
 use table::raw::TakeKey;
 use table::shuffled::Shape;
 
-use crate::aggregates::Collector;
+use crate::aggregates::StateCollector;
 use crate::job::{Committed, Done, Job, Kind, Piece, accept, folder};
-use crate::keys::{self, OfFile};
+use crate::keys::{KeyCollector, OfFile};
 use crate::quarantine::Quarantine;
 
 /// What is to become of raw files.
@@ -64,14 +64,14 @@ pub(crate) async fn map(
         Stage::Shuffle => preparation.fitting_entities(step),
     };
     let keys = (plan.job.keys_count() && plan.shards.len() > 1)
-        .then(|| keys::Collector::new(step.work(), plan.job.key_columns()));
+        .then(|| KeyCollector::new(step.work(), plan.job.key_columns()));
     let shape = match stage {
         Stage::Map => None,
         Stage::Shuffle => Some(preparation.shape()?),
     };
     let states = match stage {
         Stage::Shuffle if preparation.fits_aggregates() => {
-            Some(Collector::new(&preparation, step)?)
+            Some(StateCollector::new(&preparation, step)?)
         }
         _ => None,
     };
@@ -202,9 +202,9 @@ pub(crate) struct Task {
     /// Whether prepared rows wait in scratch files until the raw file is read.
     spills: bool,
     /// Where the keys of rows go, if they are looked through.
-    keys: Option<keys::Collector>,
+    keys: Option<KeyCollector>,
     /// Where the states of aggregates go, if there are any to be computed.
-    pub(crate) states: Option<Collector>,
+    pub(crate) states: Option<StateCollector>,
 }
 
 impl Task {
