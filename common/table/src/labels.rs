@@ -10,7 +10,7 @@ use arrow::array::ArrayRef;
 
 use crate::dataset::{ColumnContract, Dataset, Goal, Labels, keys};
 use crate::parts;
-use crate::raw::{RawFile, Reads, files};
+use crate::raw::{Others, RawFile, Reads, files};
 use runtime::failure::Failure;
 use runtime::threads::wait;
 use runtime::work::Work;
@@ -163,6 +163,7 @@ impl LabelReader {
             pinned: true,
             decisive: Vec::new(),
             reads: Reads::default(),
+            others: Others::default(),
         };
         let reader = self.clone();
         Ok(raw_file.checked(work, |_| Ok(None))?.map(move |batch| {

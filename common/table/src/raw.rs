@@ -11,6 +11,7 @@ mod csv;
 pub mod files;
 mod format;
 mod int96;
+mod others;
 mod parquet;
 pub mod probe;
 pub mod times;
@@ -36,6 +37,7 @@ use runtime::work::Work;
 pub use advice::NULL_TEXTS;
 use check::Checker;
 pub use format::{Compression, ENDINGS, Format, format_of};
+pub use others::Others;
 use values::Spelling;
 pub use violations::{TakeQuarantined, quarantine_schema};
 
@@ -73,6 +75,8 @@ pub struct RawFile {
     pub decisive: Vec<usize>,
     /// What of its rows is read.
     pub reads: Reads,
+    /// Files on which advice about this one is tried too.
+    pub others: Others,
 }
 
 /// What of the rows of a raw file is read. By default all columns are read, in batches as long as
@@ -196,6 +200,9 @@ impl<'a> Notes<'a> {
     }
 }
 
+/// Lines that a message about one file shows.
+const LINES: usize = 12;
+
 type Chunks = Box<dyn Iterator<Item = Result<Chunk>> + Send>;
 
 /// What a check has counted.
@@ -273,14 +280,13 @@ impl RawFile {
 
     /// The error for what is in `lines`.
     fn broken(&self, lines: &[String]) -> anyhow::Error {
-        const SHOWN: usize = 12;
         let mut text = format!("{} breaks the data contract (dataset.json):", self.key);
-        for line in lines.iter().take(SHOWN) {
+        for line in lines.iter().take(LINES) {
             text.push_str("\n  ");
             text.push_str(line);
         }
-        if lines.len() > SHOWN {
-            text.push_str(&format!("\n  and {} more", lines.len() - SHOWN));
+        if lines.len() > LINES {
+            text.push_str(&format!("\n  and {} more", lines.len() - LINES));
         }
         text.push('\n');
         text.push_str(advice::of_file(self));

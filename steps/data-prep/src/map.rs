@@ -15,13 +15,13 @@ use catalog::manifest::{Quarantined, RawShard, TimeRange};
 use chrono_tz::Tz;
 use runtime::failure::{self, Failure};
 use runtime::step::{Outputs, Step};
-use runtime::threads::blocking;
+use runtime::threads::{blocking, wait};
 use sql::prepare::{Preparation, Prepared, Purpose, Takers};
 use store::{LocalFile, Store};
 use table::config::Config;
 use table::dates;
 use table::parts::{PartWriter, Spilled};
-use table::raw::TakeKey;
+use table::raw::{Others, TakeKey};
 use table::shuffled::Shape;
 
 use crate::aggregates::StateCollector;
@@ -80,7 +80,7 @@ pub(crate) async fn map(
         states,
         shape,
         spills: preparation.spills(step),
-        preparation: preparation.on(step),
+        preparation: preparation.on(step).with_others(others(step, raw, &plan)),
         step: step.clone(),
         plan: plan.clone(),
         fingerprint: plan.inputs.fingerprint(),
@@ -98,6 +98,19 @@ pub(crate) async fn map(
         states.write(step, store, &folder, group, &done).await?;
     }
     Ok(outputs(done.iter().map(Done::rows).sum(), reused))
+}
+
+/// The raw files of the plan, for advice about one of them.
+fn others(step: &Step, raw: &Store, plan: &Plan<Job>) -> Others {
+    let (step, raw) = (step.clone(), raw.clone());
+    let files = plan.shards.iter();
+    Others::new(
+        files.map(|file| (file.key.clone(), file.bytes)),
+        move |key| {
+            step.check()?;
+            wait(raw.file(key))
+        },
+    )
 }
 
 /// Refuses a plan of the other stages.

@@ -192,7 +192,7 @@ fn whole(found: &ArrayRef, notes: &mut Notes<'_>) -> Result<Int64Array> {
     })
 }
 
-fn is_decimal(found: &DataType) -> bool {
+pub(super) fn is_decimal(found: &DataType) -> bool {
     found.is_numeric() && !found.is_integer() && !found.is_floating()
 }
 

@@ -324,10 +324,8 @@ fn positions(raw: &RawFile, names: &[String]) -> Result<Vec<Option<usize>>> {
         && let Some(found) = [';', '\t', '|', ','].iter().find(|mark| other(mark))
     {
         let by = named(separator);
-        let takes = advice::takes(
-            raw,
-            &format!("\"csv\": {{\"separator\": {:?}}}", found.to_string()),
-        );
+        let line = format!("\"csv\": {{\"separator\": {:?}}}", found.to_string());
+        let takes = advice::accepts(raw.pinned, &line);
         return Err(raw.broken(&[format!(
             "its header is {one:?}: fields of a CSV file are separated by {by} ({takes} it)"
         )]));
@@ -351,7 +349,7 @@ fn positions(raw: &RawFile, names: &[String]) -> Result<Vec<Option<usize>>> {
         }
     }
     if positions.iter().flatten().next().is_none() {
-        let takes = advice::takes(raw, "\"csv\": {\"header\": false}");
+        let takes = advice::accepts(raw.pinned, "\"csv\": {\"header\": false}");
         lines.push(format!(
             "it names none of the columns: if its first row is data, {takes} it"
         ));
@@ -396,7 +394,7 @@ fn by_position(raw: &RawFile, first: &[String], line: u64) -> Result<Placed> {
         )]));
     }
     if first == names {
-        let takes = advice::takes(raw, "\"csv\": {\"header\": true}");
+        let takes = advice::accepts(raw.pinned, "\"csv\": {\"header\": true}");
         return Err(raw.broken(&[format!(
             "line {line} holds the names of the columns, but the contract says that there is no \
              header ({takes} it)"

@@ -15,7 +15,9 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{RowSelection, RowSelector};
 
 use super::values::Spelling;
-use super::{Compression, Format, RawFile, Reads, Wanted, convert, csv, format, int96, unreadable};
+use super::{
+    Compression, Format, Others, RawFile, Reads, Wanted, convert, csv, format, int96, unreadable,
+};
 use crate::dataset::{ColumnContract, ColumnType, Csv, Dataset, Encoding, Form, Labels};
 use crate::parts::file::ParquetFile;
 use catalog::manifest::Role;
@@ -373,6 +375,7 @@ fn raw(path: &Path, key: &str, dialect: &Csv) -> RawFile {
         pinned: false,
         decisive: Vec::new(),
         reads: Reads::default(),
+        others: Others::default(),
     }
 }
 

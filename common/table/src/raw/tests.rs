@@ -45,6 +45,7 @@ pub(super) fn file(path: &Path, dataset: &Arc<Dataset>, labels: Labels) -> RawFi
         pinned: false,
         decisive: Vec::new(),
         reads: Reads::default(),
+        others: Others::default(),
     }
 }
 
@@ -141,10 +142,7 @@ fn rows_come_in_the_order_and_the_types_of_the_contract() {
         Summary {
             rows: 20_000,
             kept: 20_000,
-            unlabelled: 0,
-            quarantined: 0,
-            violations: Vec::new(),
-            not_finite: vec![]
+            ..Summary::default()
         }
     );
     assert!(batches.len() > 2, "a file is read in batches");

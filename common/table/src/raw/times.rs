@@ -18,7 +18,7 @@ use runtime::threads::blocking;
 use runtime::work::Work;
 use store::{Object, Store};
 
-use super::{Format, RawFile, Reads, format_of};
+use super::{Format, Others, RawFile, Reads, format_of};
 use crate::dataset::{Dataset, Labels, OnViolation, RepeatedKeys};
 use crate::dates;
 
@@ -88,6 +88,7 @@ pub async fn times(raw: &Store, file: &Object, dataset: &Dataset, work: &Work) -
             labels: Labels::Optional,
             pinned: true,
             decisive: Vec::new(),
+            others: Others::default(),
         };
         let mut range = None;
         for batch in rows.checked(work, |_| Ok(None))? {
