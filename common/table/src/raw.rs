@@ -253,6 +253,24 @@ impl RawFile {
         })
     }
 
+    /// A file of which everything is read, by a contract that is no model's.
+    pub fn new(key: String, path: PathBuf, dataset: Arc<Dataset>, labels: Labels) -> Self {
+        Self {
+            key,
+            path,
+            dataset,
+            labels,
+            pinned: false,
+            decisive: Vec::new(),
+            reads: Reads::default(),
+            others: Others::default(),
+        }
+    }
+
+    fn is_csv(&self) -> bool {
+        matches!(format_of(&self.key), Some(Format::Csv(_)))
+    }
+
     /// Whether somebody reads the values of the contract's column of this number.
     fn reads(&self, column: usize) -> bool {
         let columns = self.reads.columns.as_ref();
@@ -296,7 +314,7 @@ impl RawFile {
     /// What each column of the contract becomes, in order.
     fn wanted(&self) -> Vec<Wanted> {
         let columns = self.dataset.columns.iter().enumerate();
-        let is_csv = matches!(format_of(&self.key), Some(Format::Csv(_)));
+        let is_csv = self.is_csv();
         let csv = &self.dataset.csv;
         columns
             .map(|(column, contract)| Wanted {
@@ -310,10 +328,7 @@ impl RawFile {
                 keep_nan: self.dataset.nan == Nan::Keep,
                 quarantine: contract.on_violation == OnViolation::QuarantineRow,
                 spelling: match is_csv {
-                    true => Spelling {
-                        decimal: csv.decimal,
-                        thousands: csv.thousands,
-                    },
+                    true => Spelling::of(csv),
                     false => Spelling::PLAIN,
                 },
                 form: match is_csv {

@@ -7,7 +7,7 @@ mod remedy;
 mod tried;
 mod types;
 
-use super::{Format, RawFile, format_of};
+use super::RawFile;
 use crate::dataset::rule::Breach;
 use crate::dataset::{ColumnContract, ColumnType, Labels};
 use catalog::manifest::Role;
@@ -190,7 +190,7 @@ fn beyond(tried: &Tried<'_>) -> Vec<Remedy> {
         return vec![one(whole)];
     }
     let float = tried.first(&[ColumnType::Float64], &Breach::Beyond);
-    if is_csv(tried.file) {
+    if tried.file.is_csv() {
         let text = || tried.first(&[ColumnType::Utf8], &Breach::Beyond);
         return float.or_else(text).map(one).into_iter().collect();
     }
@@ -233,10 +233,6 @@ fn notes(tried: &Tried<'_>, is_advised: bool) -> Vec<String> {
         .map(|of| of.said(tried.file.pinned))
         .chain(bounded.map(|(some, all)| format!("tried on {some} of {all} files")))
         .collect()
-}
-
-fn is_csv(file: &RawFile) -> bool {
-    matches!(format_of(&file.key), Some(Format::Csv(_)))
 }
 
 /// The line of the contract that takes nulls, if it does not yet and its role allows that.

@@ -110,10 +110,7 @@ impl Reader {
     fn open(raw: &RawFile, compression: Compression, unread: &[bool]) -> Result<Self> {
         let dialect = &raw.dataset.csv;
         let error = |fault: Fault| fault.error(&About::of(raw, compression, &[]));
-        let source = source::open(&raw.path, compression)?;
-        let source = encoding::decoded(source, dialect.encoding);
-        let mut rows = Rows::new(source, dialect).map_err(error)?;
-        begin(&mut rows).map_err(error)?;
+        let mut rows = all_rows(raw, compression)?;
         let (names, positions) = match dialect.header {
             true => {
                 let names = header(&mut rows).map_err(error)?;
@@ -230,12 +227,8 @@ pub(super) fn peek(
     compression: Compression,
     most: usize,
 ) -> Result<Vec<Vec<String>>> {
-    let dialect = &raw.dataset.csv;
     let error = |fault: Fault| fault.error(&About::of(raw, compression, &[]));
-    let source = source::open(&raw.path, compression)?;
-    let source = encoding::decoded(source, dialect.encoding);
-    let mut rows = Rows::new(source, dialect).map_err(error)?;
-    begin(&mut rows).map_err(error)?;
+    let mut rows = all_rows(raw, compression)?;
     let mut found = Vec::new();
     while found.len() < most {
         let Some(row) = rows.next(Keep::All).map_err(error)? else {
@@ -269,6 +262,17 @@ fn unread(raw: &RawFile) -> Result<Vec<bool>> {
             && rule.holds_for_any_value(|| None)
     });
     Ok(unread.collect())
+}
+
+/// The rows of a file, its header included.
+fn all_rows(raw: &RawFile, compression: Compression) -> Result<Rows> {
+    let dialect = &raw.dataset.csv;
+    let error = |fault: Fault| fault.error(&About::of(raw, compression, &[]));
+    let source = source::open(&raw.path, compression)?;
+    let source = encoding::decoded(source, dialect.encoding);
+    let mut rows = Rows::new(source, dialect).map_err(error)?;
+    begin(&mut rows).map_err(error)?;
+    Ok(rows)
 }
 
 /// Looks at the first bytes of a file.

@@ -150,7 +150,7 @@ fn wide_integers(file: &File) -> Vec<String> {
 }
 
 /// Which columns need not be decoded: nobody reads their values, and there is nothing to check in
-/// them that the file's statistics do not tell.
+/// them that the file's statistics do not say.
 fn unread(raw: &RawFile, file: &ParquetFile, positions: &[Option<usize>]) -> Result<Vec<bool>> {
     if raw.reads.columns.is_none() {
         return Ok(vec![false; positions.len()]);
@@ -175,7 +175,7 @@ fn unread(raw: &RawFile, file: &ParquetFile, positions: &[Option<usize>]) -> Res
 }
 
 /// Reads from a file that may be damaged: for some damages the decoder has a panic instead of an
-/// error, of which `nonsense` is told.
+/// error, of which `nonsense` says what it means.
 fn guard<T, E: Display>(
     key: &str,
     nonsense: &str,

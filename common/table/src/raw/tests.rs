@@ -37,16 +37,7 @@ pub(super) fn contract() -> Arc<Dataset> {
 
 pub(super) fn file(path: &Path, dataset: &Arc<Dataset>, labels: Labels) -> RawFile {
     let key = format!("train/{}", path.file_name().unwrap().to_str().unwrap());
-    RawFile {
-        key,
-        path: path.to_owned(),
-        dataset: dataset.clone(),
-        labels,
-        pinned: false,
-        decisive: Vec::new(),
-        reads: Reads::default(),
-        others: Others::default(),
-    }
+    RawFile::new(key, path.to_owned(), dataset.clone(), labels)
 }
 
 /// The rows and counts of a file; a breach is an error.

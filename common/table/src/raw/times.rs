@@ -18,7 +18,7 @@ use runtime::threads::blocking;
 use runtime::work::Work;
 use store::{Object, Store};
 
-use super::{Format, Others, RawFile, Reads, format_of};
+use super::{Format, RawFile, Reads, format_of};
 use crate::dataset::{Dataset, Labels, OnViolation, RepeatedKeys};
 use crate::dates;
 
@@ -77,18 +77,15 @@ pub async fn times(raw: &Store, file: &Object, dataset: &Dataset, work: &Work) -
             .columns
             .iter()
             .map(|column| column.role == Role::Time);
+        let columns = Some(places.collect());
+        let path = local.path().to_owned();
         let rows = RawFile {
-            key,
-            path: local.path().to_owned(),
             reads: Reads {
-                columns: Some(places.collect()),
+                columns,
                 batch_rows: None,
             },
-            dataset: of_time,
-            labels: Labels::Optional,
             pinned: true,
-            decisive: Vec::new(),
-            others: Others::default(),
+            ..RawFile::new(key, path, of_time, Labels::Optional)
         };
         let mut range = None;
         for batch in rows.checked(work, |_| Ok(None))? {

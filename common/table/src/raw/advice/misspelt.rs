@@ -1,9 +1,9 @@
 //! What to do about texts that can't be read as their column's type.
 
+use super::nullable;
 use super::remedy::{Line, Remedy, with};
 use super::tried::{Change, Tried, is_null};
 use super::types::typed;
-use super::{is_csv, nullable};
 use crate::dataset::rule::Breach;
 use crate::dataset::{ColumnType, Csv, Form, Labels};
 use crate::raw::values;
@@ -22,7 +22,7 @@ pub(super) fn remedies(tried: &Tried<'_>, example: &str) -> Vec<Remedy> {
     if is_null(text)
         && let Some(of_null) = of_null(tried, text)
     {
-        let as_text = (!is_csv(file)).then(as_text).flatten();
+        let as_text = (!file.is_csv()).then(as_text).flatten();
         let as_text = as_text.map(|line| Remedy::Accepts(vec![line]));
         return of_null.into_iter().chain(as_text).collect();
     }
@@ -43,7 +43,7 @@ pub(super) fn remedies(tried: &Tried<'_>, example: &str) -> Vec<Remedy> {
                 let lines = lines.filter(takes).take(2);
                 lines.map(|(line, _)| line).collect()
             }
-            _ if is_csv(file) => numbers(tried, text, of),
+            _ if file.is_csv() => numbers(tried, text, of),
             _ => Vec::new(),
         }
     };
@@ -58,7 +58,7 @@ pub(super) fn remedies(tried: &Tried<'_>, example: &str) -> Vec<Remedy> {
         let some = [Remedy::AcceptsSome(some)].into_iter();
         return some.chain(as_text).collect();
     }
-    let form = match is_csv(file) {
+    let form = match file.is_csv() {
         true => file.dataset.csv.form(column),
         false => column.format.as_ref(),
     };
@@ -114,7 +114,7 @@ fn of_null(tried: &Tried<'_>, text: &str) -> Option<Vec<Remedy>> {
         Some(line) => format!("{text} {}", with(file.pinned, line)),
         None => text.to_owned(),
     };
-    if !is_csv(file) {
+    if !file.is_csv() {
         let write = write("write null as null and not as a text");
         return Some(vec![Remedy::Write(write)]);
     }

@@ -13,7 +13,7 @@ use arrow::datatypes::{DataType, Float64Type};
 
 use super::remedy::{Line, Refused, Rounds};
 use super::types::{loses_format, typed};
-use super::{NULL_TEXTS, is_csv, is_whole};
+use super::{NULL_TEXTS, is_whole};
 use crate::dataset::rule::Breach;
 use crate::dataset::{ColumnContract, ColumnType, Csv, Form};
 use crate::raw::others::Others;
@@ -201,7 +201,7 @@ impl<'a> Tried<'a> {
                     path: path.to_owned(),
                     ..self.file.clone()
                 };
-                if change.is_of_file() && !is_csv(&file) {
+                if change.is_of_file() && !file.is_csv() {
                     return true;
                 }
                 let improves = self.improves(&file, change, may_stay);
@@ -298,7 +298,7 @@ impl<'a> Tried<'a> {
         let mut dataset = (*file.dataset).clone();
         let is_it = |column: &ColumnContract| column.name == self.column.name;
         // Without a header the other columns say where this one is.
-        if !all && (!is_csv(file) || dataset.csv.header) {
+        if !all && (!file.is_csv() || dataset.csv.header) {
             dataset.columns.retain(is_it);
         }
         if let (Some(change), Some(at)) = (change, dataset.columns.iter().position(is_it)) {
@@ -318,7 +318,7 @@ impl<'a> Tried<'a> {
         if other != ColumnType::Float64 {
             return false;
         }
-        let is_rounded = match is_csv(self.file) {
+        let is_rounded = match self.file.is_csv() {
             true => is_whole(self.column.column_type),
             false => {
                 let found = parquet::type_of(self.file, &self.column.name);

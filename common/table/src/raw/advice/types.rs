@@ -91,8 +91,8 @@ fn ways(found: &DataType, wanted: ColumnType) -> (Way, Option<ColumnType>) {
         (Boolean, Utf8) => (Way::Text, Some(Bool)),
         (number, Utf8) if number.is_integer() => (Way::TextOfNumbers, Some(Int64)),
         (number, Utf8) if number.is_numeric() => (Way::TextOfNumbers, Some(Float64)),
-        (text, Bool) if convert::is_text(text) => (Way::Booleans, Some(Utf8)),
-        (text, _) if convert::is_text(text) => (Way::NumbersOfTexts, Some(Utf8)),
+        (text, Bool) if convert::is_plain_text(text) => (Way::Booleans, Some(Utf8)),
+        (text, _) if convert::is_plain_text(text) => (Way::NumbersOfTexts, Some(Utf8)),
         (number, Date | ColumnType::Timestamp | TimestampTz) if number.is_integer() => {
             (Way::Moments, Some(Int64))
         }
