@@ -21,11 +21,13 @@ pub struct Others {
     is_trial: bool,
 }
 
+type Open = dyn Fn(&str) -> Result<LocalFile> + Send + Sync;
+
 struct Files {
     keys: Vec<String>,
     /// How many there are, with those on which nothing is tried.
     all: usize,
-    open: Box<dyn Fn(&str) -> Result<LocalFile> + Send + Sync>,
+    open: Box<Open>,
     /// Whether a file takes a change of the contract, by its place and the change.
     known: Mutex<HashMap<(usize, String), bool>>,
 }
