@@ -11,6 +11,7 @@ mod csv;
 pub mod files;
 mod format;
 mod int96;
+mod notes;
 mod others;
 mod parquet;
 pub mod probe;
@@ -18,7 +19,6 @@ pub mod times;
 mod values;
 mod violations;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -26,7 +26,6 @@ use anyhow::{Context, Result};
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray, new_null_array};
 use arrow::compute::{and, filter_record_batch};
 
-use crate::dataset::rule::Breach;
 use crate::dataset::{ColumnContract, ColumnType, Dataset, Form, Labels, Nan, OnViolation};
 use crate::labels::{HeldLabels, Join, OfRows};
 use crate::parts;
@@ -37,6 +36,7 @@ use runtime::work::Work;
 pub use advice::NULL_TEXTS;
 use check::Checker;
 pub use format::{Compression, ENDINGS, Format, format_of};
+use notes::{Misfit, Notes};
 pub use others::Others;
 use values::Spelling;
 pub use violations::{TakeQuarantined, quarantine_schema};
@@ -110,15 +110,6 @@ struct Stray {
     text: String,
 }
 
-struct Misfit {
-    column: usize,
-    row: usize,
-    breach: Breach,
-    example: String,
-    /// Examples of the batch up to here, apart from those of quarantined columns.
-    examples: usize,
-}
-
 /// What the values of a file's column become.
 struct Wanted {
     /// Place of the column in the contract.
@@ -152,51 +143,6 @@ impl Wanted {
     /// A column that need not be there.
     fn nulls(&self, rows: usize) -> ArrayRef {
         new_null_array(&self.column_type.data_type(), rows)
-    }
-}
-
-/// Values of one column of a batch, and of one breach, that are kept as texts: a message shows the
-/// first that the filter keeps.
-const COLUMN_EXAMPLES: usize = 512;
-/// The same of all columns; a message names the first few columns alone.
-const EXAMPLES: usize = 1 << 16;
-
-/// Takes down the values of one column that have no place in its type.
-struct Notes<'a> {
-    wanted: &'a Wanted,
-    misfits: &'a mut Vec<Misfit>,
-    /// Values of this column that were noted, by breach.
-    noted: BTreeMap<Breach, usize>,
-    /// Values of all columns that are kept as texts.
-    examples: usize,
-}
-
-impl<'a> Notes<'a> {
-    fn new(wanted: &'a Wanted, misfits: &'a mut Vec<Misfit>) -> Self {
-        Self {
-            wanted,
-            examples: misfits.last().map_or(0, |last| last.examples),
-            misfits,
-            noted: BTreeMap::new(),
-        }
-    }
-
-    fn add(&mut self, row: usize, breach: Breach, example: impl FnOnce() -> String) {
-        if breach == Breach::NanAsNull && self.wanted.nullable {
-            return;
-        }
-        let noted = self.noted.entry(breach.clone()).or_default();
-        let has_room = *noted < COLUMN_EXAMPLES && self.examples < EXAMPLES;
-        *noted += 1;
-        let quarantine = self.wanted.quarantine;
-        self.examples += usize::from(has_room && !quarantine);
-        self.misfits.push(Misfit {
-            column: self.wanted.column,
-            row,
-            breach,
-            example: (quarantine || has_room).then(example).unwrap_or_default(),
-            examples: self.examples,
-        });
     }
 }
 

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::Result;
 use store::LocalFile;
 
-/// Bytes and number of the files at most on which advice is tried: those that come first. A file may
-/// have to be copied for it, and each change of the contract reads it once.
+/// Bytes and number of the files at most on which advice is tried: those that come first. A file
+/// may have to be copied for it, and each change of the contract reads it once.
 const BYTES: u64 = 512 << 20;
 const FILES: usize = 1_000;
 

@@ -38,8 +38,8 @@ async fn no_type_is_advised_that_another_file_refuses() {
         (
             "float64",
             [wholes(&[1, INEXACT]), floats(&[0.5, 1.5])],
-            "(write the column as text in every file (pandas: astype(str)) with \"type\": \"utf8\" in \
-             dataset.json or as floats, which rounds them (pandas: astype(\"float64\")) with \
+            "(write the column as text in every file (pandas: astype(str)) with \"type\": \"utf8\" \
+             in dataset.json or as floats, which rounds them (pandas: astype(\"float64\")) with \
              \"type\": \"float64\" in dataset.json; ",
             "int64",
         ),
