@@ -17,3 +17,4 @@ pub mod splitmix;
 pub mod squares;
 pub mod task;
 pub mod threshold;
+pub mod wrong_key;

@@ -25,6 +25,7 @@ use crate::explanation::MOST as MOST_REASONS;
 use crate::preprocessing::Settings;
 use crate::task::{Metric, Task};
 use crate::threshold::Threshold;
+use crate::wrong_key::wrong_keys;
 
 pub use candidates::{Candidate, Candidates, MOST};
 
@@ -198,14 +199,9 @@ pub enum ModelsError {
     /// Not JSON, or not of the file's shape.
     #[error("{0}")]
     Json(#[from] serde_json::Error),
-    /// A key of the wrong type, which serde does not name.
-    #[error("`{key}`: {reason}")]
-    Wrong {
-        /// The key.
-        key: String,
-        /// What is wrong with it.
-        reason: String,
-    },
+    /// A key whose value can't be read.
+    #[error("{0}")]
+    Wrong(String),
     /// No candidate.
     #[error("`candidates` has 0 entries: give one")]
     NoCandidate,
@@ -300,20 +296,12 @@ pub enum ModelsError {
     },
 }
 
-/// The key that is wrong where it is one alone, of an object; everything else serde says best itself.
-fn wrong_key(bytes: &[u8]) -> Option<ModelsError> {
+/// What is wrong with a key; a key that is unknown serde names itself, with its place in the file.
+fn of_key(bytes: &[u8]) -> Option<ModelsError> {
     let file: Map<String, Value> = serde_json::from_slice(bytes).ok()?;
-    file.iter().find_map(|(key, value)| {
-        let mut alone = serde_json::json!({"candidates": "auto"});
-        alone[key] = value.clone();
-        let error = Models::deserialize(alone).err()?;
-        let reason = error.to_string();
-        let unknown = reason.starts_with("unknown field");
-        (!unknown).then(|| ModelsError::Wrong {
-            key: key.clone(),
-            reason,
-        })
-    })
+    let rest = Map::from_iter([("candidates".to_owned(), "auto".into())]);
+    let wrong = wrong_keys::<Models>(&file, &rest).find(|wrong| !wrong.is_unknown())?;
+    Some(ModelsError::Wrong(wrong.to_string()))
 }
 
 impl Models {
@@ -324,7 +312,7 @@ impl Models {
     pub fn parse(bytes: &[u8]) -> Result<Self, ModelsError> {
         let models: Self = match serde_json::from_slice(bytes) {
             Ok(models) => models,
-            Err(error) => return Err(wrong_key(bytes).unwrap_or(ModelsError::Json(error))),
+            Err(error) => return Err(of_key(bytes).unwrap_or(ModelsError::Json(error))),
         };
         let fraction = models.validation.map(|of| of.fraction);
         if let Some(fraction) = fraction.filter(|of| !(*of > 0.0 && *of < 1.0)) {

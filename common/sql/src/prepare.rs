@@ -41,7 +41,7 @@ use table::config::Config;
 use table::dataset::{Dataset, Holdout, HoldoutRule, Labels, RepeatedKeys, Unlabelled};
 use table::labels::HeldLabels;
 use table::parts;
-use table::raw::{RawFile, Reads, Summary, TakeKey, TakeQuarantined, quarantine_schema};
+use table::raw::{Others, RawFile, Reads, Summary, TakeKey, TakeQuarantined, quarantine_schema};
 
 pub use entities::OfFile;
 
@@ -84,6 +84,7 @@ pub struct Preparation {
     target: usize,
     /// What of the raw rows the queries read.
     reads: Reads,
+    others: Others,
     step: Step,
 }
 
@@ -163,6 +164,7 @@ impl Preparation {
             late: None,
             target,
             reads,
+            others: Others::default(),
             step: step.clone(),
         })
     }
@@ -235,6 +237,11 @@ impl Preparation {
             late: Some(held),
             ..self
         }
+    }
+
+    /// The same, with the files on which advice about one of them is tried.
+    pub fn with_others(self, others: Others) -> Self {
+        Self { others, ..self }
     }
 
     /// The same, for a step that works on another number of threads.
@@ -356,6 +363,7 @@ impl Preparation {
             pinned: self.pinned,
             decisive: self.features.decisive(training),
             reads: reads.clone(),
+            others: self.others.clone(),
         };
         let left_out = Arc::new(Mutex::new(LeftOut::default()));
         let work = self.step.work();

@@ -10,7 +10,7 @@ use arrow::array::ArrayRef;
 
 use crate::dataset::{ColumnContract, Dataset, Goal, Labels, keys};
 use crate::parts;
-use crate::raw::{RawFile, Reads, files};
+use crate::raw::{RawFile, files};
 use runtime::failure::Failure;
 use runtime::threads::wait;
 use runtime::work::Work;
@@ -155,14 +155,10 @@ impl LabelReader {
         local: LocalFile,
         work: &Work,
     ) -> Result<impl Iterator<Item = Result<LabelRows>> + use<>> {
+        let (path, dataset) = (local.path().to_owned(), self.dataset.clone());
         let raw_file = RawFile {
-            key: key.to_owned(),
-            path: local.path().to_owned(),
-            dataset: self.dataset.clone(),
-            labels: Labels::Pending,
             pinned: true,
-            decisive: Vec::new(),
-            reads: Reads::default(),
+            ..RawFile::new(key.to_owned(), path, dataset, Labels::Pending)
         };
         let reader = self.clone();
         Ok(raw_file.checked(work, |_| Ok(None))?.map(move |batch| {

@@ -11,13 +11,14 @@ mod csv;
 pub mod files;
 mod format;
 mod int96;
+mod notes;
+mod others;
 mod parquet;
 pub mod probe;
 pub mod times;
 mod values;
 mod violations;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -25,7 +26,6 @@ use anyhow::{Context, Result};
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray, new_null_array};
 use arrow::compute::{and, filter_record_batch};
 
-use crate::dataset::rule::Breach;
 use crate::dataset::{ColumnContract, ColumnType, Dataset, Form, Labels, Nan, OnViolation};
 use crate::labels::{HeldLabels, Join, OfRows};
 use crate::parts;
@@ -36,6 +36,8 @@ use runtime::work::Work;
 pub use advice::NULL_TEXTS;
 use check::Checker;
 pub use format::{Compression, ENDINGS, Format, format_of};
+use notes::{Misfit, Notes};
+pub use others::Others;
 use values::Spelling;
 pub use violations::{TakeQuarantined, quarantine_schema};
 
@@ -73,6 +75,8 @@ pub struct RawFile {
     pub decisive: Vec<usize>,
     /// What of its rows is read.
     pub reads: Reads,
+    /// Files on which advice about this one is tried too.
+    pub others: Others,
 }
 
 /// What of the rows of a raw file is read. By default all columns are read, in batches as long as
@@ -104,15 +108,6 @@ struct Stray {
     /// Of the first.
     line: u64,
     text: String,
-}
-
-struct Misfit {
-    column: usize,
-    row: usize,
-    breach: Breach,
-    example: String,
-    /// Examples of the batch up to here, apart from those of quarantined columns.
-    examples: usize,
 }
 
 /// What the values of a file's column become.
@@ -151,50 +146,8 @@ impl Wanted {
     }
 }
 
-/// Values of one column of a batch, and of one breach, that are kept as texts: a message shows the
-/// first that the filter keeps.
-const COLUMN_EXAMPLES: usize = 512;
-/// The same of all columns; a message names the first few columns alone.
-const EXAMPLES: usize = 1 << 16;
-
-/// Takes down the values of one column that have no place in its type.
-struct Notes<'a> {
-    wanted: &'a Wanted,
-    misfits: &'a mut Vec<Misfit>,
-    /// Values of this column that were noted, by breach.
-    noted: BTreeMap<Breach, usize>,
-    /// Values of all columns that are kept as texts.
-    examples: usize,
-}
-
-impl<'a> Notes<'a> {
-    fn new(wanted: &'a Wanted, misfits: &'a mut Vec<Misfit>) -> Self {
-        Self {
-            wanted,
-            examples: misfits.last().map_or(0, |last| last.examples),
-            misfits,
-            noted: BTreeMap::new(),
-        }
-    }
-
-    fn add(&mut self, row: usize, breach: Breach, example: impl FnOnce() -> String) {
-        if breach == Breach::NanAsNull && self.wanted.nullable {
-            return;
-        }
-        let noted = self.noted.entry(breach.clone()).or_default();
-        let has_room = *noted < COLUMN_EXAMPLES && self.examples < EXAMPLES;
-        *noted += 1;
-        let quarantine = self.wanted.quarantine;
-        self.examples += usize::from(has_room && !quarantine);
-        self.misfits.push(Misfit {
-            column: self.wanted.column,
-            row,
-            breach,
-            example: (quarantine || has_room).then(example).unwrap_or_default(),
-            examples: self.examples,
-        });
-    }
-}
+/// Lines that a message about one file shows.
+const LINES: usize = 12;
 
 type Chunks = Box<dyn Iterator<Item = Result<Chunk>> + Send>;
 
@@ -246,6 +199,24 @@ impl RawFile {
         })
     }
 
+    /// A file of which everything is read, by a contract that is no model's.
+    pub fn new(key: String, path: PathBuf, dataset: Arc<Dataset>, labels: Labels) -> Self {
+        Self {
+            key,
+            path,
+            dataset,
+            labels,
+            pinned: false,
+            decisive: Vec::new(),
+            reads: Reads::default(),
+            others: Others::default(),
+        }
+    }
+
+    fn is_csv(&self) -> bool {
+        matches!(format_of(&self.key), Some(Format::Csv(_)))
+    }
+
     /// Whether somebody reads the values of the contract's column of this number.
     fn reads(&self, column: usize) -> bool {
         let columns = self.reads.columns.as_ref();
@@ -273,14 +244,13 @@ impl RawFile {
 
     /// The error for what is in `lines`.
     fn broken(&self, lines: &[String]) -> anyhow::Error {
-        const SHOWN: usize = 12;
         let mut text = format!("{} breaks the data contract (dataset.json):", self.key);
-        for line in lines.iter().take(SHOWN) {
+        for line in lines.iter().take(LINES) {
             text.push_str("\n  ");
             text.push_str(line);
         }
-        if lines.len() > SHOWN {
-            text.push_str(&format!("\n  and {} more", lines.len() - SHOWN));
+        if lines.len() > LINES {
+            text.push_str(&format!("\n  and {} more", lines.len() - LINES));
         }
         text.push('\n');
         text.push_str(advice::of_file(self));
@@ -290,7 +260,7 @@ impl RawFile {
     /// What each column of the contract becomes, in order.
     fn wanted(&self) -> Vec<Wanted> {
         let columns = self.dataset.columns.iter().enumerate();
-        let is_csv = matches!(format_of(&self.key), Some(Format::Csv(_)));
+        let is_csv = self.is_csv();
         let csv = &self.dataset.csv;
         columns
             .map(|(column, contract)| Wanted {
@@ -304,10 +274,7 @@ impl RawFile {
                 keep_nan: self.dataset.nan == Nan::Keep,
                 quarantine: contract.on_violation == OnViolation::QuarantineRow,
                 spelling: match is_csv {
-                    true => Spelling {
-                        decimal: csv.decimal,
-                        thousands: csv.thousands,
-                    },
+                    true => Spelling::of(csv),
                     false => Spelling::PLAIN,
                 },
                 form: match is_csv {

@@ -28,7 +28,7 @@ const CONCURRENT: usize = 8;
 const CONCURRENT_GROUPS: usize = 2;
 
 /// The states of the files of a group, put together; nothing is left once they are written.
-pub(crate) struct Collector(Mutex<Option<Collected>>);
+pub(crate) struct StateCollector(Mutex<Option<Collected>>);
 
 struct Collected {
     fit: Fit,
@@ -55,7 +55,7 @@ struct Header {
     sha256: String,
 }
 
-impl Collector {
+impl StateCollector {
     /// Of no file yet, with as much memory as [`values`] has.
     pub(crate) fn new(preparation: &Preparation, step: &Step) -> Result<Self> {
         let fit = preparation.fit(&step.with_threads(1))?;

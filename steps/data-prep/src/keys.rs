@@ -72,14 +72,14 @@ pub(crate) fn short(hash: u128) -> u64 {
 }
 
 /// The keys of the files of a group, collected on several threads.
-pub(crate) struct Collector {
+pub(crate) struct KeyCollector {
     columns: KeyColumns,
     work: Work,
     sorters: Sorters<Record>,
     rows: Mutex<BTreeMap<usize, u64>>,
 }
 
-impl Collector {
+impl KeyCollector {
     /// Spills into the scratch folder.
     pub(crate) fn new(work: &Work, columns: KeyColumns) -> Self {
         Self {
@@ -90,7 +90,7 @@ impl Collector {
         }
     }
 
-    /// For the keys of a file, which count once they are given to [`Collector::take`].
+    /// For the keys of a file, which count once they are given to [`KeyCollector::take`].
     pub(crate) fn of_file(&self, ordinal: usize) -> OfFile {
         OfFile {
             columns: self.columns.clone(),
@@ -198,7 +198,7 @@ pub(crate) struct OfGroup {
 }
 
 impl OfGroup {
-    /// Opens what [`Collector::write`] wrote; `None` for what another release wrote, or what is
+    /// Opens what [`KeyCollector::write`] wrote; `None` for what another release wrote, or what is
     /// cut.
     pub(crate) fn open(file: LocalFile) -> Result<Option<Self>> {
         let opened = File::open(file.path()).with_context(|| format!("opening {file}"))?;

@@ -14,17 +14,17 @@ use catalog::manifest::{Part, Quarantined, RawShard};
 use chrono_tz::Tz;
 use runtime::failure::{self, Failure};
 use runtime::step::{Outputs, Step};
-use runtime::threads::blocking;
+use runtime::threads::{blocking, wait};
 use sql::prepare::{Preparation, Prepared, Purpose, Takers};
 use store::{LocalFile, Store};
 use table::config::Config;
 use table::parts::{PartWriter, Spilled};
-use table::raw::TakeKey;
+use table::raw::{Others, TakeKey};
 use table::shuffled::Shape;
 
-use crate::aggregates::Collector;
+use crate::aggregates::StateCollector;
 use crate::job::{Committed, Done, Job, Kind, accept, folder};
-use crate::keys::{self, OfFile};
+use crate::keys::{KeyCollector, OfFile};
 use crate::quarantine::Quarantine;
 use crate::writers::Writers;
 
@@ -63,14 +63,14 @@ pub(crate) async fn map(
         Stage::Shuffle => preparation.fitting_entities(step),
     };
     let keys = (plan.job.keys_count() && plan.shards.len() > 1)
-        .then(|| keys::Collector::new(step.work(), plan.job.key_columns()));
+        .then(|| KeyCollector::new(step.work(), plan.job.key_columns()));
     let shape = match stage {
         Stage::Map => None,
         Stage::Shuffle => Some(preparation.shape()?),
     };
     let states = match stage {
         Stage::Shuffle if preparation.fits_aggregates() => {
-            Some(Collector::new(&preparation, step)?)
+            Some(StateCollector::new(&preparation, step)?)
         }
         _ => None,
     };
@@ -79,7 +79,7 @@ pub(crate) async fn map(
         states,
         shape,
         spills: preparation.spills(step),
-        preparation: preparation.on(step),
+        preparation: preparation.on(step).with_others(others(step, raw, &plan)),
         step: step.clone(),
         plan: plan.clone(),
         fingerprint: plan.inputs.fingerprint(),
@@ -97,6 +97,19 @@ pub(crate) async fn map(
         states.write(step, store, &folder, group, &done).await?;
     }
     Ok(outputs(done.iter().map(Done::rows).sum(), reused))
+}
+
+/// The raw files of the plan, for advice about one of them.
+fn others(step: &Step, raw: &Store, plan: &Plan<Job>) -> Others {
+    let (step, raw) = (step.clone(), raw.clone());
+    let files = plan.shards.iter();
+    Others::new(
+        files.map(|file| (file.key.clone(), file.bytes)),
+        move |key| {
+            step.check()?;
+            wait(raw.file(key))
+        },
+    )
 }
 
 /// Refuses a plan of the other stages.
@@ -201,9 +214,9 @@ pub(crate) struct Task {
     /// Whether prepared rows wait in scratch files until the raw file is read.
     spills: bool,
     /// Where the keys of rows go, if they are looked through.
-    keys: Option<keys::Collector>,
+    keys: Option<KeyCollector>,
     /// Where the states of aggregates go, if there are any to be computed.
-    pub(crate) states: Option<Collector>,
+    pub(crate) states: Option<StateCollector>,
 }
 
 impl Task {

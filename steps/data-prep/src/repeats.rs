@@ -20,7 +20,7 @@ use table::dataset::HoldoutRule;
 use table::dataset::keys::{Keys, show};
 
 use crate::job::{Done, Job};
-use crate::keys::{Collector, KeyColumns, OfGroup, Record, columns_of, each_batch, short};
+use crate::keys::{KeyCollector, KeyColumns, OfGroup, Record, columns_of, each_batch, short};
 
 /// Suspects that are compared by value at once.
 const SUSPECTS: usize = 256;
@@ -127,7 +127,7 @@ async fn runs(step: &Step, store: &Store, plan: &Plan<Job>, done: &[Done]) -> Re
             files = missing.len(),
             "reading the row keys of files from their parts"
         );
-        let collector = Arc::new(Collector::new(step.work(), plan.job.key_columns()));
+        let collector = Arc::new(KeyCollector::new(step.work(), plan.job.key_columns()));
         let (keys, store) = (collector.clone(), store.clone());
         let missing: Vec<_> = missing
             .into_keys()

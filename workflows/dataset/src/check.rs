@@ -14,8 +14,8 @@ use store::LocalFile;
 use store::spill::Sorter;
 use table::config::{Config, DATASET_FILE};
 use table::dataset::{HoldoutRule, RepeatedKeys};
-use table::raw::TakeKey;
 use table::raw::probe::Probe;
+use table::raw::{Others, TakeKey};
 use table::{dates, models};
 
 use crate::files::Files;
@@ -75,9 +75,12 @@ pub fn check(options: &Options, files: &Files, seen: &dyn Fn(u64)) -> Result<Rep
     let scratch = tempfile::tempdir().context("making a scratch folder")?;
     let step = Step::outside("dataset", scratch.path())?;
     let holdout = HoldoutRule::FirstShard;
+    let train = Preparation::new(&step, &config, Purpose::Train(holdout, step.timezone()))?;
+    // The contract of files to score is edited as well, and has to hold for those to train on.
+    let others = others(files.train.iter().chain(&files.predict));
     let check = Check {
-        train: Preparation::new(&step, &config, Purpose::Train(holdout, step.timezone()))?,
-        score: Preparation::new(&step, &config, Purpose::Predict)?,
+        train: train.with_others(others.clone()),
+        score: Preparation::new(&step, &config, Purpose::Predict)?.with_others(others),
         config: &config,
         step: step.clone(),
     };
@@ -130,6 +133,21 @@ pub fn check(options: &Options, files: &Files, seen: &dyn Fn(u64)) -> Result<Rep
         ));
     }
     Ok(report)
+}
+
+/// The files, for advice about one of them.
+fn others<'a>(files: impl Iterator<Item = &'a Source> + Clone) -> Others {
+    let paths: BTreeMap<String, PathBuf> = files
+        .clone()
+        .map(|file| (file.key.clone(), file.path.clone()))
+        .collect();
+    Others::new(
+        files.map(|file| (file.key.clone(), file.bytes)),
+        move |key| {
+            let path = paths.get(key).context("a file of the check")?;
+            Ok(LocalFile::from(path.clone()))
+        },
+    )
 }
 
 /// What was found.

@@ -6,12 +6,11 @@ use std::path::Path;
 use argo::config_maps::ConfigMaps;
 use argo::finding::{Finding, Severity};
 use catalog::manifest::Column;
-use runtime::step;
 use settings::{of_data, published};
 use sql::session::{Features, PLANNING_MEMORY};
 use table::config::aggregates::{file_of, name_of};
 use table::config::{Config, DATASET_FILE, FEATURES_FILE};
-use table::dataset::{Holdout, HoldoutSetting};
+use table::dataset::HoldoutSetting;
 use table::models;
 
 use crate::rules::finding;
@@ -173,9 +172,6 @@ fn scored(config: &Config, features: &Features) -> anyhow::Result<Vec<Column>> {
 /// A holdout that the contract does not allow; one that is no holdout at all is found as a setting.
 fn holdout(setting: Option<&String>, config: &Config) -> Option<String> {
     let setting: HoldoutSetting = setting?.parse().ok()?;
-    // Which date it is does not matter.
-    let rule = setting.rule(Some(Default::default()))?;
-    let utc = step::timezone("Etc/UTC").ok()?;
-    let refused = Holdout::new(rule, &config.dataset, utc).err()?;
-    Some(format!("{refused:#}").replace(&rule.to_string(), &setting.to_string()))
+    let refused = setting.check(&config.dataset).err()?;
+    Some(format!("{refused:#}"))
 }

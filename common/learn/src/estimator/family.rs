@@ -33,6 +33,7 @@ use serde_json::{Map, Value};
 use crate::model::{Fit, Importance, Moments};
 use crate::preprocessing;
 use crate::task::{LabelKind, Target, Task};
+use crate::wrong_key::wrong_keys;
 
 use super::{AnyError, AnyPasses, CoMoments, Estimator, EstimatorError};
 
@@ -281,19 +282,12 @@ pub(super) fn is_number(task: &dyn Task, target: &Target) -> bool {
 pub(super) fn options<T: Serialize + DeserializeOwned>(
     given: &Map<String, Value>,
 ) -> Result<(T, Map<String, Value>), EstimatorError> {
-    let read = |given: Map<String, Value>| serde_json::from_value::<T>(Value::Object(given));
-    let options = read(given.clone()).map_err(|error| {
+    let whole = Value::Object(given.clone());
+    let options = serde_json::from_value::<T>(whole).map_err(|error| {
         let text = error.to_string();
-        // serde does not say which of them has the wrong type.
-        let mut each = given.iter();
-        let wrong = each.find(|(key, value)| {
-            let alone = Map::from_iter([((*key).clone(), (*value).clone())]);
-            read(alone).is_err_and(|error| error.to_string() == text)
-        });
-        EstimatorError::Option(match wrong {
-            Some((key, _)) if !text.contains('`') => format!("`{key}`: {text}"),
-            _ => text,
-        })
+        let none = Map::new();
+        let wrong = wrong_keys::<T>(given, &none).find(|wrong| wrong.reason() == text);
+        EstimatorError::Option(wrong.map_or(text, |wrong| wrong.to_string()))
     })?;
     match serde_json::to_value(&options)? {
         Value::Object(whole) => Ok((options, whole)),

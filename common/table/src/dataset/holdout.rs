@@ -13,7 +13,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{Dataset, keys};
 use catalog::manifest::Role;
-use runtime::failure::Failure;
 
 pub use setting::HoldoutSetting;
 
@@ -94,15 +93,10 @@ pub struct Holdout {
 
 impl Holdout {
     /// # Errors
-    /// `after` for data without a column of time: exit 2.
+    /// Those of [`HoldoutSetting::check`].
     pub fn new(rule: HoldoutRule, dataset: &Dataset, timezone: Tz) -> anyhow::Result<Self> {
         let time = dataset.time().map(|column| column.name.clone());
-        if matches!(rule, HoldoutRule::After(_)) && time.is_none() {
-            return Err(Failure::usage(format!(
-                "the holdout {rule} needs a column with the role time, and dataset.json has none: \
-                 use first-shard or fraction=0.1"
-            )));
-        }
+        HoldoutSetting::Fixed(rule).check(dataset)?;
         let ids = dataset
             .with_role(Role::Id)
             .map(|column| column.name.clone())

@@ -5,6 +5,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
 use super::{ColumnContract, Dataset};
+use learn::wrong_key::{WrongKey, wrong_keys};
 use runtime::failure::Failure;
 
 /// The mark that some editors put before a text in UTF-8.
@@ -51,29 +52,25 @@ where
 /// Which key of a contract is wrong, where it is one alone. Everything else serde says best itself.
 fn reason(text: &str) -> Option<String> {
     let contract: Map<String, Value> = serde_json::from_str(text).ok()?;
-    let wrong = |(key, value): (&String, &Value)| {
-        let mut alone = json!({"columns": []});
-        alone[key] = value.clone();
-        let error = Dataset::deserialize(alone).err()?;
-        Some(explained(key, value, &error))
-    };
-    if let Some(reason) = contract
-        .iter()
-        .filter(|(key, _)| *key != "columns")
-        .find_map(wrong)
-    {
-        return Some(reason);
+    let rest = keys(json!({"columns": []}));
+    let mut others = contract.clone();
+    // Its columns are looked through one by one.
+    others.remove("columns");
+    if let Some(wrong) = wrong_keys::<Dataset>(&others, &rest).next() {
+        return Some(explained(wrong));
     }
     let columns = contract.get("columns")?.as_array()?;
+    let rest = keys(json!({"name": "", "type": "int64", "role": "ignored"}));
     columns.iter().enumerate().find_map(|(place, column)| {
         let error = ColumnContract::deserialize(column).err()?;
         let name = match column.get("name").and_then(Value::as_str) {
             Some(name) => format!("column {name:?}"),
             None => format!("column {} of the list", place + 1),
         };
-        let reason = column
-            .as_object()
-            .and_then(|column| column.iter().find_map(wrong_key));
+        let reason = column.as_object().and_then(|column| {
+            let mut wrong = wrong_keys::<ColumnContract>(column, &rest);
+            Some(explained(wrong.next()?))
+        });
         Some(format!(
             "{name}: {}",
             reason.unwrap_or_else(|| error.to_string())
@@ -81,23 +78,19 @@ fn reason(text: &str) -> Option<String> {
     })
 }
 
-fn wrong_key((key, value): (&String, &Value)) -> Option<String> {
-    let mut alone = json!({"name": "", "type": "int64", "role": "ignored"});
-    alone[key] = value.clone();
-    let error = ColumnContract::deserialize(alone).err()?;
-    Some(explained(key, value, &error))
+fn keys(object: Value) -> Map<String, Value> {
+    match object {
+        Value::Object(keys) => keys,
+        _ => Map::new(),
+    }
 }
 
-fn explained(key: &str, value: &Value, error: &serde_json::Error) -> String {
-    let error = match error.to_string() {
-        // It has a type of its own for each kind of value.
-        text if text.contains("untagged enum") => {
-            "expected texts, whole numbers, true or false".to_owned()
-        }
-        text => text,
-    };
-    if error.starts_with("unknown field") {
-        return error;
+fn explained(wrong: WrongKey<'_>) -> String {
+    // `allowed` has a type of its own for each kind of value.
+    let is_list = wrong.reason().contains("untagged enum");
+    match is_list {
+        true => wrong.because("expected texts, whole numbers, true or false"),
+        false => wrong,
     }
-    format!("`{key}` is {value}: {error}")
+    .to_string()
 }

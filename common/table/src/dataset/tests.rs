@@ -443,4 +443,12 @@ fn after_needs_a_time() {
     let dataset = with_column(json!({"name": "f", "type": "float64", "role": "feature"})).unwrap();
     let error = Holdout::new("after=2024-10-01".parse().unwrap(), &dataset, Tz::UTC).unwrap_err();
     assert_eq!(exit_code(&error), 2);
+    for setting in ["after=2024-10-01", "after=-7d"] {
+        let parsed: HoldoutSetting = setting.parse().unwrap();
+        let error = parsed.check(&dataset).unwrap_err();
+        let named = format!("the holdout {setting} needs a column with the role time");
+        assert!(error.to_string().starts_with(&named), "{error}");
+    }
+    let fraction: HoldoutSetting = "fraction=0.1".parse().unwrap();
+    fraction.check(&dataset).unwrap();
 }

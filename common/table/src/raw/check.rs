@@ -8,7 +8,7 @@ use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 
 use super::violations::{self, Actions, Found, Violations};
-use super::{Chunk, Misfit, RawFile, Stray, Summary, TakeKey, advice};
+use super::{Chunk, LINES, Misfit, RawFile, Stray, Summary, TakeKey, advice};
 use crate::dataset::rule::{self, Breach, Rule};
 use crate::dataset::{OnViolation, keys};
 use catalog::manifest::Role;
@@ -274,27 +274,6 @@ impl Checker {
     }
 
     fn lines(&self, file: &RawFile) -> Vec<String> {
-        let line = |((column, breach), tally): (&(usize, Breach), &Tally)| {
-            let column = &file.dataset.columns[*column];
-            let tried = advice::Tried {
-                file,
-                column,
-                work: &self.work,
-            };
-            let example = match breach {
-                Breach::Null => String::new(),
-                _ => format!(": {}", tally.example),
-            };
-            format!(
-                "column {:?}: {} of {} rows {}, the first in {}{example}{}",
-                column.name,
-                tally.rows,
-                self.rows,
-                advice::what(breach, column, file),
-                tally.first,
-                advice::of_breach(breach, tried, &tally.example),
-            )
-        };
         let stray = self.stray.iter().map(|stray| {
             format!(
                 "{} of {} rows hold a quote in a field that is not quoted, the first in line {}: {}; \
@@ -302,7 +281,31 @@ impl Checker {
                 stray.rows, self.rows, stray.line, stray.text
             )
         });
-        stray.chain(self.breaches.iter().map(line)).collect()
+        let mut lines: Vec<String> = stray.collect();
+        for ((column, breach), tally) in &self.breaches {
+            let column = &file.dataset.columns[*column];
+            let example = match breach {
+                Breach::Null => String::new(),
+                _ => format!(": {}", tally.example),
+            };
+            // What is not shown need not be tried.
+            let advice = match lines.len() < LINES {
+                true => {
+                    let tried = advice::Tried::new(file, column, &self.work);
+                    advice::of_breach(breach, &tried, &tally.example)
+                }
+                false => String::new(),
+            };
+            lines.push(format!(
+                "column {:?}: {} of {} rows {}, the first in {}{example}{advice}",
+                column.name,
+                tally.rows,
+                self.rows,
+                advice::what(breach, column, file),
+                tally.first,
+            ));
+        }
+        lines
     }
 
     /// Reads the file once more, to show two rows of the same name.

@@ -30,10 +30,12 @@ pub(super) fn takes(found: &DataType, wanted: ColumnType) -> bool {
     match (wanted, found) {
         (_, Dictionary(_, values)) => takes(values, wanted),
         (_, Null) => true,
-        (ColumnType::Utf8, _) => is_text(found) || is_binary(found),
+        (ColumnType::Utf8, _) => is_plain_text(found) || is_binary(found),
         (ColumnType::Date | ColumnType::Timestamp, Date32 | Date64 | Timestamp(_, None))
         | (ColumnType::TimestampTz, Timestamp(_, Some(_))) => true,
-        (ColumnType::Date | ColumnType::Timestamp | ColumnType::TimestampTz, _) => is_text(found),
+        (ColumnType::Date | ColumnType::Timestamp | ColumnType::TimestampTz, _) => {
+            is_plain_text(found)
+        }
         _ => found.is_numeric() || *found == Boolean,
     }
 }
@@ -72,7 +74,8 @@ pub(super) fn uuids(found: &ArrayRef) -> ArrayRef {
     )
 }
 
-pub(super) fn is_text(found: &DataType) -> bool {
+/// Whether a type is one of texts that are not in a dictionary.
+pub(super) fn is_plain_text(found: &DataType) -> bool {
     matches!(
         found,
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
@@ -104,7 +107,7 @@ pub(super) fn convert(found: &ArrayRef, notes: &mut Notes<'_>) -> Result<ArrayRe
         (ColumnType::Float32, _) => single(found, notes)?,
         (ColumnType::Utf8, binary) if is_binary(binary) => text(found, notes)?,
         (ColumnType::Utf8, _) => cast(found, &data_type)?,
-        (_, texts) if is_text(texts) => {
+        (_, texts) if is_plain_text(texts) => {
             values::parse(cast(found, &DataType::Utf8)?.as_string(), notes)
         }
         (ColumnType::Date | ColumnType::Timestamp | ColumnType::TimestampTz, number)
@@ -192,7 +195,7 @@ fn whole(found: &ArrayRef, notes: &mut Notes<'_>) -> Result<Int64Array> {
     })
 }
 
-fn is_decimal(found: &DataType) -> bool {
+pub(super) fn is_decimal(found: &DataType) -> bool {
     found.is_numeric() && !found.is_integer() && !found.is_floating()
 }
 

@@ -110,10 +110,7 @@ impl Reader {
     fn open(raw: &RawFile, compression: Compression, unread: &[bool]) -> Result<Self> {
         let dialect = &raw.dataset.csv;
         let error = |fault: Fault| fault.error(&About::of(raw, compression, &[]));
-        let source = source::open(&raw.path, compression)?;
-        let source = encoding::decoded(source, dialect.encoding);
-        let mut rows = Rows::new(source, dialect).map_err(error)?;
-        begin(&mut rows).map_err(error)?;
+        let mut rows = all_rows(raw, compression)?;
         let (names, positions) = match dialect.header {
             true => {
                 let names = header(&mut rows).map_err(error)?;
@@ -230,12 +227,8 @@ pub(super) fn peek(
     compression: Compression,
     most: usize,
 ) -> Result<Vec<Vec<String>>> {
-    let dialect = &raw.dataset.csv;
     let error = |fault: Fault| fault.error(&About::of(raw, compression, &[]));
-    let source = source::open(&raw.path, compression)?;
-    let source = encoding::decoded(source, dialect.encoding);
-    let mut rows = Rows::new(source, dialect).map_err(error)?;
-    begin(&mut rows).map_err(error)?;
+    let mut rows = all_rows(raw, compression)?;
     let mut found = Vec::new();
     while found.len() < most {
         let Some(row) = rows.next(Keep::All).map_err(error)? else {
@@ -269,6 +262,17 @@ fn unread(raw: &RawFile) -> Result<Vec<bool>> {
             && rule.holds_for_any_value(|| None)
     });
     Ok(unread.collect())
+}
+
+/// The rows of a file, its header included.
+fn all_rows(raw: &RawFile, compression: Compression) -> Result<Rows> {
+    let dialect = &raw.dataset.csv;
+    let error = |fault: Fault| fault.error(&About::of(raw, compression, &[]));
+    let source = source::open(&raw.path, compression)?;
+    let source = encoding::decoded(source, dialect.encoding);
+    let mut rows = Rows::new(source, dialect).map_err(error)?;
+    begin(&mut rows).map_err(error)?;
+    Ok(rows)
 }
 
 /// Looks at the first bytes of a file.
@@ -324,10 +328,8 @@ fn positions(raw: &RawFile, names: &[String]) -> Result<Vec<Option<usize>>> {
         && let Some(found) = [';', '\t', '|', ','].iter().find(|mark| other(mark))
     {
         let by = named(separator);
-        let takes = advice::takes(
-            raw,
-            &format!("\"csv\": {{\"separator\": {:?}}}", found.to_string()),
-        );
+        let line = format!("\"csv\": {{\"separator\": {:?}}}", found.to_string());
+        let takes = advice::accepts(raw.pinned, &line);
         return Err(raw.broken(&[format!(
             "its header is {one:?}: fields of a CSV file are separated by {by} ({takes} it)"
         )]));
@@ -351,7 +353,7 @@ fn positions(raw: &RawFile, names: &[String]) -> Result<Vec<Option<usize>>> {
         }
     }
     if positions.iter().flatten().next().is_none() {
-        let takes = advice::takes(raw, "\"csv\": {\"header\": false}");
+        let takes = advice::accepts(raw.pinned, "\"csv\": {\"header\": false}");
         lines.push(format!(
             "it names none of the columns: if its first row is data, {takes} it"
         ));
@@ -396,7 +398,7 @@ fn by_position(raw: &RawFile, first: &[String], line: u64) -> Result<Placed> {
         )]));
     }
     if first == names {
-        let takes = advice::takes(raw, "\"csv\": {\"header\": true}");
+        let takes = advice::accepts(raw.pinned, "\"csv\": {\"header\": true}");
         return Err(raw.broken(&[format!(
             "line {line} holds the names of the columns, but the contract says that there is no \
              header ({takes} it)"

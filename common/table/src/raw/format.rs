@@ -67,7 +67,7 @@ const KINDS: [(&[u8], &str, Option<&str>); 6] = [
     (b"BZh91AY&SY", "compressed with bzip2", None),
     (b"\xfd7zXZ\0", "compressed with xz", None),
 ];
-/// Bytes that tell what a file is.
+/// Bytes that show what a file is.
 const HEAD: u64 = 64;
 
 /// Checks that a file begins as its name says.

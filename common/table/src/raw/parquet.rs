@@ -12,7 +12,7 @@ use parquet::basic::{ConvertedType, LogicalType, Type};
 use parquet::file::metadata::ParquetMetaDataReader;
 use parquet::schema::types::ColumnDescPtr;
 
-use super::{Chunk, Chunks, RawFile, advice, convert, int96, unreadable};
+use super::{Chunk, Chunks, LINES, RawFile, advice, convert, int96, unreadable};
 use crate::parts::batches::is_text;
 use crate::parts::file::ParquetFile;
 use catalog::manifest::Role;
@@ -78,6 +78,17 @@ pub(super) fn open(raw: &RawFile, work: &Work) -> Result<(Chunks, Vec<bool>)> {
     Ok((Box::new(chunks), unread))
 }
 
+/// The type of a column of a file, or that of the values of its dictionary.
+pub(super) fn type_of(raw: &RawFile, name: &str) -> Result<Option<DataType>> {
+    let file = File::open(&raw.path).with_context(|| format!("opening {}", raw.path.display()))?;
+    let file = opened(file, &raw.key)?;
+    let field = file.schema().field_with_name(name).ok();
+    Ok(field.map(|field| match field.data_type() {
+        DataType::Dictionary(_, values) => (**values).clone(),
+        other => other.clone(),
+    }))
+}
+
 /// Which of the columns at these places hold UUIDs, as the file says.
 fn uuids(file: &ParquetFile, places: &[usize]) -> Result<Vec<bool>> {
     let builder = file.builder()?;
@@ -139,7 +150,7 @@ fn wide_integers(file: &File) -> Vec<String> {
 }
 
 /// Which columns need not be decoded: nobody reads their values, and there is nothing to check in
-/// them that the file's statistics do not tell.
+/// them that the file's statistics do not say.
 fn unread(raw: &RawFile, file: &ParquetFile, positions: &[Option<usize>]) -> Result<Vec<bool>> {
     if raw.reads.columns.is_none() {
         return Ok(vec![false; positions.len()]);
@@ -164,7 +175,7 @@ fn unread(raw: &RawFile, file: &ParquetFile, positions: &[Option<usize>]) -> Res
 }
 
 /// Reads from a file that may be damaged: for some damages the decoder has a panic instead of an
-/// error, of which `nonsense` is told.
+/// error, of which `nonsense` says what it means.
 fn guard<T, E: Display>(
     key: &str,
     nonsense: &str,
@@ -236,19 +247,18 @@ fn positions(raw: &RawFile, schema: &SchemaRef, work: &Work) -> Result<Vec<Optio
         } else if !convert::takes(field.data_type(), column.column_type)
             && !convert::takes_by_form(field.data_type(), column)
         {
+            if raw.others.is_trial() {
+                return Err(advice::Mistyped.into());
+            }
+            let found = field.data_type();
+            // What is not shown need not be tried.
+            let advice = match lines.len() < LINES {
+                true => advice::of_type(found, &advice::Tried::new(raw, column, work)),
+                false => String::new(),
+            };
             lines.push(format!(
-                "column {:?} is of type {} in the file, and {} in the contract: {}",
-                column.name,
-                field.data_type(),
-                column.column_type,
-                advice::of_type(
-                    field.data_type(),
-                    advice::Tried {
-                        file: raw,
-                        column,
-                        work
-                    }
-                )
+                "column {:?} is of type {found} in the file, and {} in the contract: {advice}",
+                column.name, column.column_type
             ));
         }
     }

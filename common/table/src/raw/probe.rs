@@ -15,7 +15,7 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{RowSelection, RowSelector};
 
 use super::values::Spelling;
-use super::{Compression, Format, RawFile, Reads, Wanted, convert, csv, format, int96, unreadable};
+use super::{Compression, Format, RawFile, Wanted, convert, csv, format, int96, unreadable};
 use crate::dataset::{ColumnContract, ColumnType, Csv, Dataset, Encoding, Form, Labels};
 use crate::parts::file::ParquetFile;
 use catalog::manifest::Role;
@@ -100,10 +100,7 @@ impl Found {
             keep_nan: false,
             quarantine: false,
             spelling: match self.data_type {
-                None => Spelling {
-                    decimal: dialect.decimal,
-                    thousands: dialect.thousands,
-                },
+                None => Spelling::of(dialect),
                 Some(_) => Spelling::PLAIN,
             },
             form: form.cloned(),
@@ -362,18 +359,12 @@ fn of_csv(raw: &RawFile, compression: Compression) -> Result<Vec<Found>> {
 }
 
 fn raw(path: &Path, key: &str, dialect: &Csv) -> RawFile {
-    RawFile {
-        key: key.to_owned(),
-        path: path.to_owned(),
-        dataset: Arc::new(Dataset {
-            csv: dialect.clone(),
-            ..Dataset::new(Vec::new())
-        }),
-        labels: Labels::Optional,
-        pinned: false,
-        decisive: Vec::new(),
-        reads: Reads::default(),
-    }
+    let dataset = Dataset {
+        csv: dialect.clone(),
+        ..Dataset::new(Vec::new())
+    };
+    let (key, path) = (key.to_owned(), path.to_owned());
+    RawFile::new(key, path, Arc::new(dataset), Labels::Optional)
 }
 
 /// The dialect in which the first rows of a CSV file are a table of the most columns; `None` of a

@@ -37,15 +37,7 @@ pub(super) fn contract() -> Arc<Dataset> {
 
 pub(super) fn file(path: &Path, dataset: &Arc<Dataset>, labels: Labels) -> RawFile {
     let key = format!("train/{}", path.file_name().unwrap().to_str().unwrap());
-    RawFile {
-        key,
-        path: path.to_owned(),
-        dataset: dataset.clone(),
-        labels,
-        pinned: false,
-        decisive: Vec::new(),
-        reads: Reads::default(),
-    }
+    RawFile::new(key, path.to_owned(), dataset.clone(), labels)
 }
 
 /// The rows and counts of a file; a breach is an error.
@@ -141,10 +133,7 @@ fn rows_come_in_the_order_and_the_types_of_the_contract() {
         Summary {
             rows: 20_000,
             kept: 20_000,
-            unlabelled: 0,
-            quarantined: 0,
-            violations: Vec::new(),
-            not_finite: vec![]
+            ..Summary::default()
         }
     );
     assert!(batches.len() > 2, "a file is read in batches");

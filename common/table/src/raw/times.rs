@@ -77,17 +77,15 @@ pub async fn times(raw: &Store, file: &Object, dataset: &Dataset, work: &Work) -
             .columns
             .iter()
             .map(|column| column.role == Role::Time);
+        let columns = Some(places.collect());
+        let path = local.path().to_owned();
         let rows = RawFile {
-            key,
-            path: local.path().to_owned(),
             reads: Reads {
-                columns: Some(places.collect()),
+                columns,
                 batch_rows: None,
             },
-            dataset: of_time,
-            labels: Labels::Optional,
             pinned: true,
-            decisive: Vec::new(),
+            ..RawFile::new(key, path, of_time, Labels::Optional)
         };
         let mut range = None;
         for batch in rows.checked(work, |_| Ok(None))? {

@@ -11,7 +11,7 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 
 use super::Notes;
 use crate::dataset::rule::{self, Breach};
-use crate::dataset::{ColumnType, Form};
+use crate::dataset::{ColumnType, Csv, Form};
 
 /// Floats hold every whole number below this, and only some of those from here on: what is read
 /// from a float may have been another number.
@@ -27,6 +27,14 @@ pub(super) struct Spelling {
 }
 
 impl Spelling {
+    /// As CSV files have it.
+    pub(super) fn of(csv: &Csv) -> Self {
+        Self {
+            decimal: csv.decimal,
+            thousands: csv.thousands,
+        }
+    }
+
     /// With a point, and no groups.
     pub(super) const PLAIN: Self = Self {
         decimal: '.',

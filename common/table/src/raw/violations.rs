@@ -33,7 +33,7 @@ pub fn quarantine_schema(dataset: &Dataset) -> SchemaRef {
 
 /// What a breach is called in counts: the key of the contract that it breaks, or what its value
 /// can't be.
-pub(super) fn rule(breach: &Breach) -> &'static str {
+fn rule_name(breach: &Breach) -> &'static str {
     match breach {
         Breach::Null | Breach::NanAsNull => "nullable",
         Breach::NotANumber => "nan",
@@ -120,14 +120,14 @@ impl Violations {
     ) -> Result<(BooleanArray, Option<RecordBatch>)> {
         let kept = kept(chunk, keep, &found);
         found.sort_by(|one, other| {
-            let place = |found: &Found| (found.row, found.column, rule(&found.breach));
+            let place = |found: &Found| (found.row, found.column, rule_name(&found.breach));
             place(one).cmp(&place(other))
         });
         // A row that is left out passes nowhere.
         found.retain(|found| found.action == OnViolation::QuarantineRow || kept.value(found.row));
         for found in &found {
             let is_quarantined = found.action == OnViolation::QuarantineRow;
-            let count = (found.column, rule(&found.breach), is_quarantined);
+            let count = (found.column, rule_name(&found.breach), is_quarantined);
             *self.counts.entry(count).or_default() += 1;
         }
         found.retain(|found| found.action == OnViolation::QuarantineRow);
@@ -196,7 +196,7 @@ fn quarantine(
             Arc::new(rows.map(Some).collect::<Int64Array>()),
             Arc::new(lines.collect::<Int64Array>()),
             texts(&column),
-            texts(&|found| Some(rule(&found.breach).to_owned())),
+            texts(&|found| Some(rule_name(&found.breach).to_owned())),
             texts(&value),
             take(&raw, &places, None)?,
         ],

@@ -13,6 +13,7 @@ use super::*;
 
 mod advice;
 mod csv;
+mod files;
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures");
 
@@ -107,8 +108,13 @@ async fn columns_of_any_writer_hold_the_values_that_pandas_reads() {
     }
 }
 
-/// A contract of an id, a label and the column `c`, and a file with it.
+/// A contract of an id, a label and the column `c`, and two files with it.
 fn with_c(column: Value, array: ArrayRef) -> Bench {
+    with_each(column, [array.clone(), array])
+}
+
+/// The same with another column `c` in each file.
+fn with_each(column: Value, arrays: [ArrayRef; 2]) -> Bench {
     let bench = bench(&[]);
     let mut all = json!([
         {"name": "id", "type": "int64", "role": "id"},
@@ -120,19 +126,13 @@ fn with_c(column: Value, array: ArrayRef) -> Bench {
         .extend(column.as_object().unwrap().clone());
     all.as_array_mut().unwrap().push(c);
     bench.configure("dataset.json", &json!({"columns": all}).to_string());
-    let ids = |first: i64| -> ArrayRef {
-        Arc::new(Int64Array::from_iter_values(
-            first..first + array.len() as i64,
-        ))
-    };
-    let labels: ArrayRef = Arc::new(Int64Array::from_iter_values(
-        (0..array.len() as i64).map(|i| i % 2),
-    ));
-    for (index, first) in [1, 1_001].into_iter().enumerate() {
+    for (index, array) in arrays.into_iter().enumerate() {
+        let (first, rows) = (1 + 1_000 * index as i64, array.len() as i64);
+        let whole = |values: Vec<i64>| -> ArrayRef { Arc::new(Int64Array::from(values)) };
         let columns = [
-            ("id", ids(first)),
-            ("y", labels.clone()),
-            ("c", array.clone()),
+            ("id", whole((first..first + rows).collect())),
+            ("y", whole((0..rows).map(|row| row % 2).collect())),
+            ("c", array),
         ];
         let rows = RecordBatch::try_from_iter_with_nullable(
             columns.map(|(name, array)| (name, array, true)),

@@ -89,6 +89,19 @@ fn what_breaks_the_contract_is_named_with_its_first_row_and_value() {
 }
 
 #[test]
+fn a_dialect_that_other_files_refuse_is_not_advised() {
+    let desk = desk();
+    desk.csv(
+        "raw/train/b.csv",
+        "id,spent,seen_at,churned\n1000,\"1,5\",2025-01-01,no\n",
+    );
+    let report = desk.check("raw").unwrap();
+    let broken = report.files[1].broken.clone().unwrap();
+    let refused = "; \"csv\": {\"decimal\": \",\"} in dataset.json refuses train/a.csv)";
+    assert!(broken.contains(refused), "{broken}");
+}
+
+#[test]
 fn rows_and_files_that_are_there_twice_are_found_across_files() {
     let desk = desk();
     desk.csv("raw/train/b.csv", &rows(1000, ""))

@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use chrono::{Days, NaiveDate};
 
-use super::HoldoutRule;
+use super::{Dataset, HoldoutRule};
+use runtime::failure::Failure;
 
 /// What is held out of a data version.
 ///
@@ -33,6 +34,20 @@ impl HoldoutSetting {
             Self::Fixed(rule) => rule.is_of_time(),
             Self::DaysBefore(_) => true,
         }
+    }
+
+    /// Checks that the columns of a contract allow it.
+    ///
+    /// # Errors
+    /// `after` for data without a column of time: exit 2.
+    pub fn check(self, dataset: &Dataset) -> anyhow::Result<()> {
+        if !self.is_of_time() || dataset.time().is_some() {
+            return Ok(());
+        }
+        Err(Failure::usage(format!(
+            "the holdout {self} needs a column with the role time, and dataset.json has none: use \
+             first-shard or fraction=0.1"
+        )))
     }
 
     /// The rule of a data version whose rows end with a date; `None` where it needs the date, and

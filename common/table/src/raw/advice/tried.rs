@@ -1,34 +1,74 @@
-//! A change of the contract, tried on the file that it is for: a message shows one value, and what
+//! A change of the contract, tried on the files that it is for: a message shows one value, and what
 //! takes that one may refuse others, whose advice would lead back.
 
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::error::Error;
+use std::fmt;
 use std::sync::Arc;
 
 use anyhow::Result;
+use arrow::array::{Array, AsArray};
+use arrow::datatypes::{DataType, Float64Type};
 
-use super::{is_csv, loses_format, typed};
+use super::remedy::{Line, Refused, Rounds};
+use super::types::{loses_format, typed};
+use super::{NULL_TEXTS, is_whole};
 use crate::dataset::rule::Breach;
 use crate::dataset::{ColumnContract, ColumnType, Csv, Form};
-use crate::raw::{Chunks, RawFile, Reads};
+use crate::raw::others::Others;
+use crate::raw::{Chunks, Misfit, RawFile, Reads, convert, parquet, values};
 use runtime::work::Work;
 
-/// Gives a column another type.
-fn of_type(other: ColumnType) -> impl FnOnce(&mut ColumnContract, &mut Csv) {
-    move |column, _| {
-        if loses_format(column, other) {
-            column.format = None;
-        }
-        column.column_type = other;
+/// A column of a type that no value of the contract's type can have, of a file on which a change is
+/// tried.
+#[derive(Debug)]
+pub(in crate::raw) struct Mistyped;
+
+impl fmt::Display for Mistyped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a column is of another type than the contract's")
     }
 }
 
-/// What a change has to leave as it is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Reach {
-    /// The values of the column.
-    Column,
-    /// Those of all columns, which a dialect is for.
-    File,
+impl Error for Mistyped {}
+
+/// A change of the contract, for one column.
+#[derive(Clone, Debug)]
+pub(super) enum Change {
+    Type(ColumnType),
+    Form(Form),
+    /// Of all CSV files, and whether the column may be null then.
+    Dialect {
+        csv: Csv,
+        nullable: bool,
+    },
+}
+
+impl Change {
+    fn apply(&self, column: &mut ColumnContract, csv: &mut Csv) {
+        match self {
+            Self::Type(other) => {
+                if loses_format(column, *other) {
+                    column.format = None;
+                }
+                column.column_type = *other;
+            }
+            Self::Form(form) => column.format = Some(form.clone()),
+            Self::Dialect {
+                csv: other,
+                nullable,
+            } => {
+                csv.clone_from(other);
+                column.nullable |= *nullable;
+            }
+        }
+    }
+
+    /// Whether the values of other columns change too.
+    fn is_of_file(&self) -> bool {
+        matches!(self, Self::Dialect { .. })
+    }
 }
 
 /// The row of a value, and its column: [`OWN`] for the one that is tried, others from 1 on.
@@ -37,123 +77,312 @@ type Place = (u64, usize);
 const OWN: usize = 0;
 
 /// A column of a file that breaks its contract.
-#[derive(Clone, Copy)]
 pub(in crate::raw) struct Tried<'a> {
-    pub(in crate::raw) file: &'a RawFile,
-    pub(in crate::raw) column: &'a ColumnContract,
-    pub(in crate::raw) work: &'a Work,
+    pub(super) file: &'a RawFile,
+    pub(super) column: &'a ColumnContract,
+    work: &'a Work,
+    /// Lines that would help this file, and that another one refuses.
+    refused: RefCell<Vec<Refused>>,
+    /// Whether anything was tried on other files.
+    asks_others: Cell<bool>,
 }
 
-impl Tried<'_> {
-    /// The line of the contract that gives the column the first of these types that its role allows
-    /// and that takes all rows of a breach.
-    pub(super) fn first(&self, types: &[ColumnType], of: &Breach) -> Option<String> {
-        let others = types.iter().filter(|of| **of != self.column.column_type);
-        let mut lines = others.filter_map(|other| Some((*other, typed(self.column, *other)?)));
-        lines.find_map(|(other, line)| self.takes(other, of).then_some(line))
+impl<'a> Tried<'a> {
+    pub(in crate::raw) fn new(
+        file: &'a RawFile,
+        column: &'a ColumnContract,
+        work: &'a Work,
+    ) -> Self {
+        Self {
+            file,
+            column,
+            work,
+            refused: RefCell::default(),
+            asks_others: Cell::default(),
+        }
     }
 
-    /// Whether a type takes every row that the contract's takes, and all rows of a breach.
-    pub(super) fn takes(&self, other: ColumnType, of: &Breach) -> bool {
-        self.improves(Reach::Column, Some(of), of_type(other))
+    /// On how many of how many files advice was tried, where those are not all.
+    pub(super) fn bounded(&self) -> Option<(usize, usize)> {
+        self.file
+            .others
+            .bounded()
+            .filter(|_| self.asks_others.get())
+    }
+
+    pub(super) fn refused(&self) -> Vec<Refused> {
+        self.refused.borrow().clone()
+    }
+
+    /// The line of the contract that gives the column the first of these types that its role allows
+    /// and that takes all rows of a breach.
+    pub(super) fn first(&self, types: &[ColumnType], of: &Breach) -> Option<Line> {
+        let others = types.iter().filter(|of| **of != self.column.column_type);
+        let mut lines = others.filter_map(|other| Some((*other, typed(self.column, *other)?)));
+        lines.find_map(|(other, text)| {
+            let takes = self.takes(&Change::Type(other), &text, Some(of));
+            takes.then(|| Line {
+                text,
+                rounds: match (self.rounds(other), of) {
+                    (false, _) => Rounds::None,
+                    (true, Breach::Beyond | Breach::Ambiguous) => Rounds::Them,
+                    (true, _) => Rounds::Large,
+                },
+            })
+        })
+    }
+
+    /// Whether a change takes every row that the contract takes, in the file and in the others; of
+    /// a breach, all of its rows too. A line of the contract that another file refuses is kept.
+    pub(super) fn takes(&self, change: &Change, line: &str, of: Option<&Breach>) -> bool {
+        let is_other = |place: Place, found: &Breach| place.1 != OWN || of != Some(found);
+        // Not of a file that can't be read once more: another message names that.
+        if !self.improves(self.file, change, is_other).unwrap_or(false) {
+            return false;
+        }
+        let Some(by) = self.refusing(change, of.is_some()) else {
+            return true;
+        };
+        if of.is_some() {
+            self.refuse(line, by);
+        }
+        false
     }
 
     /// Whether a type takes every row of a file whose column is of a type that no value of the
-    /// contract's can have.
-    pub(super) fn takes_all(&self, other: ColumnType) -> bool {
-        let misfits = self.misfits(Reach::Column, of_type(other));
-        misfits.is_ok_and(|mut misfits| misfits.next().is_none())
+    /// contract's can have, and of the others.
+    pub(super) fn takes_all(&self, other: ColumnType, line: &str) -> bool {
+        let change = Change::Type(other);
+        let is_whole = self.improves(self.file, &change, |_, _| false);
+        if !is_whole.unwrap_or(false) {
+            return false;
+        }
+        let refusing = self.refusing(&change, true);
+        if let Some(by) = refusing {
+            self.refuse(line, by);
+        }
+        refusing.is_none()
     }
 
-    /// Whether a form takes every row that the contract takes; of a breach, all of its rows too.
-    pub(super) fn takes_form(&self, form: &Form, of: Option<&Breach>) -> bool {
-        let change = |column: &mut ColumnContract, _: &mut Csv| column.format = Some(form.clone());
-        self.improves(Reach::Column, of, change)
+    /// Whether other files refuse a type as they are.
+    pub(super) fn is_refused_by_others(&self, other: ColumnType) -> bool {
+        self.refusing(&Change::Type(other), true).is_some()
     }
 
-    /// Whether a dialect takes every row that the contract takes; of a breach of this column, all
-    /// of its rows too.
-    pub(super) fn takes_dialect(&self, change: impl FnOnce(&mut Csv), of: Option<&Breach>) -> bool {
-        self.improves(Reach::File, of, |_, csv| change(csv))
+    fn refuse(&self, line: &str, by: &str) {
+        let refused = Refused {
+            line: line.to_owned(),
+            by: by.to_owned(),
+        };
+        let mut all = self.refused.borrow_mut();
+        if !all.contains(&refused) {
+            all.push(refused);
+        }
     }
 
-    /// Not of a file that can't be read once more: another message names that.
+    /// Another file that does not take a change. What has a line of its own there is another
+    /// matter, unless the change is to be the `last` one of this column.
+    fn refusing(&self, change: &Change, last: bool) -> Option<&str> {
+        self.asks_others.set(true);
+        let dataset = &self.file.dataset;
+        // Nobody knows here which rows are kept.
+        let filters = dataset.filter.is_some() || dataset.train_filter.is_some();
+        let is_last = last && !filters && !change.is_of_file();
+        let may_stay = |place: Place, found: &Breach| {
+            let needs_file = matches!(found, Breach::Null | Breach::Inexact | Breach::NotText);
+            !is_last || place.1 != OWN || needs_file
+        };
+        let name = format!("{:?} {is_last} {change:?}", self.column.name);
+        self.file
+            .others
+            .refusing(&self.file.key, &name, |key, path| {
+                let file = RawFile {
+                    key: key.to_owned(),
+                    path: path.to_owned(),
+                    ..self.file.clone()
+                };
+                if change.is_of_file() && !file.is_csv() {
+                    return true;
+                }
+                let improves = self.improves(&file, change, may_stay);
+                improves.unwrap_or_else(|error| !error.is::<Mistyped>())
+            })
+    }
+
+    /// Whether a changed contract has a place for every value of a file, but for those that
+    /// `may_stay` as they are, which have none now.
     fn improves(
         &self,
-        reach: Reach,
-        of: Option<&Breach>,
-        change: impl FnOnce(&mut ColumnContract, &mut Csv),
-    ) -> bool {
-        let tried = || -> Result<bool> {
-            let mut before = self.misfits(reach, |_, _| {})?;
-            let mut value_before = before.next().transpose()?;
-            for after in self.misfits(reach, change)? {
-                let (place, found) = after?;
-                while value_before
-                    .as_ref()
-                    .is_some_and(|(other, _)| *other < place)
-                {
-                    value_before = before.next().transpose()?;
-                }
-                let is_of = place.1 == OWN && of == Some(&found);
-                match &value_before {
-                    // It has a line of its own, and needs another change too.
-                    Some((other, breach)) if *other == place && found == *breach && !is_of => {}
-                    _ => return Ok(false),
-                }
-            }
-            Ok(true)
+        file: &RawFile,
+        change: &Change,
+        may_stay: impl Fn(Place, &Breach) -> bool,
+    ) -> Result<bool> {
+        let mut before = match self.misfits(file, change, false) {
+            Err(error) if error.is::<Mistyped>() => None,
+            before => Some(before?),
         };
-        tried().unwrap_or(false)
+        let mut next = || before.as_mut().and_then(Iterator::next).transpose();
+        let mut value_before = next()?;
+        for after in self.misfits(file, change, true)? {
+            let (place, found) = after?;
+            while value_before
+                .as_ref()
+                .is_some_and(|(other, _)| *other < place)
+            {
+                value_before = next()?;
+            }
+            match &value_before {
+                // It has a line of its own, and needs another change too.
+                Some((other, breach))
+                    if *other == place && found == *breach && may_stay(place, &found) => {}
+                _ => return Ok(false),
+            }
+        }
+        Ok(true)
     }
 
-    /// The values that a changed contract has no place for, by row, ascending.
+    /// The values that a contract, changed or not, has no place for, by row, ascending.
     fn misfits(
         &self,
-        reach: Reach,
-        change: impl FnOnce(&mut ColumnContract, &mut Csv),
-    ) -> Result<impl Iterator<Item = Result<(Place, Breach)>>> {
-        let mut dataset = (*self.file.dataset).clone();
+        file: &RawFile,
+        change: &Change,
+        changed: bool,
+    ) -> Result<impl Iterator<Item = Result<(Place, Breach)>> + use<>> {
+        let of_file = change.is_of_file();
+        let trial = self.trial(file, of_file, changed.then_some(change));
         let is_it = |column: &ColumnContract| column.name == self.column.name;
-        let is_tried = |column: &ColumnContract| reach == Reach::File || is_it(column);
-        // Without a header the other columns say where this one is.
-        if !is_csv(self.file) || dataset.csv.header {
-            dataset.columns.retain(is_tried);
-        }
-        let at = dataset.columns.iter().position(is_it);
-        if let Some(at) = at {
-            change(&mut dataset.columns[at], &mut dataset.csv);
-        }
-        let file = RawFile {
-            dataset: Arc::new(dataset),
-            reads: Reads::default(),
-            ..self.file.clone()
-        };
-        let chunks: Chunks = file.chunks(self.work)?.0;
+        let at = trial.dataset.columns.iter().position(is_it);
+        let wanted = trial.wanted();
+        let chunks: Chunks = trial.chunks(self.work)?.0;
         let mut first = 0;
         Ok(chunks.flat_map(move |chunk| {
             let chunk = match chunk {
                 Ok(chunk) => chunk,
                 Err(error) => return vec![Err(error)],
             };
-            let misfits = chunk.misfits.into_iter();
-            let tried = misfits.filter(|of| reach == Reach::File || Some(of.column) == at);
-            // NaN is null in every type.
-            let broken = tried.filter(|of| of.breach != Breach::NanAsNull);
-            // A conversion in two passes notes each value once.
-            let by_place: HashMap<Place, Breach> = broken
-                .map(|of| {
-                    let column = match Some(of.column) == at {
-                        true => OWN,
-                        false => of.column + 1,
-                    };
-                    ((first + of.row as u64, column), of.breach)
-                })
-                .collect();
+            let place = |row: usize, column: usize| {
+                let column = match Some(column) == at {
+                    true => OWN,
+                    false => column + 1,
+                };
+                (first + row as u64, column)
+            };
+            let mut by_place: HashMap<Place, Breach> = HashMap::new();
+            // Texts become null by a dialect alone.
+            let may_be_null = |column: usize| !of_file || wanted[column].nullable;
+            for (column, array) in chunk.batch.columns().iter().enumerate() {
+                if !may_be_null(column) && array.null_count() > 0 {
+                    let nulls = (0..array.len()).filter(|row| array.is_null(*row));
+                    by_place.extend(nulls.map(|row| (place(row, column), Breach::Null)));
+                }
+            }
+            // A conversion in two passes notes each value once, and null takes its place.
+            for of in chunk.misfits {
+                let at = place(of.row, of.column);
+                match of.breach {
+                    _ if !of_file && at.1 != OWN => {}
+                    // NaN is null in every type.
+                    Breach::NanAsNull => drop(by_place.remove(&at)),
+                    breach => drop(by_place.insert(at, breach)),
+                }
+            }
             let mut found: Vec<(Place, Breach)> = by_place.into_iter().collect();
             found.sort_unstable();
             first += chunk.batch.num_rows() as u64;
             found.into_iter().map(Ok).collect()
         }))
     }
+
+    /// A file with the column alone, or with all of them, and a change of the contract.
+    fn trial(&self, file: &RawFile, all: bool, change: Option<&Change>) -> RawFile {
+        let mut dataset = (*file.dataset).clone();
+        let is_it = |column: &ColumnContract| column.name == self.column.name;
+        // Without a header the other columns say where this one is.
+        if !all && (!file.is_csv() || dataset.csv.header) {
+            dataset.columns.retain(is_it);
+        }
+        if let (Some(change), Some(at)) = (change, dataset.columns.iter().position(is_it)) {
+            change.apply(&mut dataset.columns[at], &mut dataset.csv);
+        }
+        RawFile {
+            dataset: Arc::new(dataset),
+            reads: Reads::default(),
+            others: Others::trial(),
+            ..file.clone()
+        }
+    }
+
+    /// Whether numbers of the file become others as floats of a type that takes them: texts and
+    /// decimals do, and other numbers are taken only where they are exact.
+    pub(super) fn rounds(&self, other: ColumnType) -> bool {
+        if other != ColumnType::Float64 {
+            return false;
+        }
+        let is_rounded = match self.file.is_csv() {
+            true => is_whole(self.column.column_type),
+            false => {
+                let found = parquet::type_of(self.file, &self.column.name);
+                found.is_ok_and(|found| found.as_ref().is_some_and(convert::is_decimal))
+            }
+        };
+        let large = |value: f64| value.abs() >= values::WHOLE_FLOATS as f64;
+        is_rounded
+            && self.any(other, |found| {
+                let floats = found.as_primitive::<Float64Type>();
+                floats.iter().flatten().any(large)
+            })
+    }
+
+    /// Whether any batch of the column, read as another type, is as asked.
+    fn any(&self, other: ColumnType, is: impl Fn(&dyn Array) -> bool) -> bool {
+        let trial = self.trial(self.file, false, Some(&Change::Type(other)));
+        let columns = &trial.dataset.columns;
+        let at = columns.iter().position(|of| of.name == self.column.name);
+        let (Some(at), Ok((chunks, _))) = (at, trial.chunks(self.work)) else {
+            return false;
+        };
+        let mut batches = chunks.map_while(Result::ok);
+        batches.any(|chunk| is(chunk.batch.column(at)))
+    }
+
+    /// The first texts of a column of texts that are no values of the contract's type: one that
+    /// stands for null, and another one.
+    pub(super) fn strays(&self) -> Strays {
+        let found = RefCell::new(Strays::default());
+        let wanted = self.trial(self.file, false, None).wanted();
+        let Some(wanted) = wanted.into_iter().next() else {
+            return Strays::default();
+        };
+        self.any(ColumnType::Utf8, |texts| {
+            if *texts.data_type() != DataType::Utf8 {
+                return true;
+            }
+            let texts = texts.as_string::<i32>();
+            let mut misfits: Vec<Misfit> = Vec::new();
+            wanted.texts(texts, &mut misfits);
+            let mut found = found.borrow_mut();
+            for misfit in misfits {
+                let text = texts.value(misfit.row);
+                let kind = match misfit.breach == Breach::NanAsNull || is_null(text) {
+                    true => &mut found.null,
+                    false => &mut found.other,
+                };
+                kind.get_or_insert_with(|| text.to_owned());
+            }
+            found.other.is_some()
+        });
+        found.into_inner()
+    }
+}
+
+/// Whether programs write a text for a value that is missing.
+pub(super) fn is_null(text: &str) -> bool {
+    text.is_empty() || NULL_TEXTS.contains(&text.to_ascii_lowercase().as_str())
+}
+
+/// Texts among numbers.
+#[derive(Default)]
+pub(super) struct Strays {
+    pub(super) null: Option<String>,
+    pub(super) other: Option<String>,
 }

@@ -37,7 +37,7 @@ impl<'a> About<'a> {
     /// The line of the contract that reads the file.
     fn encoded(&self, encoding: &str) -> String {
         let line = format!("\"csv\": {{\"encoding\": \"{encoding}\"}}");
-        format!("{} it", advice::takes_line(self.pinned, &line))
+        format!("{} it", advice::accepts(self.pinned, &line))
     }
 }
 
@@ -203,7 +203,7 @@ fn source(about: &About<'_>, error: io::Error) -> anyhow::Error {
     let key = about.key;
     let inner = error.get_ref();
     if let Some(wrong) = inner.and_then(|inner| inner.downcast_ref::<Undecodable>()) {
-        let takes = advice::takes_line(about.pinned, "another \"encoding\" of \"csv\"");
+        let takes = advice::accepts(about.pinned, "another \"encoding\" of \"csv\"");
         return Failure::contract(format!(
             "{key}, line {}: {}\n{takes} it; if the file was cut, deliver it again",
             wrong.line, wrong.what

@@ -11,9 +11,9 @@ async fn whole_numbers_that_no_type_holds_are_to_be_written_otherwise() {
     for column_type in ["bool", "int32", "int64", "float32", "float64"] {
         let [training, scoring] = refusals(json!({"type": column_type}), array.clone()).await;
         let ways = format!(
-            "the first in row 2: {LARGE} (write the column as text (pandas: astype(str)) with \
-             \"type\": \"utf8\" in dataset.json or as floats, which rounds them (pandas: \
-             astype(\"float64\")) with \"type\": \"float64\" in dataset.json)"
+            "the first in row 2: {LARGE} (write the column as text in every file (pandas: \
+             astype(str)) with \"type\": \"utf8\" in dataset.json or as floats in every file, which \
+             rounds them (pandas: astype(\"float64\")) with \"type\": \"float64\" in dataset.json)"
         );
         assert!(training.contains(&ways), "{column_type}: {training}");
         let trained = "as text (pandas: astype(str)) for a model trained with \"type\": \"utf8\"";

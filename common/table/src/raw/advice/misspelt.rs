@@ -1,0 +1,196 @@
+//! What to do about texts that can't be read as their column's type.
+
+use super::nullable;
+use super::remedy::{Line, Remedy, with};
+use super::tried::{Change, Tried, is_null};
+use super::types::typed;
+use crate::dataset::rule::Breach;
+use crate::dataset::{ColumnType, Csv, Form, Labels};
+use crate::raw::values;
+use catalog::manifest::Role;
+
+/// `example` is the first of them, in quotes.
+pub(super) fn remedies(tried: &Tried<'_>, example: &str) -> Vec<Remedy> {
+    let Tried { column, file, .. } = tried;
+    let write = |text: &str| Remedy::Write(text.to_owned());
+    let text = example.trim_matches('"');
+    if text.trim() != text {
+        return vec![write("write values without spaces around them")];
+    }
+    // Digits of a date may be whole numbers in the file.
+    let as_text = || tried.first(&[ColumnType::Utf8, ColumnType::Int64], &Breach::Misspelt);
+    if is_null(text)
+        && let Some(of_null) = of_null(tried, text)
+    {
+        let as_text = (!file.is_csv()).then(as_text).flatten();
+        let as_text = as_text.map(|line| Remedy::Accepts(vec![line]));
+        return of_null.into_iter().chain(as_text).collect();
+    }
+    if text == column.name {
+        return vec![write(
+            "this is the header again: when you join files, keep only the first header",
+        )];
+    }
+    let as_text = as_text();
+    let spelt = |of: Option<&Breach>| -> Vec<String> {
+        match column.column_type {
+            ColumnType::Date | ColumnType::Timestamp | ColumnType::TimestampTz => {
+                let forms = Form::of(text, column.column_type).into_iter();
+                let lines = forms.map(|form| (format!("\"format\": \"{form}\""), form));
+                let takes = |(line, form): &(String, Form)| {
+                    tried.takes(&Change::Form(form.clone()), line, of)
+                };
+                let lines = lines.filter(takes).take(2);
+                lines.map(|(line, _)| line).collect()
+            }
+            _ if file.is_csv() => numbers(tried, text, of),
+            _ => Vec::new(),
+        }
+    };
+    let all = spelt(Some(&Breach::Misspelt));
+    if !all.is_empty() {
+        let lines = all.into_iter().map(Line::exact).chain(as_text);
+        return vec![Remedy::Accepts(lines.collect())];
+    }
+    let as_text = as_text.map(|line| Remedy::Accepts(vec![line]));
+    let some = spelt(None);
+    if !some.is_empty() {
+        let some = [Remedy::AcceptsSome(some)].into_iter();
+        return some.chain(as_text).collect();
+    }
+    let form = match file.is_csv() {
+        true => file.dataset.csv.form(column),
+        false => column.format.as_ref(),
+    };
+    if let Some(form) = form {
+        let write = [Remedy::Write(format!("write it in the form {form}"))].into_iter();
+        return write.chain(as_text).collect();
+    }
+    let other = |other: ColumnType| {
+        let line = typed(column, other)?;
+        let takes = tried.takes(&Change::Type(other), &line, Some(&Breach::Misspelt));
+        takes.then(|| Remedy::accepts(line))
+    };
+    let (write, contract) = match column.column_type {
+        ColumnType::Timestamp if chrono::DateTime::parse_from_rfc3339(text).is_ok() => {
+            match other(ColumnType::TimestampTz) {
+                Some(zoned) => (None, Some(zoned)),
+                None => (
+                    Some("write a clock reading as 2024-12-31T23:59:59"),
+                    as_text,
+                ),
+            }
+        }
+        ColumnType::TimestampTz if values::reading(text).is_some() => (
+            Some("write an instant with its offset, such as 2024-12-31T23:59:59Z"),
+            other(ColumnType::Timestamp).or(as_text),
+        ),
+        ColumnType::Date => (Some("write a date as 2024-12-31"), as_text),
+        ColumnType::Timestamp => (
+            Some("write a clock reading as 2024-12-31T23:59:59"),
+            as_text,
+        ),
+        ColumnType::TimestampTz => (Some("write an instant as 2024-12-31T23:59:59Z"), as_text),
+        ColumnType::Bool => (Some("write true, false, 1 or 0"), as_text),
+        _ => (None, as_text),
+    };
+    let write = write.map(|text| Remedy::Write(text.to_owned()));
+    write.into_iter().chain(contract).collect()
+}
+
+/// What to do about a text that programs write for null; `None` where the column has no null.
+fn of_null(tried: &Tried<'_>, text: &str) -> Option<Vec<Remedy>> {
+    let Tried { column, file, .. } = tried;
+    let more = nullable(column);
+    let has_nulls = match column.role {
+        Role::Target => file.labels != Labels::Required,
+        Role::Weight => file.labels.may_lack(Role::Weight),
+        _ => column.nullable || more.is_some(),
+    };
+    if !has_nulls {
+        return None;
+    }
+    let write = |text: &str| match more {
+        Some(line) => format!("{text} {}", with(file.pinned, line)),
+        None => text.to_owned(),
+    };
+    if !file.is_csv() {
+        let write = write("write null as null and not as a text");
+        return Some(vec![Remedy::Write(write)]);
+    }
+    let write = Remedy::Write(write("write null as an empty field"));
+    // A list in place of that of the contract would lose its texts.
+    let mut csv = file.dataset.csv.clone();
+    csv.nulls.push(text.to_owned());
+    let listed: Vec<String> = csv.nulls.iter().map(|of| format!("{of:?}")).collect();
+    let nulls = format!("\"csv\": {{\"nulls\": [{}]}}", listed.join(", "));
+    let line = match more {
+        Some(nullable) => format!("{nulls} with {nullable}"),
+        None => nulls,
+    };
+    let change = Change::Dialect {
+        csv,
+        nullable: more.is_some(),
+    };
+    let contract = match tried.takes(&change, &line, Some(&Breach::Misspelt)) {
+        true => Some(Remedy::accepts(line)),
+        false if tried.takes(&change, &line, None) => Some(Remedy::AcceptsSome(vec![line])),
+        false => None,
+    };
+    Some([write].into_iter().chain(contract).collect())
+}
+
+/// The dialects in which a text is a number, and every number of the file stays one; of a breach,
+/// all of its rows are numbers in them.
+fn numbers(tried: &Tried<'_>, text: &str, of: Option<&Breach>) -> Vec<String> {
+    let known = &tried.file.dataset.csv;
+    const DIALECTS: [(char, Option<char>); 10] = [
+        (',', None),
+        ('.', Some(',')),
+        (',', Some('.')),
+        ('.', Some(' ')),
+        (',', Some(' ')),
+        ('.', Some('\'')),
+        (',', Some('\'')),
+        ('.', Some('\u{a0}')),
+        (',', Some('\u{a0}')),
+        (',', Some('\u{202f}')),
+    ];
+    let mut found: Vec<String> = Vec::new();
+    let is_number = |(decimal, thousands): (char, Option<char>)| {
+        let number = values::Spelling { decimal, thousands }.plain(text);
+        number.is_some_and(|number| number.parse::<f64>().is_ok())
+    };
+    for (decimal, thousands) in DIALECTS {
+        if is_number((decimal, thousands)) {
+            let thousands = thousands.filter(|mark| text.contains(*mark));
+            // A text without a decimal mark says nothing of it.
+            let decimal = match text.contains(',') || thousands == Some(known.decimal) {
+                true => decimal,
+                false => known.decimal,
+            };
+            let dialect = (decimal, thousands);
+            let is_other = dialect != (known.decimal, known.thousands);
+            let mark = (decimal == ',' || decimal != known.decimal)
+                .then(|| format!("\"decimal\": \"{decimal}\""));
+            let groups = thousands.map(|mark| format!("\"thousands\": \"{mark}\""));
+            let settings: Vec<String> = mark.into_iter().chain(groups).collect();
+            let may_help = is_other && is_number(dialect) && !settings.is_empty();
+            let line = format!("\"csv\": {{{}}}", settings.join(", "));
+            let change = Change::Dialect {
+                csv: Csv {
+                    decimal,
+                    thousands,
+                    ..known.clone()
+                },
+                nullable: false,
+            };
+            if may_help && tried.takes(&change, &line, of) {
+                found.push(line);
+            }
+        }
+    }
+    found.dedup();
+    found.truncate(2);
+    found
+}

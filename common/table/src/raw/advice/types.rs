@@ -1,0 +1,185 @@
+//! What to do about a column of a type that no value of the contract's type can have, and which
+//! types a column may be given.
+
+use arrow::datatypes::DataType;
+
+use super::remedy::{Rounds, with};
+use super::tried::Tried;
+use super::{notes, nullable};
+use crate::dataset::{ColumnContract, ColumnType};
+use crate::raw::convert;
+use catalog::manifest::Role;
+
+/// How the column of a file may be written instead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    WithoutZone,
+    WithZone,
+    Text,
+    TextOfNumbers,
+    Numbers,
+    NumbersOfTexts,
+    Booleans,
+    Moments,
+    /// No type of the contract has such values.
+    AnyType,
+}
+
+impl Way {
+    fn said(self, tried: &Tried<'_>) -> String {
+        let Tried { file, column, .. } = tried;
+        let text = match self {
+            Self::WithoutZone => "write it without a time zone (pandas: dt.tz_localize(None))",
+            Self::WithZone => "write it with a time zone (pandas: dt.tz_localize(\"UTC\"))",
+            Self::Text => "write it as text",
+            Self::TextOfNumbers => "write it as text (pandas: astype(str))",
+            Self::Numbers => "write it as numbers",
+            Self::NumbersOfTexts => return numbers_of_texts(tried),
+            Self::Booleans => "write it as booleans",
+            Self::Moments => {
+                "write it as a time (pandas: pd.to_datetime with format=\"%Y%m%d\" or unit=\"s\")"
+            }
+            Self::AnyType if file.pinned => "write it as the contract says",
+            Self::AnyType => match column.role {
+                Role::Feature | Role::Ignored => {
+                    "write it as one of the contract's types, or remove it from dataset.json"
+                }
+                _ => "write it as one of the contract's types",
+            },
+        };
+        text.to_owned()
+    }
+}
+
+/// How to write texts as numbers: a program that converts them stops at those that are none.
+fn numbers_of_texts(tried: &Tried<'_>) -> String {
+    const WRITE: &str = "write it as numbers";
+    let Tried { file, column, .. } = tried;
+    let strays = tried.strays();
+    if let Some(text) = strays.other {
+        return format!("{WRITE}: {text:?} is no {}", column.column_type);
+    }
+    let Some(text) = strays.null else {
+        return format!("{WRITE} (pandas: pd.to_numeric)");
+    };
+    let write = format!(
+        "{WRITE}, with null in place of {text:?} (pandas: pd.to_numeric with errors=\"coerce\")"
+    );
+    match nullable(column) {
+        Some(nullable) => format!("{write} {}", with(file.pinned, nullable)),
+        None => write,
+    }
+}
+
+/// How to write such a column, and the type of the contract that may have its values.
+fn ways(found: &DataType, wanted: ColumnType) -> (Way, Option<ColumnType>) {
+    use ColumnType::{Bool, Date, Float64, Int64, TimestampTz, Utf8};
+    use DataType::{Boolean, Date32, Date64, Timestamp};
+    let of_zone = |has_zone: bool| match has_zone {
+        true => TimestampTz,
+        false => ColumnType::Timestamp,
+    };
+    match (found, wanted) {
+        (Timestamp(_, Some(_)), Date | ColumnType::Timestamp) => {
+            (Way::WithoutZone, Some(TimestampTz))
+        }
+        (Timestamp(_, None) | Date32 | Date64, TimestampTz) => {
+            (Way::WithZone, Some(ColumnType::Timestamp))
+        }
+        (Timestamp(_, zone), Utf8) => (Way::Text, Some(of_zone(zone.is_some()))),
+        (Date32 | Date64, Utf8) => (Way::Text, Some(Date)),
+        (Boolean, Utf8) => (Way::Text, Some(Bool)),
+        (number, Utf8) if number.is_integer() => (Way::TextOfNumbers, Some(Int64)),
+        (number, Utf8) if number.is_numeric() => (Way::TextOfNumbers, Some(Float64)),
+        (text, Bool) if convert::is_plain_text(text) => (Way::Booleans, Some(Utf8)),
+        (text, _) if convert::is_plain_text(text) => (Way::NumbersOfTexts, Some(Utf8)),
+        (number, Date | ColumnType::Timestamp | TimestampTz) if number.is_integer() => {
+            (Way::Moments, Some(Int64))
+        }
+        (Timestamp(_, zone), _) => (Way::Numbers, Some(of_zone(zone.is_some()))),
+        (Date32 | Date64, _) => (Way::Numbers, Some(Date)),
+        _ => (Way::AnyType, None),
+    }
+}
+
+/// What to do about a column of a type that no value of the contract's type can have.
+pub(in crate::raw) fn of_type(found: &DataType, tried: &Tried<'_>) -> String {
+    if let DataType::Dictionary(_, values) = found {
+        return of_type(values, tried);
+    }
+    let Tried { file, column, .. } = tried;
+    let (way, other) = ways(found, column.column_type);
+    let line = other.and_then(|other| {
+        let line = typed(column, other)?;
+        tried.takes_all(other, &line).then(|| {
+            let rounds = match tried.rounds(other) {
+                true => Rounds::Large,
+                false => Rounds::None,
+            };
+            (line, rounds.said())
+        })
+    });
+    let write = way.said(tried);
+    let advised = line.is_some();
+    let text = match line {
+        None => write,
+        Some((line, rounds)) if file.pinned => {
+            format!("{write}, or train a model with {line}{rounds}")
+        }
+        Some((line, rounds)) => format!(
+            "{write}, or give it {line} in dataset.json{}{rounds}",
+            cast(column, found)
+        ),
+    };
+    let notes = notes(tried, advised).into_iter();
+    [text]
+        .into_iter()
+        .chain(notes)
+        .collect::<Vec<_>>()
+        .join("; ")
+}
+
+/// A feature has to become a number.
+fn cast(column: &ColumnContract, found: &DataType) -> &'static str {
+    if column.role == Role::Feature && !found.is_numeric() && *found != DataType::Boolean {
+        " and compute a number from it in features.sql"
+    } else {
+        ""
+    }
+}
+
+/// The line of the contract that gives a column another type, if its role allows that.
+pub(super) fn typed(column: &ColumnContract, other: ColumnType) -> Option<String> {
+    use ColumnType::{Bool, Date, Float32, Float64, Int32, Int64, Timestamp, TimestampTz, Utf8};
+    let fits = match column.role {
+        Role::Id => !matches!(other, Float32 | Float64),
+        Role::Time => matches!(other, Date | Timestamp | TimestampTz),
+        // A float is a number to predict, and has no classes.
+        Role::Target if matches!(other, Float32 | Float64) => {
+            column.allowed.is_empty() && column.positive.is_none()
+        }
+        Role::Target => matches!(other, Bool | Int32 | Int64 | Utf8),
+        Role::Weight => matches!(other, Int32 | Int64 | Float32 | Float64),
+        Role::Feature | Role::Ignored => true,
+    };
+    // Without a list the classes are 0 and 1, and texts have none.
+    let lists = column.role == Role::Target
+        && (other == Utf8 || column.column_type == Bool && matches!(other, Int32 | Int64));
+    let listed = if lists {
+        " with every class in \"allowed\""
+    } else {
+        ""
+    };
+    let format = if loses_format(column, other) {
+        " without \"format\""
+    } else {
+        ""
+    };
+    fits.then(|| format!("\"type\": \"{other}\"{format}{listed}"))
+}
+
+/// Whether the column has a form that values of another type can't have.
+pub(super) fn loses_format(column: &ColumnContract, other: ColumnType) -> bool {
+    let format = column.format.as_ref();
+    format.is_some_and(|format| format.suits(other).is_err())
+}
