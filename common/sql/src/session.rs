@@ -32,6 +32,7 @@ mod exact;
 mod excerpt;
 mod fault;
 mod frame;
+mod joined;
 mod lineage;
 mod overflow;
 mod probe;
