@@ -12,6 +12,8 @@ use datafusion::common::{ScalarValue, plan_datafusion_err};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::FunctionRegistry;
 use datafusion::execution::context::SessionContext;
+use datafusion::functions::core::overlay;
+use datafusion::logical_expr::planner::ExprPlanner;
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
 };
@@ -20,12 +22,11 @@ use datafusion::physical_expr::expressions::Literal;
 
 use super::joined;
 
-/// The functions; `||` is one more.
-const FUNCTIONS: [&str; 10] = [
+/// The functions by name; those of [`planner`] are two more.
+const FUNCTIONS: [&str; 9] = [
     CONCAT,
     CONCAT_WS,
     LPAD,
-    "overlay",
     REGEXP_REPLACE,
     REPEAT,
     REPLACE,
@@ -65,11 +66,16 @@ pub(super) fn register(context: &SessionContext) -> Result<()> {
         let inner = context.udf(name)?;
         context.register_udf(ScalarUDF::from(Bounded { inner }));
     }
-    let inner = Arc::new(joined::function());
-    let planner = joined::Planner::new(ScalarUDF::from(Bounded { inner }));
-    let state = context.state_ref();
-    let mut state = state.write();
-    state.register_expr_planner(Arc::new(planner))
+    Ok(())
+}
+
+/// Plans the operators and clauses that are such functions, with limits too.
+pub(super) fn planner() -> Arc<dyn ExprPlanner> {
+    let bounded = |inner| Arc::new(ScalarUDF::from(Bounded { inner }));
+    Arc::new(joined::Planner {
+        joined: bounded(Arc::new(joined::function())),
+        overlay: bounded(overlay()),
+    })
 }
 
 /// Refuses a constant text that would take too much memory beside the rows of a batch.

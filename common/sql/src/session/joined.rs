@@ -1,4 +1,5 @@
-//! The operator `||` as a function, so that what it makes can have a limit.
+//! What is written as an operator or a clause planned as functions of ours, so that the texts that
+//! they make can have a limit.
 
 use std::sync::Arc;
 
@@ -26,18 +27,11 @@ pub(super) fn function() -> ScalarUDF {
     })
 }
 
-/// Plans the operator as a function.
+/// Plans `||` and `OVERLAY(... PLACING ...)` as these functions.
 #[derive(Debug)]
 pub(super) struct Planner {
-    function: Arc<ScalarUDF>,
-}
-
-impl Planner {
-    pub(super) fn new(function: ScalarUDF) -> Self {
-        Self {
-            function: Arc::new(function),
-        }
-    }
+    pub(super) joined: Arc<ScalarUDF>,
+    pub(super) overlay: Arc<ScalarUDF>,
 }
 
 impl ExprPlanner for Planner {
@@ -50,7 +44,12 @@ impl ExprPlanner for Planner {
             return Ok(PlannerResult::Original(expr));
         }
         let args = vec![expr.left, expr.right];
-        let call = ScalarFunction::new_udf(self.function.clone(), args);
+        let call = ScalarFunction::new_udf(self.joined.clone(), args);
+        Ok(PlannerResult::Planned(Expr::ScalarFunction(call)))
+    }
+
+    fn plan_overlay(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
+        let call = ScalarFunction::new_udf(self.overlay.clone(), args);
         Ok(PlannerResult::Planned(Expr::ScalarFunction(call)))
     }
 }
