@@ -37,6 +37,7 @@ const FUNCTIONS: [&str; 9] = [
 const CONCAT: &str = "concat";
 const CONCAT_WS: &str = "concat_ws";
 const LPAD: &str = "lpad";
+const OVERLAY: &str = "overlay";
 const REGEXP_REPLACE: &str = "regexp_replace";
 const REPEAT: &str = "repeat";
 const REPLACE: &str = "replace";
@@ -216,6 +217,8 @@ impl Bounded {
             }
             TO_CHAR => second.saturating_mul(CODE),
             TRANSLATE => text.saturating_mul(CHARACTER),
+            // A negative length has a part of it twice.
+            OVERLAY => text,
             _ => 0,
         };
         made.saturating_add(all)

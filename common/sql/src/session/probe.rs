@@ -169,7 +169,7 @@ impl Alone {
                 let mut known = others.iter().filter_map(text);
                 if let Some(format) = known.find(|format| reads_nanoseconds(format)) {
                     return Some(exec_datafusion_err!(
-                        "{name}() reads .143 by %f of the format {format:?} as 143 nanoseconds: \
+                        "{name}() reads .143 by %f of {format:?} as 143 nanoseconds: \
                          write %.f, which takes the point too, or %3f, %6f or %9f for so many digits"
                     ));
                 }

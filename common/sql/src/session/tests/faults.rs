@@ -281,7 +281,6 @@ fn no_value_is_taken_for_a_fault_of_the_query() {
         "date_part('hour', date AT TIME ZONE '+02:00')",
         "date_part('epoch', to_timestamp(country, '%Y-%m-%d %H:%M:%S,%3f'))",
         "length(to_char(date, '%S.%f'))",
-        "CASE WHEN feature1 > 0 THEN 1 ELSE CAST('no country' AS BIGINT) END",
     ] {
         let features = plan(&format!("SELECT *, {good} AS good FROM raw"));
         let features = features.unwrap_or_else(|error| panic!("{good}: {error:#}"));
