@@ -32,6 +32,7 @@ mod exact;
 mod excerpt;
 mod fault;
 mod frame;
+mod joined;
 mod lineage;
 mod overflow;
 mod probe;
@@ -399,6 +400,8 @@ fn state(table: &str, raw: &SchemaRef, order: Vec<SortExpr>, memory: u64) -> Res
     let state = SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(runtime)
+        // Before DataFusion's own, which would be asked first.
+        .with_expr_planners(vec![bounded::planner()])
         .with_default_features()
         .build();
     let context = SessionContext::new_with_state(state);

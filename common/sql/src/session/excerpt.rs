@@ -1,5 +1,6 @@
 //! Errors about SQL, with the line and a caret under the place.
 
+use arrow::error::ArrowError;
 use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
 use datafusion::sql::sqlparser::dialect::GenericDialect;
@@ -118,13 +119,22 @@ pub(super) fn is_of_values(error: &DataFusionError) -> bool {
             | DataFusionError::Configuration(_)
             | DataFusionError::SchemaError(..)
             | DataFusionError::ResourcesExhausted(_)
+    ) && !matches!(
+        error.find_root(),
+        DataFusionError::ArrowError(error, _) if matches!(
+            error.as_ref(),
+            ArrowError::MemoryError(_)
+                | ArrowError::NotYetImplemented(_)
+                | ArrowError::OffsetOverflowError(_)
+                | ArrowError::SchemaError(_)
+        )
     )
 }
 
 /// What DataFusion says of values that it can't compute from, with what keeps them from failing, or
 /// of a fault of the SQL, with what to write.
 pub(super) fn of_values(error: &DataFusionError) -> String {
-    const ADVICE: [(&str, &str); 12] = [
+    const ADVICE: [(&str, &str); 14] = [
         (
             "date part",
             "write year, quarter, month, week, day, dow, doy, hour, minute, second or epoch",
@@ -152,6 +162,11 @@ pub(super) fn of_values(error: &DataFusionError) -> String {
             "error parsing",
             "try_cast(x AS timestamp) gives null instead",
         ),
+        (
+            "is out of range",
+            "CASE WHEN x BETWEEN ... THEN x END gives null instead",
+        ),
+        ("negative count", "write greatest(x, 0)"),
     ];
     let text = text(error);
     let said = text.to_lowercase();
@@ -206,9 +221,42 @@ pub(super) fn text(error: &DataFusionError) -> String {
         other => {
             let text = other.message();
             let first = || text.lines().next().unwrap_or_default().to_owned();
-            of_pattern(&text).unwrap_or_else(first)
+            let known = of_pattern(&text).or_else(|| of_unavailable(&text));
+            known.unwrap_or_else(first)
         }
     }
+}
+
+/// The functions that there are, by what they are of.
+const FAMILIES: &str = "there are functions of numbers, texts, regular expressions, dates and \
+     times, and such as coalesce(), and none of arrays, maps, JSON, digests and encodings";
+
+/// What is not there: DataFusion would show how it read the expression.
+fn of_unavailable(text: &str) -> Option<String> {
+    const KINDS: [(&str, &str); 6] = [
+        ("Could not plan array literal", "an array [...]"),
+        ("GetFieldAccess not supported", "an element x[...]"),
+        ("MAP not supported", "a map"),
+        ("Struct not supported", "a struct"),
+        ("Unsupported binary operator", "this operator"),
+        (
+            "Unsupported ast node in sqltorel",
+            "an expression of this kind, such as AT TIME ZONE of what is no text in quotes,",
+        ),
+    ];
+    let first = text.lines().next()?;
+    let name = first.strip_prefix("Invalid function '");
+    if let Some(name) = name.and_then(|name| name.strip_suffix("'.")) {
+        return Some(format!("there is no function {name}(): {FAMILIES}"));
+    }
+    let kind = KINDS.iter().find(|(said, _)| first.starts_with(said));
+    if let Some((_, kind)) = kind {
+        return Some(format!("{kind} is not available: {FAMILIES}"));
+    }
+    let shown = ["Ident {", "Column {", "Span(", "ValueWithSpan"];
+    let place = shown.iter().filter_map(|shown| first.find(shown)).min()?;
+    let (said, _) = first[..place].split_once(": ")?;
+    Some(format!("{said}: {FAMILIES}"))
 }
 
 /// What is wrong with a regular expression, which is shown over several lines before the reason.

@@ -11,6 +11,8 @@ use datafusion::physical_expr::projection::ProjectionExpr;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::projection::ProjectionExec;
 
+use super::bounded;
+
 /// The plan with all that it computes checked.
 pub(super) fn check_plan(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
     plan.transform_up(|plan| {
@@ -32,7 +34,11 @@ pub(super) fn check_plan(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn Executi
 }
 
 /// The expression with its sums, differences and products checked.
+///
+/// # Errors
+/// A constant text that is too long.
 pub(super) fn check(expr: Arc<dyn PhysicalExpr>) -> Result<Arc<dyn PhysicalExpr>> {
+    bounded::check_constants(&expr)?;
     expr.transform_up(|expr| {
         Ok(match expr.downcast_ref::<BinaryExpr>() {
             Some(binary) => {

@@ -7,23 +7,30 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use arrow::array::timezone::Tz;
 use arrow::array::{
-    ArrayRef, RecordBatch, RecordBatchOptions, StringArray, new_empty_array, new_null_array,
+    ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, StringArray, new_empty_array,
+    new_null_array,
 };
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use chrono::DateTime;
-use chrono::format::{Item, StrftimeItems};
+use chrono::format::{Item, Numeric, StrftimeItems};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{ScalarValue, exec_datafusion_err};
 use datafusion::error::{DataFusionError, Result};
-use datafusion::physical_expr::expressions::{BinaryExpr, CaseExpr, Column, Literal};
+use datafusion::physical_expr::expressions::{
+    BinaryExpr, CaseExpr, CastExpr, Column, Literal, TryCastExpr,
+};
 use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 use datafusion::physical_plan::ExecutionPlan;
 
 /// 2024-12-22T23:45:56 UTC: every part of it has its full number of digits, so that a format reads
 /// what it writes.
 const WRITTEN: i64 = 1_734_911_156;
+
+/// Numbers of which most functions take one: a month, or a year that has a 29th of February.
+const PLAIN: [i64; 2] = [1, 4];
 
 /// The first fault of all that a plan computes.
 pub(super) fn of_plan(plan: &Arc<dyn ExecutionPlan>) -> Option<DataFusionError> {
@@ -48,12 +55,15 @@ pub(super) fn of_expr(expr: &Arc<dyn PhysicalExpr>, schema: &Schema) -> Option<D
     let chooses = expr.exists(|expr| Ok(is_case(expr))).unwrap_or(true);
     let mut fault = None;
     let walked = expr.apply(|expr| {
-        let is_asked = match expr.downcast_ref::<BinaryExpr>() {
+        fault = fault_of_zone(expr);
+        let is_of_values = expr.downcast_ref::<BinaryExpr>().is_some()
+            || expr.downcast_ref::<CastExpr>().is_some();
+        let is_asked = match is_of_values {
             // A CASE may fail on purpose, by 1 / 0, for rows that should not be there.
-            Some(_) => !chooses,
-            None => expr.downcast_ref::<ScalarFunctionExpr>().is_some(),
+            true => !chooses,
+            false => expr.downcast_ref::<ScalarFunctionExpr>().is_some(),
         };
-        if is_asked {
+        if is_asked && fault.is_none() {
             fault = Alone::of(expr, schema).ok().and_then(|alone| alone.fault());
         }
         Ok(until(&fault))
@@ -66,6 +76,20 @@ fn until(fault: &Option<DataFusionError>) -> TreeNodeRecursion {
         Some(_) => TreeNodeRecursion::Stop,
         None => TreeNodeRecursion::Continue,
     }
+}
+
+/// Why no time is put into the zone of a conversion.
+fn fault_of_zone(expr: &Arc<dyn PhysicalExpr>) -> Option<DataFusionError> {
+    let cast = expr.downcast_ref::<CastExpr>().map(CastExpr::cast_type);
+    let tried = || {
+        expr.downcast_ref::<TryCastExpr>()
+            .map(TryCastExpr::cast_type)
+    };
+    let DataType::Timestamp(_, Some(zone)) = cast.or_else(tried)? else {
+        return None;
+    };
+    let unknown = zone.parse::<Tz>().err()?;
+    Some(unknown.into())
 }
 
 /// A function of its literals and of columns.
@@ -119,26 +143,39 @@ impl Alone {
     fn fault_of_literals(&self) -> Option<DataFusionError> {
         let call = self.expr.downcast_ref::<ScalarFunctionExpr>()?;
         let name = call.fun().name();
-        let ([column], [of, formats @ ..]) = (&self.columns.fields()[..], call.args()) else {
+        let [column, ..] = &self.columns.fields()[..] else {
             return None;
         };
-        of.downcast_ref::<Column>()?;
+        let [of, others @ ..] = call.args() else {
+            return None;
+        };
         match name {
             "to_char" => {
-                let [format] = formats else { return None };
-                let fault = self.fault_of_default(column.data_type());
-                fault.map(|_| unknown(name, text(format)))
+                let format = others.first().and_then(text)?;
+                let fault = self.fault_of_plain_values();
+                fault.map(|_| unknown(name, Some(format)))
             }
-            "regexp_count" | "regexp_instr" | "regexp_like" | "regexp_match" | "regexp_replace"
-            | "substr" | "split_part" | "overlay" => self.fault_of_default(column.data_type()),
+            "date_bin" | "from_unixtime" | "make_date" | "make_time" | "overlay"
+            | "regexp_count" | "regexp_instr" | "regexp_like" | "regexp_match"
+            | "regexp_replace" | "split_part" | "substr" => self.fault_of_plain_values(),
             _ if name.starts_with("to_timestamp")
                 || ["to_date", "to_time", "to_unixtime"].contains(&name) =>
             {
                 use DataType::{LargeUtf8, Utf8, Utf8View};
-                let is_text = matches!(column.data_type(), Utf8 | LargeUtf8 | Utf8View);
-                let formats = formats.iter().filter(|_| is_text);
+                of.downcast_ref::<Column>()?;
+                if !matches!(column.data_type(), Utf8 | LargeUtf8 | Utf8View) {
+                    return None;
+                }
+                let mut known = others.iter().filter_map(text);
+                if let Some(format) = known.find(|format| reads_nanoseconds(format)) {
+                    return Some(exec_datafusion_err!(
+                        "{name}() reads .143 by %f of {format:?} as 143 nanoseconds: \
+                         write %.f, which takes the point too, or %3f, %6f or %9f for so many digits"
+                    ));
+                }
                 // A text is read by the first format that fits.
-                let faults: Option<Vec<_>> = formats
+                let faults: Option<Vec<_>> = others
+                    .iter()
                     .map(|format| self.fault_of_reading(name, format))
                     .collect();
                 faults?.into_iter().next()
@@ -147,10 +184,25 @@ impl Alone {
         }
     }
 
-    /// Why it is not computed from the default value of its column, such as an empty text.
-    fn fault_of_default(&self, column: &DataType) -> Option<DataFusionError> {
-        let default = ScalarValue::new_default(column).ok()?;
-        self.computed(1, |_| default.to_array()).err()
+    /// Why it is not computed from values that few functions refuse: the literals are at fault.
+    fn fault_of_plain_values(&self) -> Option<DataFusionError> {
+        let mut fault = None;
+        for number in PLAIN {
+            let plain = |of: &DataType| match of.is_integer() {
+                true => Ok(cast(&Int64Array::from(vec![number]), of)?),
+                false => ScalarValue::new_default(of)?.to_array(),
+            };
+            let mut columns = self.columns.fields().iter();
+            // No plain span of time is known: the default is of no length.
+            if columns.any(|column| match column.data_type() {
+                DataType::Interval(_) | DataType::Duration(_) => true,
+                of => plain(of).is_err(),
+            }) {
+                return None;
+            }
+            fault = Some(self.computed(1, plain).err()?);
+        }
+        fault
     }
 
     /// Why no text is read by a format: it is none, or it reads not even what it writes.
@@ -167,13 +219,14 @@ impl Alone {
         let time = DateTime::from_timestamp(WRITTEN, 123_456_789)?;
         write!(written, "{}", time.format(known)).ok()?;
         let column = self.expr.children().first().copied()?.clone();
+        let first = Arc::new(Schema::new(vec![self.columns.field(0).clone()]));
         let alone = Self {
             expr: self
                 .expr
                 .clone()
                 .with_new_children(vec![column, format.clone()])
                 .ok()?,
-            columns: self.columns.clone(),
+            columns: first,
         };
         let values: ArrayRef = Arc::new(StringArray::from_iter_values([&written]));
         let read = alone.computed(1, |of| Ok(cast(&values, of)?));
@@ -190,6 +243,12 @@ fn unknown(name: &str, format: Option<&str>) -> DataFusionError {
         "{name}() does not know the format {:?}",
         format.unwrap_or_default()
     )
+}
+
+/// Whether a format has `%f`, the number of nanoseconds, which a fraction of fewer digits is not.
+fn reads_nanoseconds(format: &str) -> bool {
+    let mut items = StrftimeItems::new(format);
+    items.any(|item| matches!(item, Item::Numeric(Numeric::Nanosecond, _)))
 }
 
 fn text(expr: &Arc<dyn PhysicalExpr>) -> Option<&str> {

@@ -11,6 +11,7 @@ use super::*;
 use runtime::failure::exit_code;
 
 mod aggregates;
+mod bounded;
 mod faults;
 mod refusals;
 mod windows;

@@ -66,6 +66,17 @@ fn each_kind_of_failure_has_advice_that_works() {
             "date_part('year', try_cast(customerId AS timestamp))",
         ),
         (
+            "date_part('year', make_date(CAST(feature1 * 1000 AS INT), CAST(feature1 AS INT), 1))",
+            "is out of range (CASE WHEN x BETWEEN ... THEN x END gives null instead)",
+            "date_part('year', make_date(1999, CASE WHEN feature1 BETWEEN 1 AND 12 \
+             THEN CAST(feature1 AS INT) END, 1))",
+        ),
+        (
+            "length(substr(customerId, 1, CAST(feature1 - 1 AS BIGINT)))",
+            "negative count not allowed: -1 (write greatest(x, 0))",
+            "length(substr(customerId, 1, CAST(greatest(feature1 - 1, 0) AS BIGINT)))",
+        ),
+        (
             "date_part('year', to_date(customerId, '%d/%m/%Y'))",
             "nullif(x, 'n/a') gives null for a text that is no time, and more formats may follow",
             "date_part('year', to_date(nullif(customerId, customerId), '%d/%m/%Y'))",
@@ -82,7 +93,7 @@ fn each_kind_of_failure_has_advice_that_works() {
 }
 
 /// Expressions that fail whatever the rows hold, and why.
-const FAULTS: [(&str, &str); 12] = [
+const FAULTS: [(&str, &str); 20] = [
     (
         "date_part('year', date_trunc('mnth', date))",
         "Unsupported date_trunc granularity: 'mnth'. Supported values are: microsecond",
@@ -117,19 +128,52 @@ const FAULTS: [(&str, &str); 12] = [
     ),
     (
         "length(repeat(country, 100000000))",
-        "repeat() would make a text of 100000000 characters, of which it may have 1000000",
+        "repeat() would make a text of more than 1000000 bytes: make it shorter",
     ),
     (
         "length(repeat('x', 2000000000))",
-        "repeat() would make a text of 2000000000 characters",
+        "repeat() would make a text of more than",
     ),
     (
         "length(lpad(country, 1000000000))",
-        "lpad() would make a text of 1000000000 characters",
+        "lpad() would make a text of more than",
     ),
     (
         "length(rpad(country, 2000000, 'ä'))",
-        "rpad() would make a text of 2000000 characters",
+        "rpad() would make a text of more than",
+    ),
+    (
+        "date_part('year', make_date(CAST(feature1 AS INT), 13, 1))",
+        "Month value '13' is out of range",
+    ),
+    (
+        "date_part('hour', make_time(25, CAST(feature1 AS INT), 0))",
+        "Hour value '25' is out of range",
+    ),
+    (
+        "length(substr(country, CAST(feature1 AS BIGINT), -1))",
+        "negative count not allowed: -1",
+    ),
+    (
+        "length(split_part(country, lower(country), 0))",
+        "field position must not be zero",
+    ),
+    (
+        "date_part('hour', date AT TIME ZONE 'Mars/Olympus')",
+        "Invalid timezone \"Mars/Olympus\"",
+    ),
+    (
+        "CASE WHEN feature1 > 0 THEN date_part('hour', date AT TIME ZONE 'Mars/Olympus') \
+         ELSE 0 END",
+        "(write a name such as 'Europe/Berlin', or an offset such as '+02:00')",
+    ),
+    (
+        "date_part('epoch', to_timestamp('no time'))",
+        "Error parsing timestamp from 'no time'",
+    ),
+    (
+        "date_part('epoch', to_timestamp(country, '%Y-%m-%d %H:%M:%S.%f'))",
+        "as 143 nanoseconds: write %.f, which takes the point too",
     ),
 ];
 
@@ -230,6 +274,13 @@ fn no_value_is_taken_for_a_fault_of_the_query() {
         "length(split_part(country, '-', 2)) + levenshtein(country, 'DE')",
         "round(power(feature1, 2), 2) + greatest(feature1, feature2) + nullif(feature2, 0)",
         "length(repeat(country, CAST(feature1 AS BIGINT)))",
+        "date_part('day', make_date(CAST(feature1 AS INT), 2, 29))",
+        "date_part('day', make_date(2023, CAST(feature1 AS INT), 31))",
+        "length(substr(country, CAST(feature1 AS BIGINT), 2))",
+        "date_part('hour', date AT TIME ZONE 'Europe/Berlin')",
+        "date_part('hour', date AT TIME ZONE '+02:00')",
+        "date_part('epoch', to_timestamp(country, '%Y-%m-%d %H:%M:%S,%3f'))",
+        "length(to_char(date, '%S.%f'))",
     ] {
         let features = plan(&format!("SELECT *, {good} AS good FROM raw"));
         let features = features.unwrap_or_else(|error| panic!("{good}: {error:#}"));
@@ -264,7 +315,7 @@ fn texts_may_be_padded_and_repeated_up_to_a_limit() {
         (
             "repeat(country, 60000)",
             8_000,
-            "rows at once, of which there may be 268435456: make them shorter",
+            "texts of more than 268435456 bytes for 8000 rows at once: make them shorter",
         ),
     ] {
         let features = plan(&format!("SELECT *, length({bad}) AS bad FROM raw")).unwrap();
@@ -274,6 +325,36 @@ fn texts_may_be_padded_and_repeated_up_to_a_limit() {
         assert_eq!(exit_code(&error), 2, "{bad}: {error:#}");
         assert!(error.to_string().contains(says), "{bad}: {error:#}");
     }
+}
+
+#[test]
+fn a_fraction_of_a_second_is_read_as_one() {
+    let read = "to_timestamp(concat('2024-02-05 10:20:30.143', substr(country, 3)), \
+                '%Y-%m-%d %H:%M:%S%.f')";
+    let sql = format!("SELECT *, CAST({read} AS BIGINT) % 1000000000 AS fraction FROM raw");
+    let features = plan(&sql).unwrap();
+    features.must_compute().unwrap();
+    let computed = compute(&features, vec![raw(&[1.0, 2.0], &[1.0, 1.0])]).unwrap();
+    let fraction = computed.column_by_name("fraction").unwrap();
+    let fraction = fraction.as_primitive::<arrow::datatypes::Int64Type>();
+    assert_eq!(fraction.value(1), 143_000_000);
+}
+
+#[test]
+fn what_is_no_value_is_not_blamed_on_the_rows() {
+    use arrow::error::ArrowError;
+    use datafusion::error::DataFusionError;
+
+    let of_values = |error: ArrowError| excerpt::is_of_values(&DataFusionError::from(error));
+    assert!(of_values(ArrowError::DivideByZero));
+    assert!(of_values(ArrowError::CastError(
+        "x is no number".to_owned()
+    )));
+    assert!(!of_values(ArrowError::MemoryError("too little".to_owned())));
+    assert!(!of_values(ArrowError::OffsetOverflowError(1 << 31)));
+    assert!(!of_values(ArrowError::NotYetImplemented(
+        "a cast".to_owned()
+    )));
 }
 
 #[test]

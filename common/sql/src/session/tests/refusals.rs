@@ -255,7 +255,7 @@ fn errors_show_the_line() {
      3 |   feature1 * AS a
        |              ^
 
-    features.sql, line 3, column 3: Invalid function 'nosuch'.
+    features.sql, line 3, column 3: there is no function nosuch(): there are functions of numbers, texts, regular expressions, dates and times, and such as coalesce(), and none of arrays, maps, JSON, digests and encodings
        |
      3 |   nosuch(feature1) AS a
        |   ^
@@ -275,6 +275,41 @@ fn errors_show_the_line() {
      3 |   feature1 + ) AS a
        |              ^
     "#);
+}
+
+#[test]
+fn what_is_not_available_is_said_in_words() {
+    for (bad, says) in [
+        ("length(md5(country))", "there is no function md5(): "),
+        ("length(sha256(country))", "there is no function sha256(): "),
+        (
+            "length(encode(country, 'hex'))",
+            "there is no function encode(): ",
+        ),
+        (
+            "array_length(string_to_array(country, ','))",
+            "there is no function ",
+        ),
+        (
+            "length([country, customerId])",
+            "an array [...] is not available: ",
+        ),
+        ("length(country[1])", "an element x[...] is not available: "),
+        ("length(MAP {'a': country})", "a map is not available: "),
+        (
+            "date_part('hour', date AT TIME ZONE country)",
+            "such as AT TIME ZONE of what is no text in quotes, is not available: ",
+        ),
+    ] {
+        let text = refusal(&format!("SELECT *, {bad} AS bad FROM raw"));
+        assert!(
+            text.contains(says)
+                && text.contains("none of arrays, maps, JSON, digests and encodings")
+                && !text.contains("Ident {")
+                && !text.contains("Column {"),
+            "{bad}: {text}"
+        );
+    }
 }
 
 #[test]
