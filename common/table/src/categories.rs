@@ -8,7 +8,6 @@ use std::str::FromStr;
 
 use anyhow::{Context, Result};
 use arrow::array::{Array, ArrayRef, AsArray, StringArray};
-use arrow::compute::cast;
 use arrow::datatypes::DataType;
 
 use catalog::manifest::Column;
@@ -16,6 +15,8 @@ use catalog::manifest::Role;
 use profile::reference::CategoryProfile;
 use runtime::failure::Failure;
 use runtime::spelling;
+
+use crate::values;
 
 /// Columns that scored rows carry at most.
 pub const MOST_COLUMNS: usize = 4;
@@ -220,15 +221,12 @@ pub fn texts(column: &ArrayRef) -> Result<StringArray> {
     let of = |values: &mut dyn Iterator<Item = Option<&str>>| -> StringArray {
         values.map(|value| value.map(cut)).collect()
     };
-    // Cut before it is cast: a cast would copy all of a wide column.
+    // Cut before it is copied: all of a wide column would be.
     Ok(match column.data_type() {
         DataType::Utf8 => of(&mut column.as_string::<i32>().iter()),
         DataType::LargeUtf8 => of(&mut column.as_string::<i64>().iter()),
         DataType::Utf8View => of(&mut column.as_string_view().iter()),
-        _ => cast(column, &DataType::Utf8)
-            .context("reading a column as texts")?
-            .as_string::<i32>()
-            .clone(),
+        _ => values::texts(column).context("reading a column as texts")?,
     })
 }
 

@@ -1,8 +1,10 @@
 //! Times: cut to their dates, and their range.
 
 use anyhow::{Context, Result};
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
-use arrow::compute::{cast, max, min};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, RecordBatch, TimestampMicrosecondArray,
+};
+use arrow::compute::{max, min};
 use arrow::datatypes::{
     DataType, Date32Type, Date64Type, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
     TimestampNanosecondType, TimestampSecondType,
@@ -11,6 +13,7 @@ use catalog::manifest::TimeRange;
 use chrono::{DateTime, NaiveDateTime, Offset, TimeZone};
 use chrono_tz::Tz;
 
+use crate::values;
 use profile::days::DayNumber;
 
 const SECONDS_PER_DAY: i64 = 86_400;
@@ -96,24 +99,20 @@ pub fn within(
     let micros = |end: Option<NaiveDateTime>| end.map(|end| end.and_utc().timestamp_micros());
     let from = micros(from).unwrap_or(i64::MIN);
     let to = micros(to).unwrap_or(i64::MAX);
-    let times = in_micros(times)?;
-    let times = times.as_primitive::<TimestampMicrosecondType>().iter();
-    Ok(times
+    Ok(in_micros(times)?
+        .iter()
         .map(|time| Some(time.is_some_and(|time| (from..=to).contains(&time))))
         .collect())
 }
 
-fn in_micros(times: &ArrayRef) -> Result<ArrayRef> {
-    Ok(match times.data_type() {
-        DataType::Timestamp(TimeUnit::Microsecond, _) => times.clone(),
-        _ => cast(times, &DataType::Timestamp(TimeUnit::Microsecond, None))?,
-    })
+fn in_micros(times: &ArrayRef) -> Result<TimestampMicrosecondArray> {
+    let found = values::microseconds(times);
+    found.with_context(|| format!("a column of time is of type {}", times.data_type()))
 }
 
 pub(crate) fn range(times: &ArrayRef) -> Result<Option<TimeRange>> {
-    let times = in_micros(times)?;
-    let micros = times.as_primitive::<TimestampMicrosecondType>();
-    let (Some(first), Some(last)) = (min(micros), max(micros)) else {
+    let micros = in_micros(times)?;
+    let (Some(first), Some(last)) = (min(&micros), max(&micros)) else {
         return Ok(None);
     };
     Ok(reading(first)

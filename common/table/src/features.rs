@@ -1,12 +1,11 @@
 //! The features of prepared rows, as a model takes them: columns of a signature.
 
 use anyhow::{Context, Result};
-use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray};
-use arrow::compute::cast;
-use arrow::datatypes::DataType;
+use arrow::array::{Array, ArrayRef, Float64Array, RecordBatch, StringArray};
 
 use crate::categories;
 use crate::parts;
+use crate::values;
 use catalog::manifest::{self, Role};
 use learn::frame::{Column, Frame};
 use learn::signature::{Feature, Kind, Signature};
@@ -151,7 +150,5 @@ impl Features {
 }
 
 fn texts(column: &dyn Array, name: &str) -> Result<StringArray> {
-    let texts = cast(column, &DataType::Utf8)
-        .with_context(|| format!("reading feature {name:?} as categories"))?;
-    Ok(texts.as_string::<i32>().clone())
+    values::texts(column).with_context(|| format!("reading feature {name:?} as categories"))
 }

@@ -13,3 +13,4 @@ pub mod profiling;
 pub mod raw;
 pub mod scoring;
 pub mod shuffled;
+pub mod values;

@@ -9,12 +9,12 @@ mod spilled;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray,
+    Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int32Array, Int64Array, RecordBatch,
+    StringArray,
 };
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type, Int64Type, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 use parquet::arrow::ArrowWriter;
 
 use catalog::manifest::Part;
@@ -22,6 +22,7 @@ use learn::model::ClassValue;
 use learn::task::Label;
 
 use crate::dataset::Goal;
+use crate::values;
 use runtime::failure::Failure;
 use runtime::threads::wait;
 use runtime::work::Work;
@@ -210,19 +211,9 @@ fn damaged(file: &str, error: &dyn std::fmt::Display) -> anyhow::Error {
 /// # Errors
 /// A column that holds neither numbers nor booleans.
 pub fn floats(column: &dyn Array, name: &str) -> Result<Float64Array> {
-    let numbers = match column.data_type() {
-        data_type if data_type.is_numeric() || *data_type == DataType::Boolean => {
-            cast(column, &DataType::Float64)?
-        }
-        other => {
-            return Err(Failure::usage(format!(
-                "feature {name:?} is of type {other}: a feature holds numbers or booleans; encode it in features.sql"
-            )));
-        }
-    };
-    let numbers = numbers.as_primitive::<Float64Type>();
+    let numbers = numbers(column, name)?;
     if numbers.null_count() == 0 {
-        return Ok(numbers.clone());
+        return Ok(numbers);
     }
     Ok(numbers
         .iter()
@@ -235,17 +226,12 @@ pub fn floats(column: &dyn Array, name: &str) -> Result<Float64Array> {
 /// # Errors
 /// Those of [`floats`].
 pub fn numbers(column: &dyn Array, name: &str) -> Result<Float64Array> {
-    if column.null_count() == 0 {
-        return floats(column, name);
-    }
-    match column.data_type() {
-        data_type if data_type.is_numeric() || *data_type == DataType::Boolean => {
-            Ok(cast(column, &DataType::Float64)?
-                .as_primitive::<Float64Type>()
-                .clone())
-        }
-        _ => floats(column, name),
-    }
+    values::floats(column).ok_or_else(|| {
+        Failure::usage(format!(
+            "feature {name:?} is of type {}: a feature holds numbers or booleans; encode it in features.sql",
+            column.data_type()
+        ))
+    })
 }
 
 /// The labels of a target column: indices of classes, or numbers; `None` for null.
@@ -273,16 +259,16 @@ pub fn labels(column: &dyn Array, goal: &Goal) -> Result<Vec<Option<f64>>> {
                 .collect()
         }
         data_type if data_type.is_integer() => {
-            let values = cast(column, &DataType::Int64)?;
-            let values = values.as_primitive::<Int64Type>().iter();
+            let values = values::integers(column).context("a type of integers")?;
+            let values = values.iter();
             values
                 .map(|value| value.map(|value| label(Label::Int(value))).transpose())
                 .collect()
         }
         data_type if data_type.is_numeric() => {
-            let values = cast(column, &DataType::Float64)?;
-            let values = values.as_primitive::<Float64Type>().iter();
+            let values = values::floats(column).context("a type of numbers")?;
             // NaN is no label, as null is none.
+            let values = values.iter();
             let values = values.map(|value| value.filter(|value| !value.is_nan()));
             values
                 .map(|value| value.map(|value| label(Label::Number(value))).transpose())
@@ -298,34 +284,43 @@ pub fn labels(column: &dyn Array, goal: &Goal) -> Result<Vec<Option<f64>>> {
 /// A column of a target from what [`labels`] gives of it.
 ///
 /// # Errors
-/// A type that no target has: exit 2.
+/// A type that no target has.
 pub fn of_labels(labels: &[Option<f64>], goal: &Goal, data_type: &DataType) -> Result<ArrayRef> {
     let classes = &goal.target.classes;
-    if classes.is_empty() {
-        return Ok(cast(&Float64Array::from(labels.to_vec()), data_type)?);
+    if !classes.is_empty() {
+        let classes = labels.iter().map(|label| classes.get((*label)? as usize));
+        return of_classes(&classes.collect::<Vec<_>>(), data_type);
     }
-    let class = |label: &Option<f64>| classes.get((*label)? as usize);
-    let column: ArrayRef = match data_type {
-        DataType::Boolean => Arc::new(BooleanArray::from_iter(labels.iter().map(
-            |label| match class(label)? {
-                ClassValue::Bool(value) => Some(*value),
-                _ => None,
-            },
-        ))),
-        DataType::Utf8 => Arc::new(StringArray::from_iter(labels.iter().map(
-            |label| match class(label)? {
-                ClassValue::Text(value) => Some(value),
-                _ => None,
-            },
-        ))),
-        _ => Arc::new(Int64Array::from_iter(labels.iter().map(
-            |label| match class(label)? {
-                ClassValue::Int(value) => Some(*value),
-                _ => None,
-            },
-        ))),
+    values::of_floats(labels, data_type)
+        .with_context(|| format!("target {:?} is of type {data_type}", goal.target.name))
+}
+
+/// A column of a target from its classes: null for one that is no value of the type.
+///
+/// # Errors
+/// A type that no target of classes has.
+pub fn of_classes(classes: &[Option<&ClassValue>], data_type: &DataType) -> Result<ArrayRef> {
+    let booleans = |class: &Option<&ClassValue>| match class {
+        Some(ClassValue::Bool(value)) => Some(*value),
+        _ => None,
     };
-    Ok(cast(&column, data_type)?)
+    let integers = |class: &Option<&ClassValue>| match class {
+        Some(ClassValue::Int(value)) => Some(*value),
+        _ => None,
+    };
+    Ok(match data_type {
+        DataType::Boolean => Arc::new(classes.iter().map(booleans).collect::<BooleanArray>()),
+        DataType::Utf8 => {
+            let texts = classes.iter().map(|class| Some((*class)?.to_string()));
+            Arc::new(texts.collect::<StringArray>())
+        }
+        DataType::Int64 => Arc::new(classes.iter().map(integers).collect::<Int64Array>()),
+        DataType::Int32 => {
+            let integers = classes.iter().map(|class| integers(class)?.try_into().ok());
+            Arc::new(integers.collect::<Int32Array>())
+        }
+        other => bail!("a target of classes is of type {other}"),
+    })
 }
 
 /// A schema in which every column may be null.

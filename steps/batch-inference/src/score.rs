@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use arrow::array::{
-    Array, ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, UInt32Array,
+    Array, ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, UInt32Array,
     new_empty_array,
 };
-use arrow::compute::{cast, concat, take};
+use arrow::compute::take;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use learn::fitted_model::FittedModel;
 use learn::model::ClassValue;
@@ -152,21 +152,18 @@ fn with_texts(schema: &Schema, texts: &[usize]) -> SchemaRef {
 
 /// The classes as values of the target's type.
 fn classes(classes: &[ClassValue], data_type: &DataType) -> Result<ArrayRef> {
-    let typed = classes.iter().map(|class| -> Result<ArrayRef> {
-        let value: ArrayRef = match class {
-            ClassValue::Bool(value) => Arc::new(BooleanArray::from(vec![*value])),
-            ClassValue::Int(value) => Arc::new(Int64Array::from(vec![*value])),
-            ClassValue::Text(value) => Arc::new(StringArray::from(vec![value.as_str()])),
-        };
-        let typed = cast(&value, data_type).ok();
-        typed
-            .filter(|typed| typed.null_count() == 0)
-            .ok_or_else(|| Failure::usage(format!("class {class} of the model is no {data_type}")))
-    });
-    let typed = typed.collect::<Result<Vec<ArrayRef>>>()?;
-    if typed.is_empty() {
+    if classes.is_empty() {
         return Ok(new_empty_array(data_type));
     }
-    let typed: Vec<&dyn Array> = typed.iter().map(AsRef::as_ref).collect();
-    Ok(concat(&typed)?)
+    let typed = parts::of_classes(&classes.iter().map(Some).collect::<Vec<_>>(), data_type)?;
+    match classes
+        .iter()
+        .enumerate()
+        .find(|(at, _)| typed.is_null(*at))
+    {
+        None => Ok(typed),
+        Some((_, class)) => Err(Failure::usage(format!(
+            "class {class} of the model is no {data_type}"
+        ))),
+    }
 }

@@ -3,12 +3,13 @@
 
 use std::hash::Hasher;
 
+use anyhow::Context;
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, StringArray};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Int64Type};
+use arrow::datatypes::DataType;
 use siphasher::sip128::{Hasher128, SipHasher13};
 
 use super::rule;
+use crate::values;
 
 /// Length that represents null; no text is as long.
 const NULL: u64 = u64::MAX;
@@ -30,7 +31,10 @@ impl Keys {
     pub fn new(columns: &[ArrayRef]) -> anyhow::Result<Self> {
         Ok(Self {
             rows: columns.first().map_or(0, |column| column.len()),
-            columns: columns.iter().map(values).collect::<anyhow::Result<_>>()?,
+            columns: columns
+                .iter()
+                .map(of_column)
+                .collect::<anyhow::Result<_>>()?,
         })
     }
 
@@ -82,16 +86,18 @@ pub fn show(names: &[String], columns: &[ArrayRef], row: usize) -> String {
     shown.collect::<Vec<_>>().join(", ")
 }
 
-fn values(column: &ArrayRef) -> anyhow::Result<Values> {
+fn of_column(column: &ArrayRef) -> anyhow::Result<Values> {
     Ok(match column.data_type() {
         DataType::Utf8 => Values::Text(column.as_string().clone()),
         DataType::Boolean => Values::Bool(column.as_boolean().clone()),
+        // Floats are told apart by their bits.
+        DataType::Float32 | DataType::Float64 => {
+            let floats = values::floats(column).context("a type of numbers")?;
+            Values::Whole(floats.unary(|value| value.to_bits() as i64))
+        }
         // Dates as days, timestamps as microseconds.
-        DataType::Date32 => values(&cast(column, &DataType::Int32)?)?,
-        _ => Values::Whole(
-            cast(column, &DataType::Int64)?
-                .as_primitive::<Int64Type>()
-                .clone(),
+        other => Values::Whole(
+            values::integers(column).with_context(|| format!("a key is of type {other}"))?,
         ),
     })
 }

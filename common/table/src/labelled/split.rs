@@ -46,12 +46,11 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Int64Type};
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch};
 
 use crate::dataset::{HoldoutRule, keys};
 use crate::parts;
+use crate::values;
 use catalog::manifest::{DatasetManifest, Part, Role};
 use learn::metrics::select::{self, Select};
 use learn::models::{By, FILE, Validation};
@@ -360,13 +359,7 @@ impl Rule {
 /// all others.
 fn times(columns: &[ArrayRef]) -> Result<impl Iterator<Item = f64> + use<>> {
     let time = columns.first().context("a column of times")?;
-    let time = match time.data_type() {
-        DataType::Date32 => cast(time, &DataType::Int32)?,
-        _ => time.clone(),
-    };
-    let time = cast(&time, &DataType::Int64)?
-        .as_primitive::<Int64Type>()
-        .clone();
+    let time = values::integers(time).context("a column of times")?;
     let of = move |row| time.is_valid(row).then(|| time.value(row) as f64);
     Ok((0..columns[0].len()).map(move |row| of(row).unwrap_or(f64::NEG_INFINITY)))
 }

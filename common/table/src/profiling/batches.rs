@@ -3,15 +3,14 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
-use arrow::array::{ArrayRef, AsArray, Float64Array, RecordBatch, StringArray};
-use arrow::compute::cast;
-use arrow::datatypes::DataType;
+use arrow::array::{Float64Array, RecordBatch};
 
 use super::{Profiler, Rows};
 use crate::dataset::Goal;
 use crate::dates;
 use crate::features;
 use crate::parts;
+use crate::values;
 use learn::task::PREDICTION;
 use profile::profiles::Baseline;
 use runtime::failure::Failure;
@@ -132,14 +131,11 @@ impl Profiling {
             let finite = |label: &f64| label.is_finite();
             return Ok(numbers.iter().map(|label| label.filter(finite)).collect());
         }
-        let texts = |column: &ArrayRef| -> Result<StringArray> {
-            Ok(cast(column, &DataType::Utf8)?.as_string::<i32>().clone())
-        };
-        let shown = texts(target)?;
+        let shown = values::texts(target)?;
         let Some(predicted) = self.predicted else {
             return Ok(shown.iter().map(|of| baseline.label(of, None)).collect());
         };
-        let predicted = texts(batch.column(predicted))?;
+        let predicted = values::texts(batch.column(predicted))?;
         let pairs = shown.iter().zip(&predicted);
         Ok(pairs
             .map(|(of, predicted)| baseline.label(of, predicted))

@@ -399,6 +399,19 @@ async fn folds_are_one_unless_rows_are_few_or_it_is_said() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn fractions_are_different_numbers_to_fit_on() {
+    let rows: Vec<Row> = (0..300).map(|i| (i, 0, i as f64)).collect();
+    let data = Data::of_batches(vec![batch(&rows, |i| Some(i as f64 / 1e3))]).await;
+    let target = Target {
+        name: "y".to_owned(),
+        classes: Vec::new(),
+    };
+    let (step, store, validation) = (&data.step, &data.store, by(By::Id, 0.2));
+    let splits = Split::folds(step, store, &data.train, &validation, Some(&target)).await;
+    assert_eq!(splits.unwrap().len(), 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_fold_whose_fit_would_lack_a_class_is_left_out_unless_it_is_asked_for() {
     // One row of a label of its own: the fold that validates it can't fit it.
     let rows: Vec<Row> = (0..300).map(|i| (i, 0, i as f64)).collect();
