@@ -115,7 +115,7 @@ impl Ends {
             let is_one = value.abs() >= LARGE && is_placeholder(value);
             is_one || (is_rare && apart.ranges >= ABSURD)
         };
-        let repeated = || taken_off(&ends, Cut::repeated_from);
+        let repeated = || taken_off(&ends, |cut| cut.repeated_from());
         far.filter(is_named).or_else(repeated)
     }
 }
@@ -467,7 +467,7 @@ mod tests {
                     let values: Vec<f64> = (0..rows).map(row).collect();
                     let ends = ends(&values);
                     let all = [ends.least.0, ends.greatest.0];
-                    let found = taken_off(&all, Cut::repeated_from);
+                    let found = taken_off(&all, |cut| cut.repeated_from());
                     assert_eq!(found, None, "{name}, {rows} rows, {seed}");
                 }
             }
