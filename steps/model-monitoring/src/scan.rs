@@ -201,6 +201,11 @@ pub(crate) fn place(part: u64, row: u64) -> u64 {
     part << 32 | row
 }
 
+/// The part and the row of a place.
+pub(crate) fn placed_in(place: u64) -> (usize, u64) {
+    ((place >> 32) as usize, place & u64::from(u32::MAX))
+}
+
 /// Reads parts; shared by all threads.
 struct Scanner<K: Kept> {
     step: Step,

@@ -159,8 +159,8 @@ async fn make(
     ruinous.extend(extremes::describe(store, job, read, &absurd.features).await?);
     ruinous.extend(extremes::describe(store, job, &rows, absurd.target.as_slice()).await?);
     let mut warnings = warnings(&fit, job, ruinous);
-    let one = holdout::decided_by_one(step, store, job, &fit.model, &measured, &progress);
-    warnings.extend(one.await?);
+    let few = holdout::decided_by_few(step, store, job, &fit.model, &measured, &progress);
+    warnings.extend(few.await?);
     warnings.extend(selection.as_ref().and_then(tune::doubt));
     warnings.extend(job.train.warnings.iter().cloned());
     for warning in &warnings {
