@@ -167,7 +167,7 @@ mod tests {
         assert_eq!(deciding(99, &[(3, 1e20)]), None);
         assert_eq!(deciding(1999, &[(3, 1e20), (4, 1e20)]), None);
         assert_eq!(deciding(3000, &[]), None);
-        assert_eq!(deciding(0, &[]), None);
+        assert_eq!(LargestErrors::default().deciding(), None);
         let mut none = LargestErrors::default();
         (0..200).for_each(|row| none.add(row, 1.0, 1.0, 1.0));
         assert_eq!(none.deciding(), None);
