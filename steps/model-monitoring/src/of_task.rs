@@ -24,8 +24,8 @@ use table::parts;
 use table::scoring::Measured;
 
 use crate::join::{CHECK_EVERY, DayCounts, Joined, Keys, Matching};
-use crate::rows::{LabelWords, PlaceWords, placed};
-use crate::scan::{self, place, placed_in};
+use crate::rows::{LabelWords, PlaceWords, place, placed, placed_in};
+use crate::scan;
 use crate::segments::{Codes, Dictionaries, Segmentation, code};
 use crate::subject::Subject;
 

@@ -26,7 +26,7 @@ use table::labels::{self, LabelReader};
 use table::parts;
 
 use crate::by_period::{Columns, PeriodCounts};
-use crate::rows::{Kept, LabelWords, LateLabel, Row, Seen};
+use crate::rows::{Kept, LabelWords, LateLabel, Row, Seen, place};
 use crate::segments::Dictionaries;
 use crate::subject::Subject;
 
@@ -194,16 +194,6 @@ pub(crate) async fn scan_labels(
 pub(crate) fn weights_of(column: &ArrayRef, name: &str) -> Result<Vec<f64>> {
     let weights = parts::numbers(column, name)?;
     Ok(weights.iter().map(|weight| weight.unwrap_or(1.0)).collect())
-}
-
-/// The place of a row among all rows: in the order of the parts, and of the rows of each.
-pub(crate) fn place(part: u64, row: u64) -> u64 {
-    part << 32 | row
-}
-
-/// The part and the row of a place.
-pub(crate) fn placed_in(place: u64) -> (usize, u64) {
-    ((place >> 32) as usize, place & u64::from(u32::MAX))
 }
 
 /// Reads parts; shared by all threads.

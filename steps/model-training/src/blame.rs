@@ -62,8 +62,8 @@ pub(crate) async fn blaming(
     })
 }
 
-/// Of the feature of an input, as it is read: once it is standardised beside a number such as 1e200,
-/// all its other values are the same one.
+/// Of the feature of an input, as it is read: once it is standardised beside a number such as
+/// 1e200, all its other values are the same one.
 async fn of_feature(
     input: &str,
     store: &Store,

@@ -11,10 +11,10 @@
 //! A tail does not repeat its largest value either. So a number that looks like a placeholder, and
 //! that [`REPEATED`] rows hold, is named as soon as it lies farther from all others than these lie
 //! apart; unless they are a few values, such as prices, which may have nines of their own. Numbers
-//! such as 888 or 255 are named from [`NEAR`] times as far on, and any other, such as 0 among years,
-//! from [`OUTSIDE`] times on: nearer by, 0 is the amount of those who buy nothing. Where rows repeat
-//! the values of their group, the largest of Pareto's distribution of index 1 is that far in one
-//! column of 20, of 2 in one of 400.
+//! such as 888 or 255 are named from [`NEAR`] times as far on, and any other, such as 0 among
+//! years, from [`OUTSIDE`] times on: nearer by, 0 is the amount of those who buy nothing. Where
+//! rows repeat the values of their group, the largest of Pareto's distribution of index 1 is that
+//! far in one column of 20, of 2 in one of 400.
 //! Where all others are alike, as beside a rare flag, nothing says what is far.
 
 use profile::placeholder::{is_placeholder, may_be_placeholder};
