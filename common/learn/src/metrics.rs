@@ -22,6 +22,7 @@ pub(crate) mod beta;
 pub mod bootstrap;
 mod curve;
 mod interval;
+pub mod largest;
 pub mod multiclass;
 mod order;
 pub mod paired;

@@ -1,16 +1,20 @@
 //! Numbers that programs and people put where there is none. Pure.
 //!
 //! ```
-//! use profile::placeholder::is_placeholder;
+//! use profile::placeholder::{is_placeholder, may_be_placeholder};
 //!
 //! assert!([-999.0, 99.0, 9999.9, 2_147_483_647.0].map(is_placeholder).iter().all(|is| *is));
 //! assert!(![9.0, -1.0, 99.99, 1000.0].map(is_placeholder).iter().any(|is| *is));
+//! assert!([-888.0, -1.0, 255.0].map(may_be_placeholder).iter().all(|is| *is));
 //! ```
 
 /// From here on floats are no longer all of the whole numbers.
 const INEXACT: f64 = 9_007_199_254_740_992.0;
 /// Numbers of nines from here on may have a fraction; of two digits these are prices.
 const FRACTIONS: f64 = 999.0;
+/// Beside numbers of one digit that repeats: numbers below 0 where there are none, and the end of
+/// a byte.
+const USUAL: [f64; 3] = [-1.0, -9.0, 255.0];
 /// The ends of integers of 16 and 32 bits.
 const ENDS: [f64; 6] = [
     -32_768.0,
@@ -27,11 +31,26 @@ const ENDS: [f64; 6] = [
 pub fn is_placeholder(value: f64) -> bool {
     let size = value.abs();
     let is_nines = || {
-        let text = size.to_string();
-        let mut digits = text.bytes().filter(|digit| *digit != b'.');
-        size >= 99.0 && (size.fract() == 0.0 || size >= FRACTIONS) && digits.all(|of| of == b'9')
+        let is_one = size.fract() == 0.0 || size >= FRACTIONS;
+        size >= 99.0 && is_one && repeated(size) == Some(b'9')
     };
     size >= INEXACT || ENDS.contains(&value) || is_nines()
+}
+
+/// Whether a number looks like one, or is one of those that are often a value like any other: of
+/// one digit that repeats, such as -888; or -1, -9 or 255.
+pub fn may_be_placeholder(value: f64) -> bool {
+    let size = value.abs();
+    let repeats = || size >= 11.0 && size.fract() == 0.0 && repeated(size).is_some();
+    is_placeholder(value) || USUAL.contains(&value) || repeats()
+}
+
+/// The digit of a number that has no other.
+fn repeated(size: f64) -> Option<u8> {
+    let text = size.to_string();
+    let mut digits = text.bytes().filter(|digit| *digit != b'.');
+    let first = digits.next()?;
+    digits.all(|of| of == first).then_some(first)
 }
 
 #[cfg(test)]
@@ -70,6 +89,15 @@ mod tests {
             f64::NAN,
         ] {
             assert!(!is_placeholder(value), "{value}");
+        }
+    }
+    #[test]
+    fn numbers_of_one_digit_may_be_placeholders_too() {
+        for value in [8888.0, -888.0, 11.0, -1.0, -9.0, 255.0, 99.0, -9.2e18] {
+            assert!(may_be_placeholder(value), "{value}");
+        }
+        for value in [0.0, 1.0, 9.0, 8.8, 888.8, 887.0, 1000.0, -2.0, f64::NAN] {
+            assert!(!may_be_placeholder(value), "{value}");
         }
     }
 }

@@ -15,6 +15,7 @@ use arrow::array::{
     StringArray,
 };
 use arrow::datatypes::{DataType, Schema, SchemaRef};
+use arrow::util::display::array_value_to_string;
 use parquet::arrow::ArrowWriter;
 
 use catalog::manifest::Part;
@@ -193,6 +194,30 @@ pub fn read(
     let most_rows = batch_rows(&opened.schema().project(&in_file)?);
     let rows = opened.rows(&in_file, most_rows, work)?;
     Ok(rows.map(move |batch| Ok(batch?.project(&order)?)))
+}
+
+/// The values of one row of a part as texts, in the order of `columns`; `None` beyond its last row.
+///
+/// # Errors
+/// Those of [`read`].
+pub fn row(
+    file: &LocalFile,
+    columns: &[String],
+    row: u64,
+    work: &Work,
+) -> Result<Option<Vec<String>>> {
+    let mut before = 0;
+    for batch in read(file, columns, work)? {
+        let batch = batch?;
+        let here = (row - before) as usize;
+        if here < batch.num_rows() {
+            let columns = batch.columns().iter();
+            let texts = columns.map(|column| Ok(array_value_to_string(column, here)?));
+            return texts.collect::<Result<_>>().map(Some);
+        }
+        before += batch.num_rows() as u64;
+    }
+    Ok(None)
 }
 
 fn open(file: &LocalFile) -> Result<ParquetFile> {

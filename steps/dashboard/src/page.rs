@@ -2,7 +2,7 @@
 
 mod compare;
 mod data;
-mod model;
+pub(crate) mod model;
 mod overview;
 mod prediction;
 mod runs;

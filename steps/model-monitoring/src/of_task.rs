@@ -10,7 +10,9 @@ use arrow::array::{Array, Float64Array, RecordBatch};
 use chrono_tz::Tz;
 use learn::fitted_model::FittedModel;
 use learn::metrics::RankMetrics;
+use learn::metrics::largest::{Erring, LargestErrors};
 use learn::task::{Evaluation, Report};
+use pages::content::{Deciding, DecidingRow};
 use profile::days::DayNumber;
 use runtime::step::Step;
 use runtime::work::Work;
@@ -22,8 +24,8 @@ use table::parts;
 use table::scoring::Measured;
 
 use crate::join::{CHECK_EVERY, DayCounts, Joined, Keys, Matching};
-use crate::rows::{LabelWords, PlaceWords, placed};
-use crate::scan::{self, place};
+use crate::rows::{LabelWords, PlaceWords, place, placed, placed_in};
+use crate::scan;
 use crate::segments::{Codes, Dictionaries, Segmentation, code};
 use crate::subject::Subject;
 
@@ -37,6 +39,8 @@ pub(crate) struct OfTask {
     pub(crate) by_score: Vec<Report>,
     /// The same by column, then by the number of the value.
     pub(crate) by_value: Vec<HashMap<u32, Report>>,
+    /// Of a number, the few rows that make most of its squared error.
+    pub(crate) deciding: Option<Deciding>,
 }
 
 /// The late label of a row, by its place.
@@ -90,7 +94,8 @@ pub(crate) fn measure(
             first += batch.num_rows() as u64;
         }
     }
-    second.finish(keys)
+    let deciding = second.deciding(read)?;
+    second.finish(keys, deciding)
 }
 
 /// The second pass.
@@ -110,6 +115,8 @@ struct Second<'a> {
     /// The next late label.
     ahead: Option<(u64, f64)>,
     overall: Measured,
+    /// Of a number.
+    largest: Option<LargestErrors>,
     measured_rows: u64,
     days: BTreeMap<Option<DayNumber>, (DayCounts, Box<dyn Evaluation>)>,
     segmentation: Segmentation,
@@ -135,20 +142,23 @@ struct Measurable {
 }
 
 impl Rows {
+    /// The label and the outputs of a row, where it has both, and what it weighs.
+    fn measurable(&self, row: usize) -> Option<(f64, &[f64], f64)> {
+        let outputs = &self.outputs[row * self.width..(row + 1) * self.width];
+        let label = self.labels[row].filter(|_| !outputs.iter().any(|of| of.is_nan()))?;
+        let weight = self.weights.as_ref().map_or(1.0, |weights| weights[row]);
+        Some((label, outputs, weight))
+    }
+
     /// Those rows that have both a label and outputs.
     fn of(&self, rows: impl Iterator<Item = usize>) -> Measurable {
         let (mut labels, mut outputs) = (Vec::new(), Vec::new());
         let mut weights = self.weights.as_ref().map(|_| Vec::new());
-        for row in rows {
-            let of_row = &self.outputs[row * self.width..(row + 1) * self.width];
-            if let Some(label) = self.labels[row]
-                && !of_row.iter().any(|output| output.is_nan())
-            {
-                labels.push(label);
-                outputs.extend_from_slice(of_row);
-                if let (Some(kept), Some(all)) = (&mut weights, &self.weights) {
-                    kept.push(all[row]);
-                }
+        for (label, of_row, weight) in rows.filter_map(|row| self.measurable(row)) {
+            labels.push(label);
+            outputs.extend_from_slice(of_row);
+            if let Some(weights) = &mut weights {
+                weights.push(weight);
             }
         }
         Measurable {
@@ -195,6 +205,7 @@ impl<'a> Second<'a> {
             ahead: next(&mut labels)?,
             labels,
             overall: Measured::of(read.work, &model),
+            largest: model.task.metric("rmse").map(|_| LargestErrors::default()),
             measured_rows: 0,
             days: BTreeMap::new(),
             weight: subject.weight().map(str::to_owned),
@@ -238,6 +249,13 @@ impl<'a> Second<'a> {
                 _ => None,
             },
         };
+        if let Some(largest) = &mut self.largest {
+            for row in 0..batch.num_rows() {
+                if let Some((label, outputs, weight)) = rows.measurable(row) {
+                    largest.add(first + row as u64, label, outputs[0], weight);
+                }
+            }
+        }
         let scores = (0..batch.num_rows()).map(|row| number(&score[0], row));
         self.measure(&rows, &days, &codes, &scores.collect::<Vec<f64>>())
     }
@@ -306,7 +324,32 @@ impl<'a> Second<'a> {
         Ok(())
     }
 
-    fn finish(self, keys: Keys) -> Result<Joined> {
+    /// The rows that make most of the squared error, by the values of their keys.
+    fn deciding(&self, read: &Read<'_>) -> Result<Option<Deciding>> {
+        let found = self.largest.as_ref().and_then(LargestErrors::deciding);
+        let Some((found, share)) = found else {
+            return Ok(None);
+        };
+        let keys = read.subject.keys();
+        let row = |of: &Erring| {
+            let (ordinal, row) = placed_in(of.row);
+            let part = read.subject.results.parts.get(ordinal);
+            let part = part.context("a part of the results")?;
+            let file = parts::local(read.store, &part.key, &part.sha256)?;
+            let texts = parts::row(&file, &keys, row, read.work)?.unwrap_or_default();
+            let named = keys.iter().zip(texts);
+            let named: Vec<String> = named.map(|(name, text)| format!("{name} {text}")).collect();
+            Ok(DecidingRow {
+                key: named.join(", "),
+                label: of.label,
+                prediction: of.prediction,
+            })
+        };
+        let rows = found.iter().map(row).collect::<Result<_>>()?;
+        Ok(Some(Deciding { share, rows }))
+    }
+
+    fn finish(self, keys: Keys, deciding: Option<Deciding>) -> Result<Joined> {
         let report = |of: Box<dyn Evaluation>| of.report(&[]);
         let (mut days, mut reports) = (BTreeMap::new(), BTreeMap::new());
         for (day, (counts, measured)) in self.days {
@@ -333,6 +376,7 @@ impl<'a> Second<'a> {
                 days: reports,
                 by_score: self.by_score.into_iter().map(report).collect(),
                 by_value: self.by_value.into_iter().map(of_values).collect(),
+                deciding,
             }),
         })
     }

@@ -185,7 +185,12 @@ async fn content(
         Some(of_two) => reading.of_two::<OfTwo>(of_two.threshold).await?,
         None => reading.of_task().await?,
     };
-    content::content(subject, &scan, &joined, &divisions, rules, step.timezone())
+    let content = content::content(subject, &scan, &joined, &divisions, rules, step.timezone())?;
+    let of_task = content.performance.of_task.as_ref();
+    if let Some(text) = of_task.and_then(findings::decided) {
+        tracing::warn!("{text}");
+    }
+    Ok(content)
 }
 
 /// What rows are read with.

@@ -88,6 +88,16 @@ impl Kept for Placed {
     }
 }
 
+/// The place of a row among all rows: in the order of the parts, and of the rows of each.
+pub(crate) fn place(part: u64, row: u64) -> u64 {
+    part << 32 | row
+}
+
+/// The part and the row of a place.
+pub(crate) fn placed_in(place: u64) -> (usize, u64) {
+    ((place >> 32) as usize, place & u64::from(u32::MAX))
+}
+
 /// The key and the place of a row.
 pub(crate) fn placed([high, low, place]: PlaceWords) -> (u128, u64) {
     (whole(high, low), place)

@@ -26,7 +26,7 @@ use table::labels::{self, LabelReader};
 use table::parts;
 
 use crate::by_period::{Columns, PeriodCounts};
-use crate::rows::{Kept, LabelWords, LateLabel, Row, Seen};
+use crate::rows::{Kept, LabelWords, LateLabel, Row, Seen, place};
 use crate::segments::Dictionaries;
 use crate::subject::Subject;
 
@@ -194,11 +194,6 @@ pub(crate) async fn scan_labels(
 pub(crate) fn weights_of(column: &ArrayRef, name: &str) -> Result<Vec<f64>> {
     let weights = parts::numbers(column, name)?;
     Ok(weights.iter().map(|weight| weight.unwrap_or(1.0)).collect())
-}
-
-/// The place of a row among all rows: in the order of the parts, and of the rows of each.
-pub(crate) fn place(part: u64, row: u64) -> u64 {
-    part << 32 | row
 }
 
 /// Reads parts; shared by all threads.

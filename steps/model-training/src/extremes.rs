@@ -4,7 +4,6 @@
 mod apart;
 
 use anyhow::{Context, Result};
-use arrow::util::display::array_value_to_string;
 use catalog::manifest::Part;
 use catalog::manifest::Role;
 use learn::estimator::Seen;
@@ -352,22 +351,12 @@ pub(crate) async fn natural(
     );
     blocking(move || {
         let (mut value, mut key) = (None, String::new());
-        let mut before = 0;
-        for batch in parts::read(&file, &names, &work)? {
-            let batch = batch?;
-            let here = (row - before) as usize;
-            if here >= batch.num_rows() {
-                before += batch.num_rows() as u64;
-                continue;
+        let texts = parts::row(&file, &names, row, &work)?.unwrap_or_default();
+        for (name, text) in names.iter().zip(texts) {
+            match *name == input {
+                true => value = Some(text.parse().map_or(text, number)),
+                false => key += &format!(", {name} {text}"),
             }
-            for (name, column) in names.iter().zip(batch.columns()) {
-                let text = array_value_to_string(column, here)?;
-                match *name == input {
-                    true => value = Some(text.parse().map_or(text, number)),
-                    false => key += &format!(", {name} {text}"),
-                }
-            }
-            break;
         }
         Ok((value, key))
     })

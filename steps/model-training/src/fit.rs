@@ -3,13 +3,12 @@
 mod frames;
 
 use std::collections::HashMap;
+use std::error::Error;
 use std::sync::Arc;
 
 use anyhow::Result;
 use catalog::model_files::FitMetrics;
-use learn::estimator::{
-    self, AnyError, CoMoments, Descent, EstimatorError, FittedEstimator, Formula, Request, Seen,
-};
+use learn::estimator::{self, Descent, EstimatorError, FittedEstimator, Formula, Request, Seen};
 use learn::explanation::Explanation;
 use learn::fitted_model::{FittedModel, Training};
 use learn::model;
@@ -17,14 +16,15 @@ use learn::models::Chosen;
 use learn::preprocessing::{self, FOLDS, FitOptions, Fitted, Found, OutOfFold, Preprocessing};
 use learn::rows::{RowError, Rows};
 use learn::task::Rule;
-use runtime::failure::{self, Failure};
+use runtime::failure::Failure;
 use runtime::step::{Progress, Step};
 use runtime::threads::blocking;
 use runtime::work::size;
 use store::Store;
 use table::labelled::LabelledRows;
 
-use crate::extremes::{self, Extremes};
+use crate::blame;
+use crate::extremes;
 use crate::job::Job;
 use crate::memory;
 use crate::passes::{Kept, TrainingPasses};
@@ -186,8 +186,10 @@ pub(crate) async fn fit(
     } = match fitted.await? {
         Ok(fitted) => fitted,
         Err(error) => {
+            let error = error.into_inner();
+            let too_large = blame::too_large(&*error);
             let error = meaning(error, job);
-            return Err(blaming(error, store, job, rows).await?);
+            return Err(blame::blaming(error, too_large, store, job, rows).await?);
         }
     };
     let explanation = job.choice.explain.map(|reasons| {
@@ -283,8 +285,8 @@ fn apart(
 }
 
 /// Most of what a fit refuses is a matter of the data.
-fn meaning(error: AnyError, job: &Job) -> anyhow::Error {
-    let error = match error.into_inner().downcast::<Kept>() {
+fn meaning(error: Box<dyn Error + Send + Sync>, job: &Job) -> anyhow::Error {
+    let error = match error.downcast::<Kept>() {
         Ok(kept) => return kept.0,
         Err(error) => error,
     };
@@ -333,35 +335,6 @@ fn alike(job: &Job, value: &str, rows: u64, why: &str) -> anyhow::Error {
          dataset.json and the holdout rule ({})",
         job.data.goal.target.name, job.data.train_key, job.data.train.holdout
     ))
-}
-
-/// A refusal of the fit, with the values that are to blame for it.
-async fn blaming(
-    error: anyhow::Error,
-    store: &Store,
-    job: &Job,
-    rows: &TrainingRows,
-) -> Result<anyhow::Error> {
-    if failure::exit_code(&error) != failure::CONTRACT || job.data.train.rows == 0 {
-        return Ok(error);
-    }
-    // The row that a value is in is found among all rows.
-    let rows = &rows.on_both_sides()?;
-    let mut passes = TrainingPasses::new(rows.clone());
-    let start = CoMoments::new(rows.inputs(), &[]);
-    // The refusal stands, whatever keeps the values from being named.
-    let moments = blocking(move || Ok(estimator::pass(&mut passes, start).ok()));
-    let Some(moments) = moments.await? else {
-        return Ok(error);
-    };
-    let extremes = rows.sum(Extremes::new(&Seen::from(&moments))).await?;
-    let mut ruinous = extremes.ruinous();
-    ruinous.extend(extremes.of_target(job.data.goal.task));
-    let sentences = extremes::describe(store, job, rows, &ruinous).await?;
-    Ok(match sentences.is_empty() {
-        true => error,
-        false => Failure::contract(format!("{error:#}\n{}", sentences.join("\n"))),
-    })
 }
 
 /// What the single precision of trees does not hold: the target, and what an input differs by.

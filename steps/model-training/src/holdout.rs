@@ -1,9 +1,10 @@
-//! Metrics of the holdout that one of its rows decides, such as one whose target is 1e20.
+//! Metrics of the holdout that few of its rows decide, such as one whose target is 1e20.
 
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use learn::fitted_model::FittedModel;
+use learn::metrics::largest::{Erring, LargestErrors};
 use learn::rows::Rows;
 use learn::task::Report;
 use runtime::step::{Progress, Step};
@@ -16,13 +17,9 @@ use crate::job::Job;
 use crate::record::four;
 use crate::training_rows::{SCRATCH_BYTES, Sums, TrainingRows};
 
-/// Of so many rows, none should...
-const ROWS: u64 = 100;
-/// ... make more than this share of the squared error.
-const MOST: f64 = 0.5;
-
-/// A sentence on the row of the holdout that makes most of the squared error, where one does.
-pub(crate) async fn decided_by_one(
+/// A sentence on the row of the holdout that makes most of the squared error, or on the first of few
+/// that do.
+pub(crate) async fn decided_by_few(
     step: &Step,
     store: &Store,
     job: &Job,
@@ -30,15 +27,15 @@ pub(crate) async fn decided_by_one(
     holdout: &Report,
     progress: &Progress,
 ) -> Result<Option<String>> {
-    let largest = holdout.number("max_error").filter(|of| *of > 0.0);
     let is_squared = job.data.goal.task.metric("rmse").is_some();
-    let Some(unit) = largest.filter(|_| is_squared && holdout.rows() >= ROWS) else {
+    let [largest, rmse] = ["max_error", "rmse"].map(|name| holdout.number(name));
+    let (Some(largest), true) = (largest, is_squared) else {
         return Ok(None);
     };
     // The metrics show whether there is such a row, unless rows weigh.
-    let may_be = |rmse: f64| (unit / rmse) * (unit / rmse) > MOST * holdout.rows() as f64;
     let weighs = job.data.config.dataset.weight().is_some();
-    if !weighs && !holdout.number("rmse").is_none_or(may_be) {
+    let may_be = |rmse| LargestErrors::may_decide(holdout.rows(), largest, rmse);
+    if !weighs && !rmse.is_none_or(may_be) {
         return Ok(None);
     }
     let rows = scoring::rows_of(
@@ -48,60 +45,53 @@ pub(crate) async fn decided_by_one(
         None,
     )?;
     let rows = TrainingRows::new(step, rows, &job.data.holdout, SCRATCH_BYTES, progress)?;
-    let errors = rows.sum(Errors::new(model, unit)).await;
+    let errors = rows.sum(Errors::new(model)).await;
     let errors = errors.context("looking for the largest error of the holdout")?;
-    let share = errors.largest.square / errors.squares;
-    if share.is_nan() || share <= MOST {
+    let Some((found, share)) = errors.largest.deciding() else {
         return Ok(None);
-    }
-    let Largest {
+    };
+    let Erring {
         row,
         label,
         prediction,
         ..
-    } = errors.largest;
+    } = found[0];
     let (part, row) = rows.place(row).context("a row of the holdout")?;
     let target = &job.data.goal.target.name;
     let (value, key) = natural(store, job, &rows, target, part, row).await?;
     Ok(Some(format!(
-        "target {target:?} is {}, and predicted as {}, in {}{key} of the holdout: this one of {} \
-         rows makes {:.1} % of the squared error, so rmse and r2 say nothing about the others; if \
+        "target {target:?} is {}, and predicted as {}, in {}{key} of the holdout: this {} of {} \
+         rows {} {:.1} % of the squared error, so rmse and r2 say nothing about the others; if \
          the target is wrong, {WITHOUT_ROW}",
         value.unwrap_or_else(|| number(label)),
         four(Some(prediction)),
         labelled::origin(&job.data.holdout, &part.key, row),
+        match found.len() {
+            1 => "one".to_owned(),
+            count => format!("row and {} more", count - 1),
+        },
         holdout.rows(),
+        if found.len() == 1 { "makes" } else { "make" },
         100.0 * share,
     )))
 }
 
-/// Squared errors in a unit, so that they do not overflow, and the largest of them.
+/// The largest errors of a model.
 #[derive(Clone)]
 struct Errors {
     model: Arc<FittedModel>,
-    unit: f64,
-    rows: u64,
-    squares: f64,
-    largest: Largest,
+    /// Number of the next row.
+    row: u64,
+    largest: LargestErrors,
     outputs: Vec<f64>,
 }
 
-#[derive(Clone, Copy, Default)]
-struct Largest {
-    square: f64,
-    row: u64,
-    label: f64,
-    prediction: f64,
-}
-
 impl Errors {
-    fn new(model: &Arc<FittedModel>, unit: f64) -> Self {
+    fn new(model: &Arc<FittedModel>) -> Self {
         Self {
             model: model.clone(),
-            unit,
-            rows: 0,
-            squares: 0.0,
-            largest: Largest::default(),
+            row: 0,
+            largest: LargestErrors::default(),
             outputs: Vec::new(),
         }
     }
@@ -112,36 +102,24 @@ impl Sums for Errors {
         size_of::<Self>() as u64
     }
 
+    fn begin(&mut self, row: u64) {
+        self.row = row;
+    }
+
     fn add(&mut self, rows: Rows<'_>) -> Result<()> {
         self.outputs.clear();
         self.model.outputs(rows.x, &mut self.outputs);
         let predictions = self.outputs.iter().step_by(self.model.estimator.outputs());
         for (at, (label, prediction)) in rows.y.iter().zip(predictions).enumerate() {
-            let error = (prediction - label) / self.unit;
-            let square = rows.weight(at) * error * error;
-            self.squares += square;
-            if square > self.largest.square {
-                self.largest = Largest {
-                    square,
-                    row: self.rows + at as u64,
-                    label: *label,
-                    prediction: *prediction,
-                };
-            }
+            let weight = rows.weight(at);
+            self.largest.add(self.row, *label, *prediction, weight);
+            self.row += 1;
         }
-        self.rows += rows.len() as u64;
         Ok(())
     }
 
     fn merge(&mut self, later: Self) -> Result<()> {
-        self.squares += later.squares;
-        if later.largest.square > self.largest.square {
-            self.largest = Largest {
-                row: self.rows + later.largest.row,
-                ..later.largest
-            };
-        }
-        self.rows += later.rows;
+        self.largest.merge(&later.largest);
         Ok(())
     }
 }

@@ -8,17 +8,20 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use learn::estimator::Seen;
 use learn::fitted_model::FittedModel;
-use learn::preprocessing::FittedColumn;
+use learn::preprocessing::{FittedColumn, Preprocessing};
 use learn::rows::Rows;
 use learn::signature::{Kind, Signature};
 use profile::cells::{Counted, Counts, FINE, Fine, Picker, SAMPLE, Sketch, shares};
 use profile::profiles::Overflow;
 use profile::reference::{ColumnProfile, FORMAT_VERSION, FeatureProfile, Reference, ScoreProfile};
-use runtime::step::Step;
+use runtime::step::{Progress, Step};
+use store::Store;
+use table::labelled::LabelledRows;
 
 use crate::extremes::{Absurd, Apart, Ends, Extremes, Ruinous, Spread};
+use crate::job::Job;
 use crate::memory::{self, NUMBER};
-use crate::training_rows::{Sums, TrainingRows, UNIT_ROWS};
+use crate::training_rows::{SCRATCH_BYTES, Sums, TrainingRows, UNIT_ROWS};
 use scores::{CountedScores, Looks, Scored, look};
 
 /// Bytes of the distinct values of a column, where they are few.
@@ -33,6 +36,24 @@ pub(crate) enum Natural {
 }
 
 impl Natural {
+    /// Of the training data, what is missing included.
+    ///
+    /// # Errors
+    /// Those of [`TrainingRows::new`].
+    pub(crate) fn of(step: &Step, store: &Store, job: &Job, progress: &Progress) -> Result<Self> {
+        if job.choice.preprocessing.is_none() {
+            return Ok(Self::Inputs);
+        }
+        let Some(signature) = job.signature.of_kind(Kind::Numeric) else {
+            return Ok(Self::Rows(None));
+        };
+        let unchanged = Preprocessing::unchanged(&signature.names())?;
+        let rows = LabelledRows::new(store, step.work(), &job.data.config, &signature, &unchanged)?;
+        let rows = rows.with_any_number();
+        let rows = TrainingRows::new(step, rows, &job.data.train, SCRATCH_BYTES, progress)?;
+        Ok(Self::Rows(Some(Box::new(rows))))
+    }
+
     /// Rows with these features; those of the inputs where there are no others.
     pub(crate) fn rows<'a>(&'a self, inputs: &'a TrainingRows) -> &'a TrainingRows {
         match self {
@@ -90,7 +111,7 @@ pub(crate) async fn profile(
     let of_features = profiled.iter().enumerate();
     let of_features = of_features.filter(|(_, (of, _))| !is_named(&of.name));
     let of_features = of_features.filter_map(|(at, (of, ends))| {
-        let apart = apart(model, &of.name, ends)?;
+        let apart = apart(&model.preprocessing, &of.name, ends)?;
         Some(Ruinous::apart(Some(at), apart))
     });
     let absurd = Absurd {
@@ -109,9 +130,24 @@ pub(crate) async fn profile(
     Ok((reference, absurd))
 }
 
-/// The values of a feature that lie apart, as the model takes them.
-fn apart(model: &FittedModel, name: &str, ends: &Ends) -> Option<Apart> {
-    let mut columns = model.preprocessing.columns().iter();
+/// The number of a column of rows, and its ends.
+pub(crate) async fn ends(rows: &TrainingRows, name: &str) -> Result<Option<(usize, Ends)>> {
+    let Some(first) = rows.inputs().iter().position(|of| of == name) else {
+        return Ok(None);
+    };
+    let column = Columns {
+        first,
+        count: 1,
+        ..Columns::none(rows)
+    };
+    let look = Look::new(column, rows.count(), Beside::default());
+    let ends = rows.sum(look).await?.ends.pop();
+    Ok(ends.map(|ends| (first, ends)))
+}
+
+/// The values of a feature that lie apart, as a model takes them.
+pub(crate) fn apart(preprocessing: &Preprocessing, name: &str, ends: &Ends) -> Option<Apart> {
+    let mut columns = preprocessing.columns().iter();
     match columns.find(|column| column.name() == name)? {
         FittedColumn::Numeric(numeric) => ends.apart(numeric.clip),
         FittedColumn::Categorical(_) | FittedColumn::Dropped(_) => None,

@@ -9,15 +9,12 @@ use catalog::manifest::{self, File, Header, ModelManifest};
 use catalog::model_files::{METRICS_VERSION, ModelMetrics, Selection, TUNED_VERSION};
 use learn::model::Importance;
 use learn::models::Chosen;
-use learn::preprocessing::Preprocessing;
-use learn::signature::Kind;
 use learn::task::Task;
 use runtime::failure::Failure;
 use runtime::step::{Cache, Outputs, Progress, Step};
 use serde::Serialize;
 use store::Store;
 use store::digest;
-use table::labelled::LabelledRows;
 use table::scoring;
 use tracking::Tracking;
 
@@ -152,7 +149,7 @@ async fn make(
         }
         false => (rows, fit.seen.clone()),
     };
-    let natural = natural(step, store, job, &progress)?;
+    let natural = Natural::of(step, store, job, &progress)?;
     // Rows to score are encoded by all training rows, and so are those they are compared with.
     let scored = rows.as_scored()?;
     let unseen = unseen(step, store, job, &fit, &progress)?;
@@ -180,8 +177,8 @@ async fn make(
     ruinous.extend(extremes::describe(store, job, read, &absurd.features).await?);
     ruinous.extend(extremes::describe(store, job, &rows, absurd.target.as_slice()).await?);
     let mut warnings = warnings(&fit, job, ruinous);
-    let one = holdout::decided_by_one(step, store, job, &fit.model, &measured, &progress);
-    warnings.extend(one.await?);
+    let few = holdout::decided_by_few(step, store, job, &fit.model, &measured, &progress);
+    warnings.extend(few.await?);
     warnings.extend(selection.as_ref().and_then(tune::doubt));
     warnings.extend(job.data.train.warnings.iter().cloned());
     for warning in &warnings {
@@ -226,22 +223,6 @@ async fn make(
         warnings,
     };
     Ok((manifest, metrics))
-}
-
-/// The numeric features as they are read, what is missing included, where preprocessing makes other
-/// numbers of them.
-fn natural(step: &Step, store: &Store, job: &Job, progress: &Progress) -> Result<Natural> {
-    if job.choice.preprocessing.is_none() {
-        return Ok(Natural::Inputs);
-    }
-    let Some(signature) = job.signature.of_kind(Kind::Numeric) else {
-        return Ok(Natural::Rows(None));
-    };
-    let unchanged = Preprocessing::unchanged(&signature.names())?;
-    let rows = LabelledRows::new(store, step.work(), &job.data.config, &signature, &unchanged)?;
-    let rows = rows.with_any_number();
-    let rows = TrainingRows::new(step, rows, &job.data.train, SCRATCH_BYTES, progress)?;
-    Ok(Natural::Rows(Some(Box::new(rows))))
 }
 
 /// The rows whose scores represent those of the model, where its own training rows can't: those of

@@ -44,7 +44,7 @@ pub(crate) struct TrainingRows {
     scratch_bytes: u64,
     /// After the first pass: the decoded rows, where they fitted.
     decoded: Arc<OnceLock<Option<Arc<Scratch>>>>,
-    progress: Progress,
+    pub(crate) progress: Progress,
     /// Rows by which a fit knows when to stop.
     pub(crate) validation: Option<Arc<TrainingRows>>,
 }

@@ -78,6 +78,29 @@ pub struct OfTask {
     pub now: Option<Report>,
     /// The same of the holdout, when the model was trained; `null` where it is not known.
     pub holdout: Option<Report>,
+    /// The few rows that make most of the squared error, where there are such.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deciding: Option<Deciding>,
+}
+
+/// Few rows that make most of the squared error.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Deciding {
+    /// Their share of it.
+    pub share: f64,
+    /// The one with the largest error first.
+    pub rows: Vec<DecidingRow>,
+}
+
+/// A row with a large error.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DecidingRow {
+    /// The columns of its key with their values, such as `id 17`.
+    pub key: String,
+    /// Its label.
+    pub label: f64,
+    /// What was predicted.
+    pub prediction: f64,
 }
 
 /// A metric of a task.

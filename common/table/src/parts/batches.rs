@@ -10,6 +10,8 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use std::sync::Arc;
 
+use crate::values;
+
 /// Rows of a batch at most: what is in memory at once, for each file that is read or written.
 pub const BATCH_ROWS: usize = 8 * 1024;
 /// Bytes of a batch at most, those of its texts and those of everything else apart; a longer text

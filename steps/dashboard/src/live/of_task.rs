@@ -44,6 +44,8 @@ impl OfTask<'_> {
                 metrics: metrics.collect(),
                 now,
                 holdout: holdout.cloned(),
+                // Profiles hold no row.
+                deciding: None,
             }),
             ..common
         }

@@ -1,6 +1,7 @@
 //! One model over the days that were chosen.
 
-use pages::format::rows;
+use pages::content::{ColumnDrift, Drift};
+use pages::format::{rows, some};
 use pages::html::{Markup, escaped, leaf, nothing, tag, tagged, text};
 use pages::page::{days, drift, note, performance, quality, section, segments, summary};
 use profile::drift::Thresholds;
@@ -9,6 +10,8 @@ use super::{document, empty, files, heading, link, troubled};
 use crate::choice::{self, PERIODS};
 use crate::{Choice, Live, Model, SCORE, Side};
 
+/// Columns that a note names; the others are counted.
+const NAMED: usize = 5;
 /// The kind of an input that takes a threshold.
 pub(super) const THRESHOLD: &str = "number\" min=\"0\" max=\"1\" step=\"any";
 
@@ -193,11 +196,31 @@ fn exactness(side: &Side, late_labels: bool) -> Markup {
         ),
     };
     let outside = outside(live, &side.choice);
+    let in_part = seen_by_reports(&live.drift);
     note(format!(
         "Computed from profiles: shares and the confusion matrix are exact, and PSI except for \
          values at the ends of training; PR \
-         AUC and log loss need the rows, and are in the reports.{auc}{holdout}{labels}{left_out}{outside}"
+         AUC and log loss need the rows, and are in the reports.{auc}{holdout}{labels}{left_out}{outside}{in_part}"
     ))
+}
+
+/// Of which columns only a report sees what became of their rarer values: profiles count these
+/// together.
+pub(crate) fn seen_by_reports(drift: &Drift) -> String {
+    let counts_together = |column: &&ColumnDrift| {
+        let shares = column.categories.as_ref();
+        column.judged && shares.is_some_and(|shares| shares.reference_rest > 0)
+    };
+    let columns = drift.features.iter().filter(counts_together);
+    let names: Vec<&str> = columns.map(|column| &*column.name).collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    format!(
+        " Profiles count the rarer values of {} together: only the reports judge whether many rows \
+         hold one of them, or values that training did not have.",
+        some(&names, NAMED)
+    )
 }
 
 /// Which dates are in no day, where all days are asked for.

@@ -7,15 +7,15 @@ use profile::drift::Verdict;
 use profile::profiles::{FeatureBaseline, Kind, Profile};
 
 use super::*;
+use crate::page::model::seen_by_reports;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn categories_are_judged_by_their_shares() {
+/// What is shown of a feature of categories, as training had them, and of rows now: 50 without a
+/// value, and some with.
+async fn live(trained: &Categories, now: &[(&str, i64)]) -> Live {
     let home = home().await;
     let key = home.results(&[Rows::simple(400)]).await;
     let results: ResultsManifest = manifest::require(&home.store, &key).await.unwrap();
     let mut of_model = (*baseline(&home, &results).await).clone();
-    let trained = [("Bern", 600), ("Rome", 300)].map(|(city, rows)| (city.to_owned(), rows));
-    let trained = Categories::of(100, trained);
     let counted = trained.counted();
     of_model.features[1] = FeatureBaseline {
         name: HOSTILE.to_owned(),
@@ -28,12 +28,13 @@ async fn categories_are_judged_by_their_shares() {
     let mut profile = Profile::new(&of_model);
     let counts = &mut profile.features[1];
     counts.add_nulls(50);
-    for (city, rows) in [("Bern", 250), ("Oslo", 200)] {
+    for (city, rows) in now {
         let code = code(&trained.names(), city);
-        counts.add(&of_model.features[1].cells, code, rows);
+        counts.add(&of_model.features[1].cells, code, *rows);
     }
     let score = &of_model.score;
-    profile.score.add(score, Some(0.4), None, 500);
+    let rows = now.iter().map(|(_, rows)| rows).sum::<i64>();
+    profile.score.add(score, Some(0.4), None, 50 + rows);
     let counted = CountedDays {
         baseline: Arc::new(of_model),
         days: vec![CountedDay {
@@ -44,7 +45,14 @@ async fn categories_are_judged_by_their_shares() {
         left_out_rows: 0,
     };
     let (choice, scored) = (Choice::default(), "2026-11-23".parse().unwrap());
-    let live = Live::new(&counted, &choice, &rules(), None, scored).unwrap();
+    Live::new(&counted, &choice, &rules(), None, scored).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn categories_are_judged_by_their_shares() {
+    let trained = [("Bern", 600), ("Rome", 300)].map(|(city, rows)| (city.to_owned(), rows));
+    let trained = Categories::of(100, trained);
+    let live = live(&trained, &[("Bern", 250), ("Oslo", 200)]).await;
     let features = live.drift.features.iter();
     let column = features.clone().find(|of| of.name == HOSTILE).unwrap();
     assert_eq!(
@@ -70,4 +78,16 @@ async fn categories_are_judged_by_their_shares() {
         assert!(shown.contains(text), "{text}: {shown}");
     }
     assert!(!shown.contains("<script>"));
+    assert_eq!(seen_by_reports(&live.drift), "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn columns_whose_rarer_values_are_counted_together_are_named() {
+    let trained = Categories::of(0, (0..150).map(|i| (format!("city {i}"), 10 - i / 20)));
+    // All rows hold one of the rarer values.
+    let live = live(&trained, &[("city 149", 450)]).await;
+    let said = seen_by_reports(&live.drift);
+    let expected =
+        format!("Profiles count the rarer values of {HOSTILE} together: only the reports");
+    assert!(said.contains(&expected), "{said}");
 }

@@ -165,6 +165,7 @@ fn of_task(subject: &Subject, measured: &Measured) -> OfTask {
             .collect(),
         now: now.cloned(),
         holdout: Some(holdout.clone()),
+        deciding: measured.deciding.clone(),
     }
 }
 

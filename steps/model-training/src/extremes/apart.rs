@@ -10,10 +10,14 @@
 //! times as far, whose chance is 0.00003.
 //! A tail does not repeat its largest value either. So a number that looks like a placeholder, and
 //! that [`REPEATED`] rows hold, is named as soon as it lies farther from all others than these lie
-//! apart; unless they are a few values, such as prices, which may have nines of their own.
+//! apart; unless they are a few values, such as prices, which may have nines of their own. Numbers
+//! such as 888 or 255 are named from [`NEAR`] times as far on, and any other, such as 0 among
+//! years, from [`OUTSIDE`] times on: nearer by, 0 is the amount of those who buy nothing. Where
+//! rows repeat the values of their group, the largest of Pareto's distribution of index 1 is that
+//! far in one column of 20, of 2 in one of 400.
 //! Where all others are alike, as beside a rare flag, nothing says what is far.
 
-use profile::placeholder::is_placeholder;
+use profile::placeholder::{is_placeholder, may_be_placeholder};
 
 use super::{Extreme, ROUNDING};
 
@@ -29,6 +33,10 @@ const RARE: u64 = 100;
 const LARGE: f64 = 999.0;
 /// In so many rows or more a value repeats.
 const REPEATED: u64 = 5;
+/// As far off lies, if it repeats, what may be a placeholder, but may be a value as well...
+const NEAR: f64 = 5.0;
+/// ... and any other number.
+const OUTSIDE: f64 = 20.0;
 /// Other values that there are at least, beside one that repeats.
 const OTHERS: usize = 10;
 
@@ -100,14 +108,14 @@ impl Ends {
             self.least.within(low, high),
             self.greatest.within(-high, -low),
         ];
-        let far = taken_off(&ends, FAR, |_| true);
+        let far = taken_off(&ends, |_| Some(FAR));
         let is_named = |apart: &Apart| {
             let Extreme { value, count, .. } = apart.extreme;
             let is_rare = count == 1 || count.saturating_mul(RARE) <= self.rows;
             let is_one = value.abs() >= LARGE && is_placeholder(value);
             is_one || (is_rare && apart.ranges >= ABSURD)
         };
-        let repeated = || taken_off(&ends, 1.0, |of| of.repeats() && of.others() >= OTHERS);
+        let repeated = || taken_off(&ends, |cut| cut.repeated_from());
         far.filter(is_named).or_else(repeated)
     }
 }
@@ -120,15 +128,24 @@ struct Cut<'a> {
 }
 
 impl Cut<'_> {
-    /// Whether what is taken off looks like placeholders that repeat.
-    fn repeats(&self) -> bool {
+    /// From how many times as far on what is taken off is named because it repeats.
+    fn repeated_from(&self) -> Option<f64> {
         let ([below, _], [above, _]) = (self.below, self.above);
-        let mut taken = below
-            .iter()
-            .map(|of| of.value)
-            .chain(above.iter().map(|of| -of.value));
-        let count: u64 = below.iter().chain(above).map(|of| of.count).sum();
-        count >= REPEATED && taken.all(is_placeholder)
+        let below = below.iter().map(|of| (of.value, of.count));
+        let taken = below.chain(above.iter().map(|of| (-of.value, of.count)));
+        let (mut times, mut rows) = (1.0_f64, 0);
+        for (value, count) in taken {
+            let (from, least) = match is_placeholder(value) {
+                true => (1.0, 2),
+                false if may_be_placeholder(value) => (NEAR, REPEATED),
+                false => (OUTSIDE, REPEATED),
+            };
+            if count < least {
+                return None;
+            }
+            (times, rows) = (times.max(from), rows + count);
+        }
+        (rows >= REPEATED && self.others() >= OTHERS).then_some(times)
     }
 
     /// The distinct values that are left, as far as they are known.
@@ -143,8 +160,7 @@ impl Cut<'_> {
 /// others as these lie apart.
 fn taken_off(
     [least, greatest]: &[Vec<Extreme>; 2],
-    times: f64,
-    may: impl Fn(&Cut<'_>) -> bool,
+    times: impl Fn(&Cut<'_>) -> Option<f64>,
 ) -> Option<Apart> {
     let value = |of: &Extreme| of.value;
     let mut found: Option<(usize, Apart)> = None;
@@ -166,9 +182,12 @@ fn taken_off(
                 below.last().map(|of| from - value(of)),
                 above.last().map(|of| -value(of) - to),
             ];
-            let is_far = near.into_iter().flatten().all(|gap| gap > times * range);
             let is_less = found.is_some_and(|(most, _)| most >= taken);
-            if taken == 0 || !is_far || is_less || !may(&cut) {
+            let nearest = near.into_iter().flatten().fold(f64::INFINITY, f64::min);
+            if taken == 0 || is_less || nearest <= range {
+                continue;
+            }
+            if !times(&cut).is_some_and(|times| nearest > times * range) {
                 continue;
             }
             let lowest = below.first().map(|of| (from - value(of), *of));
@@ -237,6 +256,17 @@ mod tests {
     fn with(of_row: impl Fn(f64) -> f64, more: &[f64]) -> Vec<f64> {
         let values = (0..2000).map(|row| of_row(uniform(7, row)));
         values.chain(more.iter().copied()).collect()
+    }
+
+    /// Of mean 5.
+    fn poisson(u: f64) -> f64 {
+        let (mut count, mut chance, mut up_to) = (0.0, libm::exp(-5.0), libm::exp(-5.0));
+        while u > up_to && count < 40.0 {
+            count += 1.0;
+            chance *= 5.0 / count;
+            up_to += chance;
+        }
+        count
     }
 
     #[test]
@@ -312,6 +342,7 @@ mod tests {
         let ages = |u: f64| (18.0 + 72.0 * u).floor();
         let even = |u: f64| 30.0 * u;
         let grades = |u: f64| (1.0 + 5.0 * u).floor();
+        let years = |u: f64| (1950.0 + 75.0 * u).floor();
         let cases = [
             (with(ages, &[-999.0; 5]), Some((-999.0, 5))),
             (with(even, &[99.0; 20]), Some((99.0, 20))),
@@ -321,10 +352,28 @@ mod tests {
                 with(ages, &[-999.0, -9999.0, 999.0].repeat(2)),
                 Some((-9999.0, 6)),
             ),
+            // Numbers of one digit, and others that lie farther out, each with enough rows.
+            (with(ages, &[-888.0; 5]), Some((-888.0, 5))),
+            (with(ages, &[8888.0; 5]), Some((8888.0, 5))),
+            (with(years, &[8888.0; 5]), Some((8888.0, 5))),
+            (with(years, &[9999.0; 5]), Some((9999.0, 5))),
+            (with(years, &[255.0; 5]), Some((255.0, 5))),
+            (with(years, &[0.0; 5]), Some((0.0, 5))),
+            (
+                with(years, &[[0.0; 5], [255.0; 5]].concat()),
+                Some((0.0, 10)),
+            ),
+            (with(poisson, &[99.0; 5]), Some((99.0, 5))),
             // Too few rows, too near, no placeholder, and too few others.
             (with(ages, &[-999.0; 4]), None),
+            (with(ages, &[-888.0; 4]), None),
+            (with(years, &[0.0; 4]), None),
+            (with(ages, &[255.0; 20]), None),
+            (with(years, &[0.0, 8888.0, 7.0, 8.0, 255.0]), None),
             (with(|u| 90.0 * u - 5.0, &[99.0; 20]), None),
             (with(ages, &[-500.0; 20]), None),
+            // Each is huge, and none repeats.
+            (with(|u| 1e30 * u, &[2e31, 4e31, 5e31, 6e31, 7e31]), None),
             (with(grades, &[99.0; 20]), None),
             (
                 with(|u| [9.0, 19.0, 29.0][(3.0 * u) as usize], &[99.0; 50]),
@@ -354,7 +403,31 @@ mod tests {
         };
         let pareto = |index: f64| move |u: f64, _: f64| 10.0 * libm::pow(1.0 - u, -1.0 / index);
         type Of<'a> = Box<dyn Fn(f64, f64) -> f64 + 'a>;
-        let kinds: [(&str, Of<'_>); 14] = [
+        let kinds: [(&str, Of<'_>); 20] = [
+            ("poisson", Box::new(|u, _| poisson(u))),
+            ("ages", Box::new(|u, _| (100.0 * u).floor())),
+            (
+                "100 percent",
+                Box::new(|u, v| if v < 0.4 { 100.0 } else { (30.0 * u).floor() }),
+            ),
+            (
+                "0 or an amount",
+                Box::new(|u, v| if v < 0.7 { 0.0 } else { 980.0 + 100.0 * u }),
+            ),
+            (
+                "0 or a long tail",
+                Box::new(|u, v| if v < 0.7 { 0.0 } else { pareto(1.5)(u, v) }),
+            ),
+            (
+                "0 or hours",
+                Box::new(|u, v| {
+                    if v < 0.3 {
+                        0.0
+                    } else {
+                        (30.0 + 15.0 * u).floor()
+                    }
+                }),
+            ),
             ("even", Box::new(|u, _| 99.0 * u)),
             ("exponential", Box::new(|u, _| exponential(u))),
             ("log-normal", Box::new(log_normal(1.0))),
@@ -394,8 +467,7 @@ mod tests {
                     let values: Vec<f64> = (0..rows).map(row).collect();
                     let ends = ends(&values);
                     let all = [ends.least.0, ends.greatest.0];
-                    let repeats = |of: &Cut<'_>| of.repeats() && of.others() >= OTHERS;
-                    let found = taken_off(&all, 1.0, repeats);
+                    let found = taken_off(&all, |cut| cut.repeated_from());
                     assert_eq!(found, None, "{name}, {rows} rows, {seed}");
                 }
             }

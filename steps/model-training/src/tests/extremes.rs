@@ -285,6 +285,31 @@ async fn a_value_whose_square_overflows_is_refused_with_its_row() {
 }
 
 #[tokio::test]
+async fn a_value_that_leaves_no_other_once_standardised_is_refused_with_its_row() {
+    for value in [1e200, -1e300] {
+        let rows = with(&[(317, value)]);
+        for family in ["logistic-regression", "linear-regression"] {
+            let home = match family {
+                "logistic-regression" => Home::new(2).await,
+                _ => Home::of_number(2).await,
+            };
+            home.write_models(&format!(r#"{{"candidates": [{{"family": "{family}"}}]}}"#));
+            let shards = [rows.slice(300, 600), rows.slice(600, 900)];
+            let flags = home.prepared("1", &rows.slice(0, 300), &shards).await;
+            let (code, text) = home.refused(&flags).await;
+            assert_eq!(code, 10, "{text}");
+            let expected = "feature feature1 is too large to train on";
+            assert!(text.contains(expected), "{family}: {text}");
+            let expected = format!(
+                "\nfeature \"feature1\" is {value:e} in raw file train/2.parquet (row 17 of train/1/"
+            );
+            assert!(text.contains(&expected), "{family}: {text}");
+            assert!(text.contains("), id 17, "), "{family}: {text}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn other_bytes_of_the_same_model_are_replaced_only_when_asked() {
     let home = Home::new(2).await;
     let rows = with(&[]);

@@ -184,7 +184,7 @@ pub(crate) fn numbers<'a>(rows: &'a RecordBatch, name: &str) -> &'a Float64Array
 fn a_number_is_predicted_as_by_scikit_learn_and_reported_on() {
     let (data, bench) = (fixture().diabetes, Bench::empty());
     let models = r#"{"candidates": [{"family": "linear-regression"}]}"#;
-    data.run(&bench, "", r#""type": "float64""#, models);
+    let config = data.run(&bench, "", r#""type": "float64""#, models);
     let report = data.must_measure(&bench);
     assert_eq!(report["model"]["family"], "linear-regression");
 
@@ -223,6 +223,24 @@ fn a_number_is_predicted_as_by_scikit_learn_and_reported_on() {
     }
     // Labels that came late are not in the store's profiles: the dashboard measures the others.
     assert!(!page.contains("threshold 0.5"), "{page}");
+
+    // One label decides the metrics of all rows.
+    let far = format!("id,day,y\n0-17,{},1e20\n", day(17));
+    fs::write(bench.raw("labels/later.csv"), far).unwrap();
+    run(&bench, &config, "m");
+    let report = bench.json("reports/2026-11/m/v1/report.json");
+    let deciding = &report["performance"]["of_task"]["deciding"]["rows"];
+    let key = format!("id 0-17, day {}", day(17));
+    assert_eq!(deciding.as_array().unwrap().len(), 1, "{deciding}");
+    assert_eq!(
+        (deciding[0]["key"].as_str(), deciding[0]["label"].as_f64()),
+        (Some(&*key), Some(1e20))
+    );
+    let html = fs::read_to_string(bench.store("reports/2026-11/m/v1/report.html")).unwrap();
+    let rows = data.files[0].len();
+    let expected =
+        format!("1 of {rows} rows makes 100.0 % of the squared error: {key} (label 1e20, ");
+    assert!(html.contains(&expected), "{html}");
 }
 
 #[test]

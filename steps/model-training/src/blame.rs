@@ -1,0 +1,89 @@
+//! The values that are to blame for a refusal of the fit.
+
+use std::error::Error;
+
+use anyhow::Result;
+use learn::estimator::{self, CoMoments, Seen};
+use learn::model;
+use runtime::failure::{self, Failure};
+use runtime::threads::blocking;
+use store::Store;
+
+use crate::extremes::{self, Extremes, Ruinous};
+use crate::job::Job;
+use crate::passes::TrainingPasses;
+use crate::reference::{self, Natural};
+use crate::training_rows::TrainingRows;
+
+/// The input whose spread overflows, where that is why nothing was fitted.
+pub(crate) fn too_large(error: &(dyn Error + Send + Sync + 'static)) -> Option<String> {
+    let of_model = match error.downcast_ref::<estimator::FitError>() {
+        Some(estimator::FitError::Fit(error)) => Some(error),
+        Some(_) => None,
+        None => error.downcast_ref::<model::FitError>(),
+    };
+    match of_model? {
+        model::FitError::Overflow { feature } => Some(feature.clone()),
+        _ => None,
+    }
+}
+
+/// A refusal of the fit, with the values that are to blame for it; of an input that is too large
+/// also those of its feature.
+pub(crate) async fn blaming(
+    error: anyhow::Error,
+    too_large: Option<String>,
+    store: &Store,
+    job: &Job,
+    rows: &TrainingRows,
+) -> Result<anyhow::Error> {
+    if failure::exit_code(&error) != failure::CONTRACT || job.data.train.rows == 0 {
+        return Ok(error);
+    }
+    // The row that a value is in is found among all rows.
+    let rows = &rows.on_both_sides()?;
+    let mut passes = TrainingPasses::new(rows.clone());
+    let start = CoMoments::new(rows.inputs(), &[]);
+    // The refusal stands, whatever keeps the values from being named.
+    let moments = blocking(move || Ok(estimator::pass(&mut passes, start).ok()));
+    let Some(moments) = moments.await? else {
+        return Ok(error);
+    };
+    let extremes = rows.sum(Extremes::new(&Seen::from(&moments))).await?;
+    let mut ruinous = extremes.ruinous();
+    ruinous.extend(extremes.of_target(job.data.goal.task));
+    let mut sentences = extremes::describe(store, job, rows, &ruinous).await?;
+    if let Some(input) = too_large.filter(|_| sentences.is_empty()) {
+        sentences = of_feature(&input, store, job, rows).await?;
+    }
+    Ok(match sentences.is_empty() {
+        true => error,
+        false => Failure::contract(format!("{error:#}\n{}", sentences.join("\n"))),
+    })
+}
+
+/// Of the feature of an input, as it is read: once it is standardised beside a number such as
+/// 1e200, all its other values are the same one.
+async fn of_feature(
+    input: &str,
+    store: &Store,
+    job: &Job,
+    rows: &TrainingRows,
+) -> Result<Vec<String>> {
+    let outputs = rows.preprocessing().output_columns();
+    let output = outputs.iter().find(|of| of.name == input);
+    let natural = Natural::of(&rows.step, store, job, &rows.progress)?;
+    let (Some(output), Natural::Rows(Some(natural))) = (output, natural) else {
+        return Ok(Vec::new());
+    };
+    let name = &output.feature;
+    let Some((at, ends)) = reference::ends(&natural, name).await? else {
+        return Ok(Vec::new());
+    };
+    let apart = reference::apart(rows.preprocessing(), name, &ends);
+    let ruinous: Vec<Ruinous> = apart
+        .into_iter()
+        .map(|apart| Ruinous::apart(Some(at), apart))
+        .collect();
+    extremes::describe(store, job, &natural, &ruinous).await
+}
