@@ -220,6 +220,7 @@ impl<'a> Lengths<'a> {
 mod tests {
     use super::*;
     use arrow::array::{DictionaryArray, Float64Array, StringArray, StringViewArray};
+    use arrow::compute::cast;
     use arrow::datatypes::Int8Type;
 
     fn texts(column: ArrayRef) -> RecordBatch {
