@@ -209,9 +209,19 @@ mod tests {
         assert_eq!(refused(two, &numbers[..1], Some(mean)), "");
         let texts = [column("city", "Utf8"), column("member", "Boolean")];
         assert_eq!(refused(two, &texts, Some(mean)), "");
+        let counted = r#"{"candidates": [{"family": "gradient-boosting"}],
+            "preprocessing": {"columns": {"city": {"encode": "one-hot", "frequency": true}}}}"#;
+        let counted_by_default = counted.replace(r#""encode": "one-hot","#, "");
+        assert_eq!(refused(two, &texts, Some(&counted_by_default)), "");
         let of_x9 = r#"{"candidates": [{"family": "mean"}],
             "preprocessing": {"columns": {"x9": {"drop": true}}}}"#;
         for (target, columns, models, expected) in [
+            (
+                two,
+                &texts[..],
+                Some(counted),
+                "models.json: preprocessing of column \"city\": `frequency` counts rows",
+            ),
             (
                 r#""type": "float64""#,
                 &numbers[..1],

@@ -200,10 +200,14 @@ def encoded(column, places, values):
         parts = [places.astype("float64")]
         parts[0][[value is None for value in values]] = np.nan
     else:
-        table = encoding["target"]["table"]
+        table, frequencies = encoding["target"]["table"], encoding["target"].get("frequencies")
         # The last row is of unknown categories, whose place is -1.
         rows = np.array(table["encodings"] + table["unknown"]).reshape(groups + 1, -1)
         parts = list(rows[places].T)
+        if frequencies is not None:
+            # 0 for rare categories, which share a place, and for unknown ones.
+            rows = np.array(frequencies + [0] * (groups + 1 - len(frequencies)), dtype="float64")
+            parts.append(rows[places])
     return parts, column["scales"] or [None] * len(parts)
 
 

@@ -138,10 +138,12 @@ fn categorical(
             if labels.folds > 1 {
                 tables = out_of_fold(&kept.groups, labels)?;
             }
-            let classes = options.classes.to_vec();
+            let of_kept = &kept.groups[..kept.categories.len()];
+            let frequencies = || of_kept.iter().map(|group| group.rows).collect();
             let encoding = Encoding::Target {
                 table: all,
-                classes,
+                classes: options.classes.to_vec(),
+                frequencies: (plan.frequency == Some(true)).then(frequencies),
             };
             (encoding, labels)
         }

@@ -79,6 +79,9 @@ pub enum Encoding {
         table: TargetTable,
         /// The classes that have a column each; none where one column says it all.
         classes: Vec<String>,
+        /// Training rows of each category, in a last column; 0 for `other` and unknown ones.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        frequencies: Option<Vec<u64>>,
     },
 }
 
@@ -226,7 +229,9 @@ impl Categorical {
         match &self.encoding {
             Encoding::OneHot => self.groups(),
             Encoding::Ordinal => 1,
-            Encoding::Target { table, .. } => table.unknown.len(),
+            Encoding::Target {
+                table, frequencies, ..
+            } => table.unknown.len() + usize::from(frequencies.is_some()),
         }
     }
 
@@ -238,7 +243,12 @@ impl Categorical {
         if !self.categories.windows(2).all(order) {
             return Err("its categories must be in order, each once, and missing last");
         }
-        if let Encoding::Target { table, classes } = &self.encoding {
+        if let Encoding::Target {
+            table,
+            classes,
+            frequencies,
+        } = &self.encoding
+        {
             let outputs = if classes.is_empty() { 1 } else { classes.len() };
             let length = self.groups() * outputs;
             if table.unknown.len() != outputs || table.encodings.len() != length {
@@ -247,6 +257,10 @@ impl Categorical {
             let all = table.encodings.iter().chain(&table.unknown);
             if all.clone().any(|value| !value.is_finite()) {
                 return Err("encodings must be finite numbers");
+            }
+            let count = frequencies.as_ref().map(Vec::len);
+            if count.is_some_and(|count| count != self.categories.len()) {
+                return Err("there must be one frequency per category, or none");
             }
         }
         if !self.scales.is_empty() && self.scales.len() != self.width() {

@@ -30,6 +30,8 @@ pub enum Origin {
     Code,
     /// The mean of the target in its category; of this class, if there are classes.
     Target(Option<String>),
+    /// How many training rows have its category.
+    Frequency,
 }
 
 /// The columns of a one-hot feature: a row has at most one that is of its own category.
@@ -50,6 +52,7 @@ impl OutputColumn {
             Origin::Other => format!("{feature} = (other)"),
             Origin::Category(Some(category)) => format!("{feature} = {}", quoted(category)),
             Origin::Target(Some(class)) => format!("{feature} (target {class})"),
+            Origin::Frequency => format!("{feature} (frequency)"),
         };
         Self {
             name,
@@ -136,10 +139,21 @@ fn origins(column: &Categorical) -> Vec<Origin> {
                 .collect()
         }
         Encoding::Ordinal => vec![Origin::Code],
-        Encoding::Target { classes, .. } if classes.is_empty() => vec![Origin::Target(None)],
-        Encoding::Target { classes, .. } => classes
-            .iter()
-            .map(|class| Origin::Target(Some(class.clone())))
-            .collect(),
+        Encoding::Target {
+            classes,
+            frequencies,
+            ..
+        } => {
+            let means = match classes.is_empty() {
+                true => vec![None],
+                false => classes.iter().cloned().map(Some).collect(),
+            };
+            let frequency = frequencies.as_ref().map(|_| Origin::Frequency);
+            means
+                .into_iter()
+                .map(Origin::Target)
+                .chain(frequency)
+                .collect()
+        }
     }
 }

@@ -38,6 +38,8 @@ pub(super) struct CategoricalPlan {
     pub(super) impute: ImputeText,
     pub(super) indicator: bool,
     pub(super) encode: Encode,
+    /// Where the target encodes.
+    pub(super) frequency: Option<bool>,
     /// More categories than so many are encoded by the target after all.
     pub(super) one_hot_up_to: Option<usize>,
     pub(super) min_frequency: u64,
@@ -58,6 +60,7 @@ impl CategoricalPlan {
         if self.one_hot_up_to.is_some_and(|most| distinct > most) {
             self.encode = Encode::Target;
             self.max_categories = None;
+            self.frequency.get_or_insert(true);
         }
     }
 }
@@ -110,6 +113,7 @@ fn column(feature: &Feature, settings: &Settings, family: Family) -> Result<Colu
 fn numeric(name: &str, settings: &ColumnSettings, family: Family) -> Result<NumericPlan, Error> {
     let categorical = [
         ("encode", settings.encode.is_some()),
+        ("frequency", settings.frequency.is_some()),
         ("min_frequency", settings.min_frequency.is_some()),
         ("max_categories", settings.max_categories.is_some()),
     ];
@@ -187,12 +191,18 @@ fn categorical(
         return Err(Error::setting(name, "`max_categories` must be 1 or more"));
     }
     let by_default = one_hot.then_some(MAX_CATEGORIES);
-    let open = settings.encode.is_none() && settings.max_categories.is_none();
+    let open = !linear && settings.encode.is_none() && settings.max_categories.is_none();
+    if settings.frequency == Some(true) && encode != Encode::Target && !open {
+        let reason = "`frequency` counts rows beside the means of `encode: target`, and the column \
+             is encoded in another way: set `encode: target`, or leave `frequency` out";
+        return Err(Error::setting(name, reason));
+    }
     Ok(CategoricalPlan {
         impute,
         indicator: settings.missing_indicator.unwrap_or(false),
         encode,
-        one_hot_up_to: (!linear && open).then_some(ONE_HOT_OF_TREES),
+        frequency: settings.frequency,
+        one_hot_up_to: open.then_some(ONE_HOT_OF_TREES),
         min_frequency: settings
             .min_frequency
             .unwrap_or(if one_hot { MIN_FREQUENCY } else { 1 }),

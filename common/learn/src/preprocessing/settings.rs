@@ -39,6 +39,9 @@ pub struct ColumnSettings {
     /// How a category becomes numbers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encode: Option<Encode>,
+    /// Whether a column beside the mean of the target counts the training rows of the category.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frequency: Option<bool>,
     /// A category in fewer training rows shares `other`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_frequency: Option<u64>,
@@ -110,6 +113,7 @@ impl ColumnSettings {
             impute: self.impute.clone().or_else(|| other.impute.clone()),
             missing_indicator: self.missing_indicator.or(other.missing_indicator),
             encode: self.encode.or(other.encode),
+            frequency: self.frequency.or(other.frequency),
             min_frequency: self.min_frequency.or(other.min_frequency),
             max_categories: self.max_categories.or(other.max_categories),
             standardize: self.standardize.or(other.standardize),

@@ -1,6 +1,7 @@
 //! Preprocessing against scikit-learn: fixtures/preprocessing.json, and the script beside it.
 
 mod edges;
+mod frequency;
 mod scikit;
 mod state;
 

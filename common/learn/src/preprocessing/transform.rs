@@ -209,9 +209,17 @@ impl Categorical {
             }
             Encoding::Ordinal if missing => set(0, f64::NAN),
             Encoding::Ordinal => set(0, group.map_or(-1.0, |group| group as f64)),
-            Encoding::Target { table: own, .. } => {
+            Encoding::Target {
+                table: own,
+                frequencies,
+                ..
+            } => {
                 let row = table.unwrap_or(own).row(group);
                 row.iter().enumerate().for_each(|(at, of)| set(at, *of));
+                if let Some(frequencies) = frequencies {
+                    let known = group.and_then(|group| frequencies.get(group));
+                    set(row.len(), known.map_or(0.0, |rows| *rows as f64));
+                }
             }
         }
     }

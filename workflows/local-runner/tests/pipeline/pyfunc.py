@@ -22,7 +22,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-FEATURES = ["visits", "amount", "wild", "city", "member"]
+FEATURES = ["visits", "amount", "wild", "city", "store", "member"]
+# Of the last ones there are too few rows for a category of their own.
+STORES = np.array([1.0 / (1.0 + place) for place in range(40)] + [0.002] * 3)
 
 
 def write(raw):
@@ -32,11 +34,13 @@ def write(raw):
         amount = random.gamma(2.0, 50.0, rows)
         wild = random.normal(0.0, 1e9, rows)
         city = random.choice(["Oslo", "Lima", "Graz", "Pune"], rows, p=[0.5, 0.3, 0.195, 0.005])
+        store = random.choice(len(STORES), rows, p=STORES / STORES.sum())
         member = random.random(rows) < 0.3
-        score = 0.4 * visits - 0.01 * amount + wild / 1e9 + (city == "Lima") - member
+        score = 0.4 * visits - 0.01 * amount + wild / 1e9 + (city == "Lima") - member - (store > 20)
         score += random.logistic(0.0, 1.0, rows)
+        store = np.char.add("store ", store.astype(str))
         if name.startswith("predict"):
-            city[:100] = "Nowhere"
+            city[:100], store[50:150] = "Nowhere", "unknown"
             amount[:7], wild[:7] = np.inf, 1e300
         table = {
             "id": pa.array([f"{name}-{row}" for row in range(rows)]),
@@ -44,6 +48,7 @@ def write(raw):
             "amount": pa.array(amount, mask=random.random(rows) < 0.1),
             "wild": pa.array(wild),
             "city": pa.array(city, mask=random.random(rows) < 0.02),
+            "store": pa.array(store, mask=random.random(rows) < 0.02),
             "member": pa.array(member, mask=random.random(rows) < 0.02),
             "binary": pa.array((score > 0).astype(np.int64)),
             "multiclass": pa.array(np.array(["low", "middle", "high"])[np.digitize(score, [-0.5, 1.0])]),

@@ -13,7 +13,7 @@ use crate::models_json::write_models;
 use crate::python::{answers, python};
 
 const SCRIPT: &str = "pyfunc.py";
-const FEATURES: [&str; 5] = ["visits", "amount", "wild", "city", "member"];
+const FEATURES: [&str; 6] = ["visits", "amount", "wild", "city", "store", "member"];
 
 /// The raw files of a test.
 struct RawFiles(tempfile::TempDir);
@@ -57,6 +57,7 @@ impl Home {
             {"name": "amount", "type": "float64", "role": "feature", "nullable": true},
             {"name": "wild", "type": "float64", "role": "feature"},
             {"name": "city", "type": "utf8", "role": "feature", "nullable": true},
+            {"name": "store", "type": "utf8", "role": "feature", "nullable": true},
             {"name": "member", "type": "bool", "role": "feature", "nullable": true},
         ]});
         let mut column = json!({"name": target, "role": "target"});
@@ -150,6 +151,16 @@ fn mlflow_loads_models_of_two_classes_and_predicts_what_was_scored() {
             "calibration": "sigmoid",
         }),
     ]);
+    // Trees have many categories by the target, and their frequencies.
+    for (at, counted) in [(0, false), (1, true), (2, true)] {
+        let file = fs::read_to_string(Path::new(&models[at][0]).join("model.json")).unwrap();
+        assert_eq!(
+            file.contains("\"frequencies\""),
+            counted,
+            "{}",
+            models[at][0]
+        );
+    }
     let columns: &[&str] = &["prediction", "probability"];
     must_agree(&files, &models, &[columns; 5]);
 }

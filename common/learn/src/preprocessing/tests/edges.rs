@@ -173,13 +173,21 @@ fn trees_get_few_categories_one_by_one_and_many_by_the_target() {
     assert_eq!(names(&few).len(), ONE_HOT_OF_TREES);
     assert!(few.out_of_fold.is_none());
     let many = fit(ONE_HOT_OF_TREES + 1, Family::Trees, "{}");
-    assert_eq!(names(&many), ["city"]);
+    assert_eq!(names(&many), ["city", "city (frequency)"]);
     assert!(many.out_of_fold.is_some());
-    let said = r#"{"categorical": {"encode": "target"}}"#;
+    let said = r#"{"categorical": {"encode": "target", "frequency": true}}"#;
     assert_eq!(
         many.preprocessing,
         fit(ONE_HOT_OF_TREES + 1, Family::Trees, said).preprocessing
     );
+    let counted = r#"{"categorical": {"frequency": true}}"#;
+    let own = fit(ONE_HOT_OF_TREES, Family::Trees, counted);
+    assert_eq!(own.preprocessing, few.preprocessing);
+    for uncounted in [r#""frequency": false"#, r#""encode": "target""#] {
+        let settings = format!(r#"{{"categorical": {{{uncounted}}}}}"#);
+        let own = fit(ONE_HOT_OF_TREES + 1, Family::Trees, &settings);
+        assert_eq!(names(&own), ["city"]);
+    }
     for (family, settings) in [
         (Family::Linear, "{}"),
         (Family::Trees, r#"{"categorical": {"encode": "one-hot"}}"#),

@@ -121,6 +121,13 @@ fn settings_that_do_not_fit_name_the_column_and_what_would() {
     let of_column = [
         ("agee", "{}", "no such feature; there are age, city, id"),
         ("age", r#"{"encode": "target"}"#, "cast(age as varchar)"),
+        ("age", r#"{"frequency": true}"#, "leave `frequency` out"),
+        ("city", r#"{"frequency": true}"#, "set `encode: target`"),
+        (
+            "city",
+            r#"{"encode": "ordinal", "frequency": true}"#,
+            "leave `frequency` out",
+        ),
         ("age", r#"{"clip": [5, 1]}"#, "lower bound of `clip`"),
         (
             "age",
