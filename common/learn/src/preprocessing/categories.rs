@@ -287,7 +287,7 @@ pub(super) struct Kept {
 pub(super) fn keep(all: Vec<(Option<String>, Category)>, plan: &CategoricalPlan) -> Kept {
     let mut rare: Vec<bool> = all
         .iter()
-        .map(|(_, category)| category.rows < plan.min_frequency)
+        .map(|(_, category)| plan.is_rare(category.rows))
         .collect();
     let kept = rare.iter().filter(|rare| !**rare).count();
     if let Some(most) = plan.max_categories.filter(|most| *most < kept + 1) {

@@ -42,7 +42,7 @@ pub(super) struct CategoricalPlan {
     pub(super) frequency: Option<bool>,
     /// More categories than so many are encoded by the target after all.
     pub(super) one_hot_up_to: Option<usize>,
-    pub(super) min_frequency: u64,
+    pub(super) min_frequency: Option<u64>,
     pub(super) max_categories: Option<usize>,
     pub(super) standardize: bool,
 }
@@ -62,6 +62,15 @@ impl CategoricalPlan {
             self.max_categories = None;
             self.frequency.get_or_insert(true);
         }
+    }
+
+    /// Whether a category of so many rows is rare.
+    pub(super) fn is_rare(&self, rows: u64) -> bool {
+        let least = match self.encode {
+            Encode::OneHot => MIN_FREQUENCY,
+            Encode::Ordinal | Encode::Target => 1,
+        };
+        rows < self.min_frequency.unwrap_or(least)
     }
 }
 
@@ -203,9 +212,7 @@ fn categorical(
         encode,
         frequency: settings.frequency,
         one_hot_up_to: open.then_some(ONE_HOT_OF_TREES),
-        min_frequency: settings
-            .min_frequency
-            .unwrap_or(if one_hot { MIN_FREQUENCY } else { 1 }),
+        min_frequency: settings.min_frequency,
         max_categories: settings.max_categories.or(by_default),
         standardize: settings.standardize.unwrap_or(linear && !one_hot),
     })

@@ -199,6 +199,21 @@ fn trees_get_few_categories_one_by_one_and_many_by_the_target() {
 }
 
 #[test]
+fn few_rows_are_rare_one_by_one_and_not_by_the_target() {
+    let rare = |count: usize| {
+        let of_row = |row: usize| Some(format!("c{:02}", row % count));
+        let columns = [("city", Values::Texts((0..count * 3).map(of_row).collect()))];
+        let mut training = Training::new(&columns);
+        training.y = (0..count * 3).map(|row| f64::from(row % 2 == 0)).collect();
+        training.folds = Some((0..count as u32 * 3).map(|row| row % 3).collect());
+        training.family = Family::Trees;
+        training.fit("{}").unwrap().found[0].rare
+    };
+    assert_eq!(rare(ONE_HOT_OF_TREES), ONE_HOT_OF_TREES);
+    assert_eq!(rare(ONE_HOT_OF_TREES + 1), 0);
+}
+
+#[test]
 fn too_many_distinct_values_and_too_long_texts_are_refused_with_a_way_out() {
     let many: Vec<_> = (0..=MAX_DISTINCT).map(|i| Some(i.to_string())).collect();
     let columns = [("id", Values::Texts(many))];
