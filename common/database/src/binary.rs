@@ -6,11 +6,12 @@ use arrow::array::{
     Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, Date32Array, Float32Array,
     Float64Array, Int32Array, Int64Array, PrimitiveArray, StringArray, TimestampMicrosecondArray,
 };
-use arrow::compute::{CastOptions, cast_with_options, max, min};
+use arrow::compute::{max, min, take};
 use arrow::datatypes::{DataType, TimestampMicrosecondType};
 
 use runtime::failure::Failure;
 use table::dataset::ColumnType;
+use table::values;
 
 /// What every binary COPY begins with: the signature, no flags, no extension.
 pub(super) const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
@@ -72,20 +73,39 @@ impl Cells {
                 "column {name:?} holds {what}, which Postgres can't store: change the value in features.sql, or leave the column out"
             ))
         };
-        let options = CastOptions {
-            safe: false,
-            ..CastOptions::default()
+        let array = &plain(array)?;
+        let integers = || values::integers(array);
+        let found = match column_type {
+            ColumnType::Int32 => integers()
+                .map(|values| Self::Int32(values.unary_opt(|value| value.try_into().ok()))),
+            ColumnType::Int64 => integers().map(Self::Int64),
+            ColumnType::Float32 => values::floats(array)
+                .map(|values| Self::Float32(values.unary(|value| value as f32))),
+            ColumnType::Float64 => values::floats(array).map(Self::Float64),
+            ColumnType::Bool => array.as_boolean_opt().cloned().map(Self::Bool),
+            ColumnType::Utf8 => Some(Self::Text(values::texts(array)?)),
+            ColumnType::Date => days(array).map(Self::Days),
+            ColumnType::Timestamp | ColumnType::TimestampTz => {
+                values::microseconds(array).map(Self::Micros)
+            }
         };
-        let array = cast_with_options(array, &column_type.data_type(), &options)
-            .map_err(|error| refused(&format!("a value that is no {column_type} ({error})")))?;
-        Ok(match column_type {
-            ColumnType::Int32 => Self::Int32(array.as_primitive().clone()),
-            ColumnType::Int64 => Self::Int64(array.as_primitive().clone()),
-            ColumnType::Float32 => Self::Float32(array.as_primitive().clone()),
-            ColumnType::Float64 => Self::Float64(array.as_primitive().clone()),
-            ColumnType::Bool => Self::Bool(array.as_boolean().clone()),
-            ColumnType::Utf8 => {
-                let texts: &StringArray = array.as_string();
+        let cells = found.ok_or_else(|| {
+            refused(&format!(
+                "values of type {}, none of which is a {column_type}",
+                array.data_type()
+            ))
+        })?;
+        // A value that the type does not hold is null.
+        let lost = |row: &usize| array.is_valid(*row) && cells.array().is_null(*row);
+        if cells.null_count() > array.null_count()
+            && let Some(row) = (0..array.len()).find(lost)
+        {
+            let value = values::texts(&array.slice(row, 1))?;
+            let value = value.iter().flatten().next().unwrap_or_default();
+            return Err(refused(&format!("{value}, which is no {column_type}")));
+        }
+        match &cells {
+            Self::Text(texts) => {
                 let (begin, end) = (
                     texts.value_offsets()[0] as usize,
                     texts.value_offsets()[texts.len()] as usize,
@@ -93,34 +113,31 @@ impl Cells {
                 if texts.value_data()[begin..end].contains(&0) {
                     return Err(refused("a text with a zero byte"));
                 }
-                Self::Text(texts.clone())
             }
-            ColumnType::Date => {
-                let days: &Date32Array = array.as_primitive();
-                within(days, &DAYS)
-                    .map_err(|days| refused(&format!("day {days} from 1970-01-01")))?;
-                Self::Days(days.clone())
-            }
-            ColumnType::Timestamp | ColumnType::TimestampTz => {
-                let micros: &TimestampMicrosecondArray = array.as_primitive();
-                within(micros, &MICROS)
-                    .map_err(|micros| refused(&format!("microsecond {micros} from 1970-01-01")))?;
-                Self::Micros(micros.clone())
-            }
-        })
+            Self::Days(days) => within(days, &DAYS)
+                .map_err(|days| refused(&format!("day {days} from 1970-01-01")))?,
+            Self::Micros(micros) => within(micros, &MICROS)
+                .map_err(|micros| refused(&format!("microsecond {micros} from 1970-01-01")))?,
+            _ => {}
+        }
+        Ok(cells)
+    }
+
+    fn array(&self) -> &dyn Array {
+        match self {
+            Self::Int32(values) => values,
+            Self::Int64(values) => values,
+            Self::Float32(values) => values,
+            Self::Float64(values) => values,
+            Self::Text(values) => values,
+            Self::Bool(values) => values,
+            Self::Days(values) => values,
+            Self::Micros(values) => values,
+        }
     }
 
     pub(super) fn null_count(&self) -> usize {
-        match self {
-            Self::Int32(values) => values.null_count(),
-            Self::Int64(values) => values.null_count(),
-            Self::Float32(values) => values.null_count(),
-            Self::Float64(values) => values.null_count(),
-            Self::Text(values) => values.null_count(),
-            Self::Bool(values) => values.null_count(),
-            Self::Days(values) => values.null_count(),
-            Self::Micros(values) => values.null_count(),
-        }
+        self.array().null_count()
     }
 
     /// Appends the cell of a row.
@@ -195,6 +212,24 @@ impl Cells {
             Self::Micros(micros) => micros.iter().flatten().for_each(take),
             _ => {}
         }
+    }
+}
+
+/// The values of a dictionary, row by row; any other column as it is.
+fn plain(array: &ArrayRef) -> Result<ArrayRef> {
+    Ok(match array.as_any_dictionary_opt() {
+        Some(dictionary) => take(dictionary.values(), dictionary.keys(), None)?,
+        None => array.clone(),
+    })
+}
+
+/// Dates as days from 1970-01-01; what 32 bits do not hold is null.
+fn days(array: &dyn Array) -> Option<Date32Array> {
+    match array.data_type() {
+        DataType::Date32 => Some(array.as_primitive().clone()),
+        DataType::Date64 => values::integers(array)
+            .map(|millis| millis.unary_opt(|of| (of / (DAY_MICROS / 1_000)).try_into().ok())),
+        _ => None,
     }
 }
 
@@ -332,3 +367,61 @@ fn value_shown(value: &[u8], column_type: ColumnType) -> String {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{
+        Date64Array, Decimal128Array, DictionaryArray, Int16Array, LargeStringArray, UInt64Array,
+    };
+    use arrow::datatypes::Int32Type;
+
+    use super::*;
+
+    fn cells(array: ArrayRef) -> Result<Cells> {
+        let of = column_type(array.data_type()).unwrap();
+        Cells::new("x", &array, of)
+    }
+
+    #[test]
+    fn columns_are_cells_of_their_types() {
+        let keyed: DictionaryArray<Int32Type> = [Some("b"), None, Some("b")].into_iter().collect();
+        let keys = Int32Array::from(vec![Some(1), None, Some(0)]);
+        let numbers: ArrayRef = Arc::new(Int16Array::from(vec![7, -7]));
+        let numbers = DictionaryArray::new(keys, numbers);
+        let decimals = Decimal128Array::from(vec![Some(125), None]);
+        let decimals = decimals.with_precision_and_scale(9, 2).unwrap();
+        let shown = |array: ArrayRef| -> Vec<Option<String>> {
+            let cells = cells(array).unwrap();
+            let texts = values::texts(cells.array()).unwrap();
+            texts.iter().map(|text| text.map(str::to_owned)).collect()
+        };
+        let expected = |texts: &[&str]| -> Vec<Option<String>> {
+            let text = |text: &&str| (*text != "null").then(|| (*text).to_owned());
+            texts.iter().map(text).collect()
+        };
+        assert_eq!(shown(Arc::new(keyed)), expected(&["b", "null", "b"]));
+        assert_eq!(shown(Arc::new(numbers)), expected(&["-7", "null", "7"]));
+        assert_eq!(shown(Arc::new(decimals)), expected(&["1.25", "null"]));
+        let large = LargeStringArray::from(vec![Some("c"), None]);
+        assert_eq!(shown(Arc::new(large)), expected(&["c", "null"]));
+        let dates = Date64Array::from(vec![Some(86_400_000 * 366), None]);
+        assert_eq!(shown(Arc::new(dates)), expected(&["1971-01-02", "null"]));
+        // The last day of Postgres, which as microseconds is beyond 64 bits.
+        let dates = Date32Array::from(vec![*DAYS.end()]);
+        assert_eq!(cells(Arc::new(dates)).unwrap().null_count(), 0);
+    }
+
+    #[test]
+    fn a_value_beyond_its_type_is_refused_by_name() {
+        let error = cells(Arc::new(UInt64Array::from(vec![
+            None,
+            Some(7),
+            Some(u64::MAX),
+        ])));
+        let error = error.err().unwrap().to_string();
+        let expected = "column \"x\" holds 18446744073709551615, which is no int64";
+        assert!(error.starts_with(expected), "{error}");
+    }
+}
