@@ -1,6 +1,10 @@
 use std::sync::Arc;
 
-use arrow::array::{Array, Decimal128Array, TimestampNanosecondArray, UInt64Array};
+use arrow::array::{
+    Array, Date64Array, Decimal128Array, DictionaryArray, Int16Array, LargeStringArray,
+    TimestampNanosecondArray, UInt64Array,
+};
+use arrow::datatypes::Int32Type;
 
 use super::*;
 use runtime::failure::exit_code;
@@ -149,4 +153,46 @@ fn a_key_is_shown_as_a_person_writes_it() {
     );
     assert_eq!(length_of(&key.concat(), 2).unwrap(), 5 + 12);
     assert!(length_of(&[0, 0, 0, 9, 1], 1).is_err());
+}
+
+#[test]
+fn columns_are_cells_of_their_types() {
+    let keyed: DictionaryArray<Int32Type> = [Some("b"), None, Some("b")].into_iter().collect();
+    let keys = Int32Array::from(vec![Some(1), None, Some(0)]);
+    let numbers: ArrayRef = Arc::new(Int16Array::from(vec![7, -7]));
+    let numbers = DictionaryArray::new(keys, numbers);
+    let decimals = Decimal128Array::from(vec![Some(125), None]);
+    let decimals = decimals.with_precision_and_scale(9, 2).unwrap();
+    let shown = |array: ArrayRef| -> Vec<Option<String>> {
+        let of = column_type(array.data_type()).unwrap();
+        let cells = Cells::new("c", &array, of).unwrap();
+        let texts = values::texts(cells.array()).unwrap();
+        texts.iter().map(|text| text.map(str::to_owned)).collect()
+    };
+    let expected = |texts: &[&str]| -> Vec<Option<String>> {
+        let text = |text: &&str| (*text != "null").then(|| (*text).to_owned());
+        texts.iter().map(text).collect()
+    };
+    assert_eq!(shown(Arc::new(keyed)), expected(&["b", "null", "b"]));
+    assert_eq!(shown(Arc::new(numbers)), expected(&["-7", "null", "7"]));
+    assert_eq!(shown(Arc::new(decimals)), expected(&["1.25", "null"]));
+    let large = LargeStringArray::from(vec![Some("c"), None]);
+    assert_eq!(shown(Arc::new(large)), expected(&["c", "null"]));
+    let dates = Date64Array::from(vec![Some(86_400_000 * 366), None]);
+    assert_eq!(shown(Arc::new(dates)), expected(&["1971-01-02", "null"]));
+    // The last day of Postgres, which as microseconds is beyond 64 bits.
+    let dates = Date32Array::from(vec![*DAYS.end()]);
+    assert_eq!(cells(dates, ColumnType::Date).unwrap().null_count(), 0);
+}
+
+#[test]
+fn a_value_beyond_its_type_is_refused_by_name() {
+    let error = cells(Arc::new(UInt64Array::from(vec![
+        None,
+        Some(7),
+        Some(u64::MAX),
+    ])));
+    let error = error.err().unwrap().to_string();
+    let expected = "column \"c\" holds 18446744073709551615, which is no int64";
+    assert!(error.starts_with(expected), "{error}");
 }
