@@ -187,11 +187,8 @@ fn columns_are_cells_of_their_types() {
 
 #[test]
 fn a_value_beyond_its_type_is_refused_by_name() {
-    let error = cells(Arc::new(UInt64Array::from(vec![
-        None,
-        Some(7),
-        Some(u64::MAX),
-    ])));
+    let values = UInt64Array::from(vec![None, Some(7), Some(u64::MAX)]);
+    let error = cells(values, ColumnType::Int64);
     let error = error.err().unwrap().to_string();
     let expected = "column \"c\" holds 18446744073709551615, which is no int64";
     assert!(error.starts_with(expected), "{error}");
