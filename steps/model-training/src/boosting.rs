@@ -36,7 +36,7 @@ impl Grower for TrainingRows {
         ));
         let (look, table) = rows.map_err(kept)?;
         let (units, mut base_score) = growth.start(&look)?;
-        let cells = Cells::of(table, units, growth, threads).map_err(kept)?;
+        let cells = Cells::of(table, units, growth, self).map_err(kept)?;
         let beside = match (options.early_stopping_rounds, &self.validation) {
             (0, _) | (_, None) => None,
             (_, Some(rows)) => Some(wait(cells::rows_beside(rows, growth, units)).map_err(kept)?),

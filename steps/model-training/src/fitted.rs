@@ -27,7 +27,28 @@ pub(crate) struct Fitted {
     pub(crate) threshold: Option<Found>,
 }
 
-/// Fits a candidate on all training rows, or on those of a split that are to fit on.
+/// Which rows a candidate is fitted on.
+#[derive(Clone, Copy)]
+pub(crate) enum On<'a> {
+    /// All training rows.
+    All,
+    /// Those of a split that are to fit on.
+    Split(&'a Arc<Split>),
+    /// As [`On::Split`], of a fit that is only measured.
+    Measured(&'a Arc<Split>),
+}
+
+impl<'a> On<'a> {
+    /// The split, where there is one.
+    pub(crate) fn split(self) -> Option<&'a Arc<Split>> {
+        match self {
+            Self::All => None,
+            Self::Split(split) | Self::Measured(split) => Some(split),
+        }
+    }
+}
+
+/// Fits a candidate.
 ///
 /// # Errors
 /// Columns that can't be prepared as asked, and data that no model can be fitted on: exit 2 or 10.
@@ -36,9 +57,10 @@ pub(crate) async fn fitted(
     store: &Store,
     job: &Job,
     candidate: &Chosen,
-    split: Option<&Arc<Split>>,
+    on: On<'_>,
     progress: &Progress,
 ) -> Result<Fitted> {
+    let split = on.split();
     let on_side = |rows: LabelledRows| match split {
         None => rows,
         Some(split) => rows.on_side(split, Side::Fit),
@@ -72,6 +94,10 @@ pub(crate) async fn fitted(
     let rows = match validation {
         None => of(on_side(rows))?,
         Some(validation) => of(on_side(rows))?.validated_on(of(validation)?),
+    };
+    let rows = match on {
+        On::Measured(_) => rows.only_measured(),
+        On::All | On::Split(_) => rows,
     };
     let fit = fit::fit(store, job, candidate, &rows).await?;
     Ok(Fitted {

@@ -19,7 +19,7 @@ use store::Store;
 use table::labelled::{LabelledRows, Side, Split, by};
 use table::scoring::{self, Resampled};
 
-use crate::fitted::{Fitted, fitted};
+use crate::fitted::{Fitted, On, fitted};
 use crate::job::Job;
 use crate::record::four;
 use crate::tune;
@@ -130,7 +130,7 @@ pub(crate) async fn select(
         Some(fitted) => fitted,
         None => {
             let winner = &job.choice.candidates[winner];
-            fitted_candidate(step, store, job, winner, &splits[0], progress).await?
+            fitted_candidate(step, store, job, winner, On::Split(&splits[0]), progress).await?
         }
     };
     let candidates = compared(&measured, winner);
@@ -194,7 +194,13 @@ pub(crate) async fn tried(
     let candidate = &job.choice.candidates[at];
     let (mut first, mut models) = (None, Vec::new());
     for fold in 0..splits.len() {
-        let fitted = fitted_in_fold(step, store, job, candidate, splits, fold, progress).await?;
+        // The first one is kept.
+        let on = match fold {
+            0 => On::Split(&splits[fold]),
+            _ => On::Measured(&splits[fold]),
+        };
+        let fitted = fitted_candidate(step, store, job, candidate, on, progress).await;
+        let fitted = of_fold(fitted, fold, splits)?;
         models.push(fitted.fit.model.clone());
         first.get_or_insert(fitted);
     }
@@ -208,9 +214,11 @@ pub(crate) async fn tried(
             ..candidate.clone()
         };
         models.clear();
-        for fold in 0..splits.len() {
-            let fitted = fitted_in_fold(step, store, job, &as_settled, splits, fold, progress);
-            models.push(fitted.await?.fit.model);
+        for (fold, split) in splits.iter().enumerate() {
+            let on = On::Measured(split);
+            let fitted = fitted_candidate(step, store, job, &as_settled, on, progress).await;
+            let fitted = of_fold(fitted, fold, splits)?;
+            models.push(fitted.fit.model);
         }
     }
     let mut resampled = Vec::new();
@@ -224,17 +232,8 @@ pub(crate) async fn tried(
     Ok((measured, first.context("no split to fit on")?))
 }
 
-/// A candidate, fitted on the rows to fit on of one of several splits.
-async fn fitted_in_fold(
-    step: &Step,
-    store: &Store,
-    job: &Job,
-    candidate: &Chosen,
-    splits: &[Arc<Split>],
-    fold: usize,
-    progress: &Progress,
-) -> Result<Fitted> {
-    let fitted = fitted_candidate(step, store, job, candidate, &splits[fold], progress).await;
+/// Names the fold that a candidate can't be fitted in.
+fn of_fold(fitted: Result<Fitted>, fold: usize, splits: &[Arc<Split>]) -> Result<Fitted> {
     match splits.len() {
         1 => fitted,
         folds => fitted.with_context(|| {
@@ -253,13 +252,16 @@ pub(crate) async fn fitted_candidate(
     store: &Store,
     job: &Job,
     candidate: &Chosen,
-    split: &Arc<Split>,
+    on: On<'_>,
     progress: &Progress,
 ) -> Result<Fitted> {
-    let fitted = fitted(step, store, job, candidate, Some(split), progress).await;
+    let fitted = fitted(step, store, job, candidate, on, progress).await;
     let mut fitted = fitted.with_context(|| format!("fitting candidate {candidate}"))?;
-    let on = validation_rows(step, store, job, &fitted.fit.model, split)?;
-    fitted.threshold = tune::threshold(step, job, &mut fitted.fit, &on, progress).await?;
+    let split = on
+        .split()
+        .context("a candidate is measured on validation rows")?;
+    let rows = validation_rows(step, store, job, &fitted.fit.model, split)?;
+    fitted.threshold = tune::threshold(step, job, &mut fitted.fit, &rows, progress).await?;
     Ok(fitted)
 }
 

@@ -22,7 +22,7 @@ use crate::Training;
 use crate::categories;
 use crate::extremes;
 use crate::fit::{self, Fit, warnings};
-use crate::fitted::{Fitted, fitted};
+use crate::fitted::{Fitted, On, fitted};
 use crate::holdout;
 use crate::job::Job;
 use crate::record::{Recorded, chosen, every_metric, four, record, record_again, run_of};
@@ -124,14 +124,14 @@ async fn make(
             clock.lap("tuned the model");
             let mut fitted = match job.refits() {
                 false => of.fitted,
-                true => fitted(step, store, job, &of.settled, None, &progress).await?,
+                true => fitted(step, store, job, &of.settled, On::All, &progress).await?,
             };
             tuned.apply(&mut fitted.fit);
             (fitted, Some(of.selection))
         }
         None => {
             let only = &job.choice.candidates[0];
-            let all = fitted(step, store, job, only, None, &progress).await?;
+            let all = fitted(step, store, job, only, On::All, &progress).await?;
             (all, None)
         }
     };

@@ -47,6 +47,8 @@ pub(crate) struct TrainingRows {
     pub(crate) progress: Progress,
     /// Rows by which a fit knows when to stop.
     pub(crate) validation: Option<Arc<TrainingRows>>,
+    /// Whether a fit says how much each input matters, which may take longer than growing trees.
+    pub(crate) ranks: bool,
 }
 
 /// A part, how many of its rows are read, and the number of the first one among all that are.
@@ -98,12 +100,19 @@ impl TrainingRows {
             decoded: Arc::default(),
             progress: progress.clone(),
             validation: None,
+            ranks: true,
         })
     }
 
     /// The same rows, with others by which a fit knows when to stop.
     pub(crate) fn validated_on(mut self, rows: Self) -> Self {
         self.validation = Some(Arc::new(rows));
+        self
+    }
+
+    /// The same rows, of a fit that is only measured.
+    pub(crate) fn only_measured(mut self) -> Self {
+        self.ranks = false;
         self
     }
 

@@ -42,16 +42,14 @@ use crate::preprocessing;
 use crate::task::{Target, Task};
 
 use super::family::{self, Family, FitBytes, FittedEstimator, HeldRows, Read, Request, Seen};
-use super::{
-    AnyError, AnyPasses, Estimator, EstimatorError, Export, Formula, Link, forest, read, whole,
-};
+use super::{AnyError, AnyPasses, Estimator, EstimatorError, Export, Formula, Link, forest, read};
 
 pub(super) use growth::grow_for;
 pub use growth::{Grower, Grown, Growth};
 pub use imported::Imported;
 pub use loss::Loss;
 pub use options::Options;
-pub use precision::{Bounds, Moved};
+pub use precision::{Bounds, Moved, single};
 pub use seen::Look;
 pub use tree::{Node, Tree};
 pub use units::Units;
@@ -304,25 +302,6 @@ impl GradientBoosting {
             .find(|loss| loss.objective() == self.objective && loss.outputs() == classes)
     }
 
-    /// Mean size of what each input adds to the raw scores of some rows.
-    fn mean_contributions(&self, rows: &[f64]) -> Vec<f64> {
-        let mut sums = vec![0.0; self.inputs];
-        for row in whole(rows, self.inputs) {
-            let parts = self.parts(&singles(row));
-            // Quantiles are beside what is predicted.
-            let scores = match self.predicts_quantiles() {
-                true => 1,
-                false => self.base_score.len(),
-            };
-            for parts in parts.chunks_exact(self.inputs + 1).take(scores) {
-                let sizes = sums.iter_mut().zip(parts);
-                sizes.for_each(|(sum, part)| *sum += part.abs());
-            }
-        }
-        let count = (rows.len() / self.inputs).max(1) as f64;
-        sums.iter().map(|sum| sum / count).collect()
-    }
-
     /// By output, what each input adds to the raw score of a row, and then what is left.
     fn parts(&self, row: &[f32]) -> Vec<f64> {
         let width = self.inputs + 1;
@@ -363,11 +342,6 @@ impl GradientBoosting {
         list.sort_by(|a, b| b.importance.total_cmp(&a.importance));
         list
     }
-}
-
-/// The numbers that trees compare: of single precision, those beyond it at its bounds.
-pub fn single(value: f64) -> f32 {
-    value.clamp(f32::MIN.into(), f32::MAX.into()) as f32
 }
 
 fn singles(row: &[f64]) -> Vec<f32> {

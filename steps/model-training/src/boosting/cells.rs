@@ -32,10 +32,11 @@ impl Cells {
         table: Arc<Table>,
         units: Units,
         growth: &Growth<'_>,
-        threads: usize,
+        rows: &TrainingRows,
     ) -> Result<Self> {
         let most = growth.options.max_bin as usize;
-        let (binned, sample) = binned(&table, units, most, threads)?;
+        let sampled = if rows.ranks { SAMPLE } else { 0 };
+        let (binned, sample) = binned(&table, units, most, sampled, rows.step.threads())?;
         Ok(Self { binned, sample })
     }
 }
@@ -89,11 +90,13 @@ fn binned(
     table: &Table,
     units: Units,
     cells: usize,
+    sampled: usize,
     threads: usize,
 ) -> Result<(BinnedMatrix, Vec<f64>)> {
     let (rows, width) = (table.rows(), table.width());
     let values = table.values()?;
-    let places = (0..rows.min(SAMPLE)).map(|i| i * rows / rows.min(SAMPLE));
+    let sampled = rows.min(sampled);
+    let places = (0..sampled).map(|i| i * rows / sampled);
     let of_row = |row: usize| &values.as_ref()[row * width..][..width];
     let sample = places.flat_map(of_row).map(|value| f64::from(*value));
     let sample = sample.collect();

@@ -161,6 +161,28 @@ async fn rows_that_trees_grew_on_are_profiled_without_their_scores() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fit_that_is_only_measured_says_nothing_of_what_matters() {
+    let (home, flags) =
+        prepared(r#", "n_estimators": 3"#, &[rows(3000, 0), rows(1000, 3000)]).await;
+    let (step, store) = (&home.step, &home.store);
+    let job = Job::read(store, &flags).await.unwrap();
+    let rows = training_rows(&home, step, &job, u64::MAX, |rows| rows).await;
+    let only = &job.choice.candidates[0];
+    let kept = crate::fit::fit(store, &job, only, &rows).await.unwrap();
+    let measured = crate::fit::fit(store, &job, only, &rows.only_measured());
+    let measured = measured.await.unwrap();
+    let importance = |fit: &Fit| fit.model.estimator.importance(&[]);
+    assert!(importance(&kept).iter().sum::<f64>() > 0.0);
+    assert_eq!(importance(&measured), vec![0.0; importance(&kept).len()]);
+    let trees = |fit: &Fit| {
+        let model: Value = serde_json::from_slice(&fit.model.to_json().unwrap()).unwrap();
+        model["estimator"]["trees"].clone()
+    };
+    assert!(trees(&kept).is_array());
+    assert_eq!(trees(&measured), trees(&kept));
+}
+
 /// Trees, and how many rows they scored.
 #[derive(Debug)]
 struct Counting(Arc<dyn Estimator>, AtomicU64);
