@@ -17,6 +17,7 @@ use table::labelled::{LabelledRows, Side, Split};
 use super::fixtures::{bytes_are_the_same, training_rows};
 use super::home::{Home, Rows};
 use crate::Training;
+use crate::fit::Fit;
 use crate::job::Job;
 use crate::reference::Natural;
 use crate::training_rows::Sums;
