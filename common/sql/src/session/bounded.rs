@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array};
 use arrow::compute::kernels::length::length;
 use arrow::compute::{cast, concat};
-use arrow::datatypes::{DataType, FieldRef, Int64Type};
+use arrow::datatypes::{DataType, Field, FieldRef, Int64Type, Schema};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{ScalarValue, plan_datafusion_err};
 use datafusion::error::{DataFusionError, Result};
@@ -17,8 +17,8 @@ use datafusion::logical_expr::planner::ExprPlanner;
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
 };
-use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_expr::expressions::Literal;
+use datafusion::physical_expr::expressions::{BinaryExpr, Literal};
+use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 
 use super::joined;
 
@@ -70,13 +70,30 @@ pub(super) fn register(context: &SessionContext) -> Result<()> {
     Ok(())
 }
 
-/// Plans the operators and clauses that are such functions, with limits too.
+/// Plans the clauses that are such functions, with limits too.
 pub(super) fn planner() -> Arc<dyn ExprPlanner> {
-    let bounded = |inner| Arc::new(ScalarUDF::from(Bounded { inner }));
+    let inner = overlay();
     Arc::new(joined::Planner {
-        joined: bounded(Arc::new(joined::function())),
-        overlay: bounded(overlay()),
+        overlay: Arc::new(ScalarUDF::from(Bounded { inner })),
     })
+}
+
+/// `||` with its limits. It is an operator until here, after which columns without an alias are
+/// named.
+///
+/// # Errors
+/// Sides that it does not join.
+pub(super) fn joined(binary: &BinaryExpr, schema: &Schema) -> Result<Arc<dyn PhysicalExpr>> {
+    let inner = Arc::new(joined::function());
+    let sides = vec![binary.left().clone(), binary.right().clone()];
+    let field = Field::new(joined::NAME, binary.data_type(schema)?, true);
+    Ok(Arc::new(ScalarFunctionExpr::new(
+        joined::NAME,
+        Arc::new(ScalarUDF::from(Bounded { inner })),
+        sides,
+        Arc::new(field),
+        Arc::default(),
+    )))
 }
 
 /// Refuses a constant text that would take too much memory beside the rows of a batch.

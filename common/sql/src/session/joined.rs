@@ -1,14 +1,14 @@
-//! What is written as an operator or a clause planned as functions of ours, so that the texts that
+//! What is written as an operator or a clause computed by functions of ours, so that the texts that
 //! they make can have a limit.
 
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{DataType, Field, Schema};
-use datafusion::common::{DFSchema, plan_err};
+use datafusion::common::plan_err;
 use datafusion::error::Result;
 use datafusion::logical_expr::expr::ScalarFunction;
-use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
+use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult};
 use datafusion::logical_expr::type_coercion::binary::BinaryTypeCoercer;
 use datafusion::logical_expr::{
     ColumnarValue, Expr, Operator, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
@@ -16,38 +16,23 @@ use datafusion::logical_expr::{
 };
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{BinaryExpr, Column, Literal};
-use datafusion::sql::sqlparser::ast::BinaryOperator;
 
 pub(super) const NAME: &str = "||";
 
 /// The function, which computes what DataFusion's operator does.
 pub(super) fn function() -> ScalarUDF {
     ScalarUDF::from(Joined {
-        signature: Signature::user_defined(Volatility::Immutable),
+        signature: Signature::any(2, Volatility::Immutable),
     })
 }
 
-/// Plans `||` and `OVERLAY(... PLACING ...)` as these functions.
+/// Plans `OVERLAY(... PLACING ...)` as this function.
 #[derive(Debug)]
 pub(super) struct Planner {
-    pub(super) joined: Arc<ScalarUDF>,
     pub(super) overlay: Arc<ScalarUDF>,
 }
 
 impl ExprPlanner for Planner {
-    fn plan_binary_op(
-        &self,
-        expr: RawBinaryExpr,
-        _: &DFSchema,
-    ) -> Result<PlannerResult<RawBinaryExpr>> {
-        if expr.op != BinaryOperator::StringConcat {
-            return Ok(PlannerResult::Original(expr));
-        }
-        let args = vec![expr.left, expr.right];
-        let call = ScalarFunction::new_udf(self.joined.clone(), args);
-        Ok(PlannerResult::Planned(Expr::ScalarFunction(call)))
-    }
-
     fn plan_overlay(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
         let call = ScalarFunction::new_udf(self.overlay.clone(), args);
         Ok(PlannerResult::Planned(Expr::ScalarFunction(call)))
@@ -64,26 +49,8 @@ impl ScalarUDFImpl for Joined {
         NAME
     }
 
-    /// That of the operator: a column without an alias keeps its name.
-    fn schema_name(&self, args: &[Expr]) -> Result<String> {
-        let names: Vec<String> = args
-            .iter()
-            .map(|arg| arg.schema_name().to_string())
-            .collect();
-        Ok(names.join(" || "))
-    }
-
     fn signature(&self) -> &Signature {
         &self.signature
-    }
-
-    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        let [left, right] = types else {
-            return plan_err!("|| joins two texts");
-        };
-        let (left, right) =
-            BinaryTypeCoercer::new(left, &Operator::StringConcat, right).get_input_types()?;
-        Ok(vec![left, right])
     }
 
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {

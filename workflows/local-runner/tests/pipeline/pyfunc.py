@@ -23,8 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 FEATURES = ["visits", "amount", "wild", "city", "store", "member"]
-# Of the last ones there are too few rows for a category of their own.
-STORES = np.array([1.0 / (1.0 + place) for place in range(40)] + [0.002] * 3)
+STORES = np.array([1.0 / (1.0 + place) for place in range(40)])
 
 
 def write(raw):
@@ -34,7 +33,8 @@ def write(raw):
         amount = random.gamma(2.0, 50.0, rows)
         wild = random.normal(0.0, 1e9, rows)
         city = random.choice(["Oslo", "Lima", "Graz", "Pune"], rows, p=[0.5, 0.3, 0.195, 0.005])
-        store = random.choice(len(STORES), rows, p=STORES / STORES.sum())
+        of_stores = np.random.default_rng(rows)
+        store = of_stores.choice(len(STORES), rows, p=STORES / STORES.sum())
         member = random.random(rows) < 0.3
         score = 0.4 * visits - 0.01 * amount + wild / 1e9 + (city == "Lima") - member - (store > 20)
         score += random.logistic(0.0, 1.0, rows)
@@ -48,7 +48,7 @@ def write(raw):
             "amount": pa.array(amount, mask=random.random(rows) < 0.1),
             "wild": pa.array(wild),
             "city": pa.array(city, mask=random.random(rows) < 0.02),
-            "store": pa.array(store, mask=random.random(rows) < 0.02),
+            "store": pa.array(store, mask=of_stores.random(rows) < 0.02),
             "member": pa.array(member, mask=random.random(rows) < 0.02),
             "binary": pa.array((score > 0).astype(np.int64)),
             "multiclass": pa.array(np.array(["low", "middle", "high"])[np.digitize(score, [-0.5, 1.0])]),

@@ -136,10 +136,7 @@ fn texts_within_the_limit_are_what_they_were() {
         ("month", [Some(7), Some(7)]),
         ("long", [Some(1_000_000), Some(1_000_000)]),
         // A column without an alias is a feature of a trained model: it keeps its name.
-        (
-            "character_length(raw.country || Utf8(\"x\"))",
-            [None, Some(3)],
-        ),
+        ("length(raw.country || Utf8(\"x\"))", [None, Some(3)]),
     ] {
         let column = computed
             .column_by_name(name)

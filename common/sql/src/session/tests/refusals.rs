@@ -283,10 +283,6 @@ fn what_is_not_available_is_said_in_words() {
         ("length(md5(country))", "there is no function md5(): "),
         ("length(sha256(country))", "there is no function sha256(): "),
         (
-            "length(encode(country, 'hex'))",
-            "there is no function encode(): ",
-        ),
-        (
             "array_length(string_to_array(country, ','))",
             "there is no function ",
         ),
