@@ -27,7 +27,7 @@ const BLOCK: usize = 4096;
 
 impl Grower for TrainingRows {
     fn grow(&mut self, growth: &Growth<'_>) -> Result<Grown, AnyError> {
-        let (options, threads) = (growth.options, self.step.threads());
+        let options = growth.options;
         let rows = wait(cells::table_of(
             self,
             growth,

@@ -171,8 +171,8 @@ async fn a_fit_that_is_only_measured_says_nothing_of_what_matters() {
     let rows = training_rows(&home, step, &job, u64::MAX, |rows| rows).await;
     let only = &job.choice.candidates[0];
     let kept = crate::fit::fit(store, &job, only, &rows).await.unwrap();
-    let measured = crate::fit::fit(store, &job, only, &rows.only_measured());
-    let measured = measured.await.unwrap();
+    let rows = rows.only_measured();
+    let measured = crate::fit::fit(store, &job, only, &rows).await.unwrap();
     let importance = |fit: &Fit| fit.model.estimator.importance(&[]);
     assert!(importance(&kept).iter().sum::<f64>() > 0.0);
     assert_eq!(importance(&measured), vec![0.0; importance(&kept).len()]);

@@ -2,7 +2,7 @@
 //! "Consistent Individualized Feature Attribution for Tree Ensembles" (Lundberg, Erion, Lee,
 //! 2018), algorithm 2. XGBoost's `pred_contribs` gives the same numbers in single precision.
 
-use super::super::whole;
+use super::super::{Estimator, whole};
 use super::tree::Tree;
 use super::{GradientBoosting, singles};
 
