@@ -228,8 +228,8 @@ pub(super) fn text(error: &DataFusionError) -> String {
 }
 
 /// The functions that there are, by what they are of.
-const FAMILIES: &str = "there are functions of numbers, texts, regular expressions, dates and \
-     times, and such as coalesce(), and none of arrays, maps, JSON, digests and encodings";
+const FAMILIES: &str = "there are functions of numbers, texts, regular expressions, dates, times \
+     and encodings, and such as coalesce(), and none of arrays, maps, JSON and digests";
 
 /// What is not there: DataFusion would show how it read the expression.
 fn of_unavailable(text: &str) -> Option<String> {

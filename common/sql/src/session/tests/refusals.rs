@@ -255,7 +255,7 @@ fn errors_show_the_line() {
      3 |   feature1 * AS a
        |              ^
 
-    features.sql, line 3, column 3: there is no function nosuch(): there are functions of numbers, texts, regular expressions, dates and times, and such as coalesce(), and none of arrays, maps, JSON, digests and encodings
+    features.sql, line 3, column 3: there is no function nosuch(): there are functions of numbers, texts, regular expressions, dates, times and encodings, and such as coalesce(), and none of arrays, maps, JSON and digests
        |
      3 |   nosuch(feature1) AS a
        |   ^
@@ -300,7 +300,7 @@ fn what_is_not_available_is_said_in_words() {
         let text = refusal(&format!("SELECT *, {bad} AS bad FROM raw"));
         assert!(
             text.contains(says)
-                && text.contains("none of arrays, maps, JSON, digests and encodings")
+                && text.contains("none of arrays, maps, JSON and digests")
                 && !text.contains("Ident {")
                 && !text.contains("Column {"),
             "{bad}: {text}"
