@@ -106,7 +106,7 @@ pub(super) fn check_constants(expr: &Arc<dyn PhysicalExpr>) -> Result<()> {
         let text = literal.and_then(|literal| literal.value().try_as_str().flatten());
         match text {
             Some(text) if text.len() > CONSTANT => Err(plan_datafusion_err!(
-                "a constant text has {} bytes, of which it may have {CONSTANT}: make it shorter",
+                "a constant text has {} bytes, and may have {CONSTANT} at most: make it shorter",
                 text.len()
             )),
             _ => Ok(TreeNodeRecursion::Continue),
