@@ -91,7 +91,7 @@ impl Cells {
         };
         let cells = found.ok_or_else(|| {
             refused(&format!(
-                "values of type {}, none of which is a {column_type}",
+                "values of type {} (none is a {column_type})",
                 array.data_type()
             ))
         })?;
@@ -102,7 +102,7 @@ impl Cells {
         {
             let value = values::texts(&array.slice(row, 1))?;
             let value = value.iter().flatten().next().unwrap_or_default();
-            return Err(refused(&format!("{value}, which is no {column_type}")));
+            return Err(refused(&format!("{value} (no {column_type})")));
         }
         match &cells {
             Self::Text(texts) => {
