@@ -320,7 +320,8 @@ pub fn of_labels(labels: &[Option<f64>], goal: &Goal, data_type: &DataType) -> R
         .with_context(|| format!("target {:?} is of type {data_type}", goal.target.name))
 }
 
-/// A column of a target from its classes: null for one that is no value of the type.
+/// A column of a target from its classes: null for one that is no value of the type; every class
+/// has a text.
 ///
 /// # Errors
 /// A type that no target of classes has.

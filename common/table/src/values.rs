@@ -62,8 +62,9 @@ pub fn floats(column: &dyn Array) -> Option<Float64Array> {
     })
 }
 
-/// Integers as they are, dates as days and times in their unit, both since 1970; null, and an
-/// integer beyond 64 bits with a sign, is null. `None` of a column of another type.
+/// Integers as they are, dates as days (`Date64` as milliseconds) and times in their unit, both
+/// since 1970; null, and an integer beyond 64 bits with a sign, is null. `None` of a column of
+/// another type.
 pub fn integers(column: &dyn Array) -> Option<Int64Array> {
     fn of<T>(column: &dyn Array) -> Int64Array
     where

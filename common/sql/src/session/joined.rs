@@ -1,5 +1,5 @@
-//! What is written as an operator or a clause computed by functions of ours, so that the texts that
-//! they make can have a limit.
+//! What is written as an operator or a clause, as functions, so that the texts that they make can
+//! have a limit.
 
 use std::sync::Arc;
 

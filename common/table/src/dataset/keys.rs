@@ -90,7 +90,7 @@ fn of_column(column: &ArrayRef) -> anyhow::Result<Values> {
     Ok(match column.data_type() {
         DataType::Utf8 => Values::Text(column.as_string().clone()),
         DataType::Boolean => Values::Bool(column.as_boolean().clone()),
-        // Floats are told apart by their bits.
+        // Floats differ where their bits do.
         DataType::Float32 | DataType::Float64 => {
             let floats = values::floats(column).context("a type of numbers")?;
             Values::Whole(floats.unary(|value| value.to_bits() as i64))

@@ -12,8 +12,8 @@ const NONE: usize = usize::MAX;
 const PAIRS: usize = 1 << 22;
 
 impl GradientBoosting {
-    /// Mean size of what each input adds to the raw scores of some rows, or of very
-    /// many trees of fewer of them, evenly spaced.
+    /// Mean size of what each input adds to the raw scores of some rows; with very many trees, of
+    /// fewer of these rows, evenly spaced.
     pub(super) fn mean_contributions(&self, rows: &[f64]) -> Vec<f64> {
         let mut sums = vec![0.0; self.inputs];
         let rows: Vec<&[f64]> = whole(rows, self.inputs).collect();
