@@ -12,8 +12,7 @@
 const INEXACT: f64 = 9_007_199_254_740_992.0;
 /// Numbers of nines from here on may have a fraction; of two digits these are prices.
 const FRACTIONS: f64 = 999.0;
-/// Beside numbers of one digit that repeats: numbers below 0 where there are none, and the end of
-/// a byte.
+/// Numbers for what is missing among those that are not negative, and the end of a byte.
 const USUAL: [f64; 3] = [-1.0, -9.0, 255.0];
 /// The ends of integers of 16 and 32 bits.
 const ENDS: [f64; 6] = [
@@ -31,21 +30,21 @@ const ENDS: [f64; 6] = [
 pub fn is_placeholder(value: f64) -> bool {
     let size = value.abs();
     let is_nines = || {
-        let is_one = size.fract() == 0.0 || size >= FRACTIONS;
-        size >= 99.0 && is_one && repeated(size) == Some(b'9')
+        let may_be = size.fract() == 0.0 || size >= FRACTIONS;
+        size >= 99.0 && may_be && repeated(size) == Some(b'9')
     };
     size >= INEXACT || ENDS.contains(&value) || is_nines()
 }
 
-/// Whether a number looks like one, or is one of those that are often a value like any other: of
-/// one digit that repeats, such as -888; or -1, -9 or 255.
+/// Whether a number is a placeholder somewhere, but often a value like any other: also of one
+/// digit that repeats, such as -888, and -1, -9 and 255.
 pub fn may_be_placeholder(value: f64) -> bool {
     let size = value.abs();
     let repeats = || size >= 11.0 && size.fract() == 0.0 && repeated(size).is_some();
     is_placeholder(value) || USUAL.contains(&value) || repeats()
 }
 
-/// The digit of a number that has no other.
+/// The digit of a number all of whose digits are the same.
 fn repeated(size: f64) -> Option<u8> {
     let text = size.to_string();
     let mut digits = text.bytes().filter(|digit| *digit != b'.');
@@ -91,6 +90,7 @@ mod tests {
             assert!(!is_placeholder(value), "{value}");
         }
     }
+
     #[test]
     fn numbers_of_one_digit_may_be_placeholders_too() {
         for value in [8888.0, -888.0, 11.0, -1.0, -9.0, 255.0, 99.0, -9.2e18] {
