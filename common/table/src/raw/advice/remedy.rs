@@ -46,11 +46,7 @@ pub(super) struct Refused {
 
 impl Refused {
     pub(super) fn said(&self, pinned: bool) -> String {
-        let Self { line, by } = self;
-        match pinned {
-            false => format!("{line} in dataset.json refuses {by}"),
-            true => format!("a model trained with {line} refuses {by}"),
-        }
+        format!("{} refuses {}", contract(pinned, &self.line), self.by)
     }
 }
 
@@ -88,9 +84,14 @@ impl Remedy {
 
 /// What a line of a contract does for what a file holds, up to the object of the sentence.
 pub(in crate::raw) fn accepts(pinned: bool, line: &str) -> String {
+    format!("{} accepts", contract(pinned, line))
+}
+
+/// A contract with a line, as the subject of a sentence.
+fn contract(pinned: bool, line: &str) -> String {
     match pinned {
-        false => format!("{line} in dataset.json accepts"),
-        true => format!("a model trained with {line} accepts"),
+        false => format!("{line} in dataset.json"),
+        true => format!("a model trained with {line}"),
     }
 }
 
