@@ -1,13 +1,15 @@
 //! What to do about texts that can't be read as their column's type.
 
-use super::nullable;
 use super::remedy::{Line, Remedy, with};
 use super::tried::{Change, Tried, is_null};
 use super::types::typed;
+use super::{nullable, one};
 use crate::dataset::rule::Breach;
 use crate::dataset::{ColumnType, Csv, Form, Labels};
 use crate::raw::values;
 use catalog::manifest::Role;
+
+const CLOCK: &str = "write a clock reading as 2024-12-31T23:59:59";
 
 /// `example` is the first of them, in quotes.
 pub(super) fn remedies(tried: &Tried<'_>, example: &str) -> Vec<Remedy> {
@@ -23,8 +25,7 @@ pub(super) fn remedies(tried: &Tried<'_>, example: &str) -> Vec<Remedy> {
         && let Some(of_null) = of_null(tried, text)
     {
         let as_text = (!file.is_csv()).then(as_text).flatten();
-        let as_text = as_text.map(|line| Remedy::Accepts(vec![line]));
-        return of_null.into_iter().chain(as_text).collect();
+        return of_null.into_iter().chain(as_text.map(one)).collect();
     }
     if text == column.name {
         return vec![write(
@@ -52,7 +53,7 @@ pub(super) fn remedies(tried: &Tried<'_>, example: &str) -> Vec<Remedy> {
         let lines = all.into_iter().map(Line::exact).chain(as_text);
         return vec![Remedy::Accepts(lines.collect())];
     }
-    let as_text = as_text.map(|line| Remedy::Accepts(vec![line]));
+    let as_text = as_text.map(one);
     let some = spelt(None);
     if !some.is_empty() {
         let some = [Remedy::AcceptsSome(some)].into_iter();
@@ -75,10 +76,7 @@ pub(super) fn remedies(tried: &Tried<'_>, example: &str) -> Vec<Remedy> {
         ColumnType::Timestamp if chrono::DateTime::parse_from_rfc3339(text).is_ok() => {
             match other(ColumnType::TimestampTz) {
                 Some(zoned) => (None, Some(zoned)),
-                None => (
-                    Some("write a clock reading as 2024-12-31T23:59:59"),
-                    as_text,
-                ),
+                None => (Some(CLOCK), as_text),
             }
         }
         ColumnType::TimestampTz if values::reading(text).is_some() => (
@@ -86,10 +84,7 @@ pub(super) fn remedies(tried: &Tried<'_>, example: &str) -> Vec<Remedy> {
             other(ColumnType::Timestamp).or(as_text),
         ),
         ColumnType::Date => (Some("write a date as 2024-12-31"), as_text),
-        ColumnType::Timestamp => (
-            Some("write a clock reading as 2024-12-31T23:59:59"),
-            as_text,
-        ),
+        ColumnType::Timestamp => (Some(CLOCK), as_text),
         ColumnType::TimestampTz => (Some("write an instant as 2024-12-31T23:59:59Z"), as_text),
         ColumnType::Bool => (Some("write true, false, 1 or 0"), as_text),
         _ => (None, as_text),
