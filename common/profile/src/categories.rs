@@ -114,7 +114,7 @@ pub(crate) fn check(names: &[String], cells: &Cells) -> Result<(), CellsError> {
 /// Rows of training that a value without a code had at most: no more than any value with a code,
 /// since these are the most frequent ones, nor than all others together, which are in `rest` rows.
 /// `None` where no value has a code.
-pub fn most_of_another(kept: impl IntoIterator<Item = u64>, rest: u64) -> Option<u64> {
+pub fn most_without_code(kept: impl IntoIterator<Item = u64>, rest: u64) -> Option<u64> {
     Some(kept.into_iter().min()?.min(rest))
 }
 

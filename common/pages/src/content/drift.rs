@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use chrono::{Datelike, Days, NaiveDate};
-use profile::categories::most_of_another;
+use profile::categories::most_without_code;
 use profile::drift::{Ks, Psi, Thresholds, Verdict};
 use profile::grid::MOST_HIDDEN;
 use serde::{Deserialize, Serialize};
@@ -206,7 +206,7 @@ impl CategoryShares {
     /// Rows of training that a value which is not listed had at most; `None` where none is listed.
     pub fn most_unlisted(&self) -> Option<u64> {
         let listed = self.values.iter().map(|value| value.reference);
-        most_of_another(listed, self.reference_rest)
+        most_without_code(listed, self.reference_rest)
     }
 
     /// Orders values by their rows.

@@ -1,7 +1,7 @@
 //! Drift of every column.
 
 use chrono::NaiveDate;
-use profile::categories::{NewValues, most_of_another};
+use profile::categories::{NewValues, most_without_code};
 use profile::cells::{Bar, Compared, Side};
 use profile::drift::{self, NoiseFloor, Psi, PsiBucket, PsiKind, Verdict};
 use profile::grid::MOST_HIDDEN;
@@ -196,7 +196,7 @@ fn concentrated(psi: &Psi, column: &Column<'_>, floor: &NoiseFloor) -> Option<Ps
     let (_, now) = column.new?.most()?;
     let side = &column.compared.then.cells;
     let rest = *side.get(cells)?;
-    let then = most_of_another(side.get(..cells)?.iter().copied(), rest)?;
+    let then = most_without_code(side.get(..cells)?.iter().copied(), rest)?;
     let others = column.compared.now.cells.get(cells)?.checked_sub(now)?;
     let sides = ([then, psi.reference_rows], [now, psi.current_rows]);
     // Each of the values without a cell is in a row, then or now.
