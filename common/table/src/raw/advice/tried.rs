@@ -153,8 +153,8 @@ impl<'a> Tried<'a> {
     /// contract's can have, and of the others.
     pub(super) fn takes_all(&self, other: ColumnType, line: &str) -> bool {
         let change = Change::Type(other);
-        let is_whole = self.improves(self.file, &change, |_, _| false);
-        if !is_whole.unwrap_or(false) {
+        let takes = self.improves(self.file, &change, |_, _| false);
+        if !takes.unwrap_or(false) {
             return false;
         }
         let refusing = self.refusing(&change, true);
