@@ -434,7 +434,7 @@ impl Publication {
             [one, other] => format!("one in {} and one in {}", part(one), part(other)),
         };
         Failure::contract(format!(
-            "two rows have the same ({}), {}: {places}; which of them is right can't be told, so nothing is published: \
+            "two rows have the same ({}), {}: {places}; which of them is right is not known, so nothing is published: \
              deliver each row in one raw file only",
             list(columns.iter().map(|column| column.name.as_str())),
             binary::shown(key, &types)
