@@ -36,8 +36,8 @@ pub fn is_placeholder(value: f64) -> bool {
     size >= INEXACT || ENDS.contains(&value) || is_nines()
 }
 
-/// Whether a number is a placeholder somewhere, but often a value like any other: also of one
-/// digit that repeats, such as -888, and -1, -9 and 255.
+/// Whether a number looks like a placeholder, or is used as one though it is often a value like
+/// any other: one digit that repeats, such as -888; or -1, -9 or 255.
 pub fn may_be_placeholder(value: f64) -> bool {
     let size = value.abs();
     let repeats = || size >= 11.0 && size.fract() == 0.0 && repeated(size).is_some();
