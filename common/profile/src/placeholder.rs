@@ -8,6 +8,9 @@
 //! assert!([-888.0, -1.0, 255.0].map(may_be_placeholder).iter().all(|is| *is));
 //! ```
 
+/// In ranges of the other values of its column, from how far on a number that
+/// [`may_be_placeholder`] is taken for one.
+pub const NEAR: f64 = 5.0;
 /// From here on floats are no longer all of the whole numbers.
 const INEXACT: f64 = 9_007_199_254_740_992.0;
 /// Numbers of nines from here on may have a fraction; of two digits these are prices.

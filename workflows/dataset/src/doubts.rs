@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use anyhow::Result;
 use learn::metrics::{RankError, rank_metrics};
-use profile::placeholder::is_placeholder;
+use profile::placeholder::{NEAR, is_placeholder, may_be_placeholder};
 use table::dataset::ColumnType;
 
 use crate::column::Column;
@@ -463,8 +463,7 @@ fn sentinel(column: &Column, numbers: &[f64]) -> Option<(f64, u64)> {
     finite.sort_by(f64::total_cmp);
     let (least, most) = (*finite.first()?, *finite.last()?);
     [least, most].into_iter().find_map(|end| {
-        let is_usual = matches!(end, -1.0 | -9.0) || is_placeholder(end);
-        if !is_usual || column.distinct.len() < 4 {
+        if !may_be_placeholder(end) || column.distinct.len() < 4 {
             return None;
         }
         let others = || finite.iter().copied().filter(|value| *value != end);
@@ -474,7 +473,8 @@ fn sentinel(column: &Column, numbers: &[f64]) -> Option<(f64, u64)> {
         let far = match end {
             // Near its neighbours: only the one negative number of a column says something.
             -1.0 | -9.0 => low >= 0.0,
-            _ => gap > high - low,
+            _ if is_placeholder(end) => gap > high - low,
+            _ => gap > NEAR * (high - low),
         };
         (far && rows >= SENTINEL_ROWS).then_some((end, rows))
     })

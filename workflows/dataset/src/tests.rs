@@ -217,9 +217,14 @@ fn what_a_person_should_look_at_is_asked() {
         } else {
             String::new()
         };
-        format!(",1,{spent:?},{closed},{score},{age},{reason},note {row} x,{many}")
+        // Near its neighbours, 11 is a number like any other.
+        let (size, few) = match row % 20 {
+            3 => (255, 11),
+            _ => (row % 40, row % 4),
+        };
+        format!(",1,{spent:?},{closed},{score},{age},{reason},note {row} x,{many},{size},{few}")
     };
-    let header = ",constant,same,closed,score,age,reason,note,many";
+    let header = ",constant,same,closed,score,age,reason,note,many,size,few";
     desk.csv("a.csv", &customers(header, more));
     let found = desk.infer(&[]);
     for (name, role, seen) in [
@@ -232,6 +237,7 @@ fn what_a_person_should_look_at_is_asked() {
         ),
         ("score", "feature", "its ROC AUC is 1.0000"),
         ("age", "feature", "10 of 200 values are -999"),
+        ("size", "feature", "10 of 200 values are 255"),
         ("note", "ignored", "200 of 200 texts differ"),
         ("many", "feature", "75 % of its values are null"),
     ] {
@@ -244,6 +250,7 @@ fn what_a_person_should_look_at_is_asked() {
     }
     assert!(asked(&found, "reason").contains("its values are right in 100.0 % of the rows"));
     assert_eq!(asked(&found, "spent"), "");
+    assert_eq!(asked(&found, "few"), "");
     // Leaks are before what is only odd.
     let first = found
         .questions

@@ -23,9 +23,10 @@ use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 use super::joined;
 
 /// The functions by name; those of [`planner`] are two more.
-const FUNCTIONS: [&str; 9] = [
+const FUNCTIONS: [&str; 10] = [
     CONCAT,
     CONCAT_WS,
+    ENCODE,
     LPAD,
     REGEXP_REPLACE,
     REPEAT,
@@ -36,6 +37,7 @@ const FUNCTIONS: [&str; 9] = [
 ];
 const CONCAT: &str = "concat";
 const CONCAT_WS: &str = "concat_ws";
+const ENCODE: &str = "encode";
 const LPAD: &str = "lpad";
 const OVERLAY: &str = "overlay";
 const REGEXP_REPLACE: &str = "regexp_replace";
@@ -236,6 +238,8 @@ impl Bounded {
             TRANSLATE => text.saturating_mul(CHARACTER),
             // A negative length has a part of it twice.
             OVERLAY => text,
+            // Two digits a byte.
+            ENCODE => text,
             _ => 0,
         };
         made.saturating_add(all)

@@ -228,16 +228,18 @@ pub(super) fn text(error: &DataFusionError) -> String {
 }
 
 /// The functions that there are, by what they are of.
-const FAMILIES: &str = "there are functions of numbers, texts, regular expressions, dates, times \
-     and encodings, and such as coalesce(), and none of arrays, maps, JSON and digests";
+const FAMILIES: &str = "available are functions of numbers, texts, regular expressions, dates, \
+     times and encodings, and coalesce() and the like; none of arrays, maps, JSON or digests";
 
 /// What is not there: DataFusion would show how it read the expression.
 fn of_unavailable(text: &str) -> Option<String> {
-    const KINDS: [(&str, &str); 6] = [
+    const KINDS: [(&str, &str); 4] = [
         ("Could not plan array literal", "an array [...]"),
         ("GetFieldAccess not supported", "an element x[...]"),
         ("MAP not supported", "a map"),
         ("Struct not supported", "a struct"),
+    ];
+    const SYNTAX: [(&str, &str); 2] = [
         ("Unsupported binary operator", "this operator"),
         (
             "Unsupported ast node in sqltorel",
@@ -249,9 +251,15 @@ fn of_unavailable(text: &str) -> Option<String> {
     if let Some(name) = name.and_then(|name| name.strip_suffix("'.")) {
         return Some(format!("there is no function {name}(): {FAMILIES}"));
     }
-    let kind = KINDS.iter().find(|(said, _)| first.starts_with(said));
-    if let Some((_, kind)) = kind {
-        return Some(format!("{kind} is not available: {FAMILIES}"));
+    let of = |kinds: &'static [(&str, &str)]| {
+        let kind = kinds.iter().find(|(said, _)| first.starts_with(said));
+        kind.map(|(_, kind)| format!("{kind} is not available"))
+    };
+    if let Some(syntax) = of(&SYNTAX) {
+        return Some(syntax);
+    }
+    if let Some(kind) = of(&KINDS) {
+        return Some(format!("{kind}: {FAMILIES}"));
     }
     let shown = ["Ident {", "Column {", "Span(", "ValueWithSpan"];
     let place = shown.iter().filter_map(|shown| first.find(shown)).min()?;

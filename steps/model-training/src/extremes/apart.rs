@@ -17,7 +17,7 @@
 //! far in one column of 20, of 2 in one of 400.
 //! Where all others are alike, as beside a rare flag, nothing says what is far.
 
-use profile::placeholder::{is_placeholder, may_be_placeholder};
+use profile::placeholder::{NEAR, is_placeholder, may_be_placeholder};
 
 use super::{Extreme, ROUNDING};
 
@@ -33,9 +33,7 @@ const RARE: u64 = 100;
 const LARGE: f64 = 999.0;
 /// In so many rows or more a value repeats.
 const REPEATED: u64 = 5;
-/// As far off lies, if it repeats, what may be a placeholder, but may be a value as well...
-const NEAR: f64 = 5.0;
-/// ... and any other number.
+/// As far off lies any other number, if it repeats.
 const OUTSIDE: f64 = 20.0;
 /// Other values that there are at least, beside one that repeats.
 const OTHERS: usize = 10;

@@ -97,7 +97,7 @@ fn a_dialect_that_other_files_refuse_is_not_advised() {
     );
     let report = desk.check("raw").unwrap();
     let broken = report.files[1].broken.clone().unwrap();
-    let refused = "; \"csv\": {\"decimal\": \",\"} in dataset.json refuses a.csv)";
+    let refused = "; with \"csv\": {\"decimal\": \",\"} in dataset.json, a.csv would be refused)";
     assert!(broken.contains(refused), "{broken}");
 }
 

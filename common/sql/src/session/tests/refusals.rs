@@ -255,7 +255,7 @@ fn errors_show_the_line() {
      3 |   feature1 * AS a
        |              ^
 
-    features.sql, line 3, column 3: there is no function nosuch(): there are functions of numbers, texts, regular expressions, dates, times and encodings, and such as coalesce(), and none of arrays, maps, JSON and digests
+    features.sql, line 3, column 3: there is no function nosuch(): available are functions of numbers, texts, regular expressions, dates, times and encodings, and coalesce() and the like; none of arrays, maps, JSON or digests
        |
      3 |   nosuch(feature1) AS a
        |   ^
@@ -294,7 +294,7 @@ fn what_is_not_available_is_said_in_words() {
         ("length(MAP {'a': country})", "a map is not available: "),
         (
             "date_part('hour', date AT TIME ZONE country)",
-            "such as AT TIME ZONE of what is no text in quotes, is not available: ",
+            "such as AT TIME ZONE of what is no text in quotes, is not available",
         ),
     ] {
         let text = refusal(&format!("SELECT *, {bad} AS bad FROM raw"));

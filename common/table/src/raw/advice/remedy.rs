@@ -46,7 +46,8 @@ pub(super) struct Refused {
 
 impl Refused {
     pub(super) fn said(&self, pinned: bool) -> String {
-        format!("{} refuses {}", contract(pinned, &self.line), self.by)
+        let line = contract(pinned, &self.line);
+        format!("with {line}, {} would be refused", self.by)
     }
 }
 

@@ -4,7 +4,7 @@ use arrow::array::Date32Array;
 
 use super::*;
 
-const REFUSES: &str = "in dataset.json refuses train/train_01.parquet";
+const REFUSES: &str = "in dataset.json, train/train_01.parquet would be refused";
 const INEXACT: i64 = (1 << 53) + 1;
 
 fn texts(values: &[&str]) -> ArrayRef {
@@ -62,7 +62,7 @@ async fn no_type_is_advised_that_another_file_refuses() {
                 .prepare(&[])
                 .await,
         );
-        let expected = format!("{write}\"type\": \"{refused}\" {REFUSES}");
+        let expected = format!("{write}with \"type\": \"{refused}\" {REFUSES}");
         assert!(line(&text).contains(&expected), "{expected}\n{text}");
     }
     for (column_type, files) in [
@@ -121,7 +121,8 @@ async fn csv_files_of_one_column_are_advised_a_type_or_dialect_for_all() {
         assert!(line(&text).contains(UTF8), "{text}");
         // Of two broken files either may be named.
         if text.contains("train/a.csv breaks") {
-            let refused = format!("; {refused} in dataset.json refuses train/b.csv)");
+            let refused =
+                format!("; with {refused} in dataset.json, train/b.csv would be refused)");
             assert!(line(&text).contains(&refused), "{text}");
         }
     }
