@@ -149,6 +149,8 @@ impl Spelled {
         };
         let texts = pieces
             .iter()
+            // Beside CSV files there may be Parquet files in which the column holds only nulls.
+            .filter(|(found, _)| found.data_type.is_none())
             .flat_map(|(_, values)| values.as_string::<i32>().iter().flatten());
         for text in texts {
             let digits = text.trim_start_matches(['-', '+']).as_bytes();

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, Float32Array, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
-    UInt64Array,
+    ArrayRef, Float32Array, Float64Array, Int32Array, Int64Array, NullArray, RecordBatch,
+    StringArray, UInt64Array,
 };
 use clap::Parser;
 use parquet::arrow::ArrowWriter;

@@ -66,6 +66,53 @@ fn types_follow_the_values_of_all_files_and_not_the_first_writers_choice() {
 }
 
 #[test]
+fn a_parquet_column_of_nulls_goes_with_every_type_of_a_csv_file() {
+    for (csv, parquet) in [("a.csv", "b.parquet"), ("b.csv", "a.parquet")] {
+        let desk = Desk::new();
+        let more = |row: usize, _| {
+            let (day, half) = (row % 28 + 1, row % 30);
+            let even = row.is_multiple_of(2);
+            format!(
+                ",{},{half}.5,2024-01-{day:02},{even},t{}",
+                row % 40,
+                row % 3
+            )
+        };
+        desk.csv(csv, &customers(",whole,half,day,even,word", more));
+        let nulls = || Arc::new(NullArray::new(20)) as ArrayRef;
+        let spent = Float64Array::from_iter_values((0..20).map(|row| 0.5 * f64::from(row)));
+        let churned = (0..20).map(|row| if row % 5 == 0 { "yes" } else { "no" });
+        desk.parquet(
+            parquet,
+            &[
+                (
+                    "id",
+                    Arc::new(Int64Array::from_iter_values(1000..1020)) as ArrayRef,
+                ),
+                ("spent", Arc::new(spent)),
+                ("whole", nulls()),
+                ("half", nulls()),
+                ("day", nulls()),
+                ("even", nulls()),
+                ("word", nulls()),
+                ("churned", Arc::new(StringArray::from_iter_values(churned))),
+            ],
+        );
+        let found = desk.infer(&["--target=churned", "--id=id", "--time=none"]);
+        for (name, expected) in [
+            ("whole", "int64"),
+            ("half", "float64"),
+            ("day", "date"),
+            ("even", "bool"),
+            ("word", "utf8"),
+        ] {
+            assert_eq!(column(&found, name)["type"], expected, "{csv}: {name}");
+        }
+        assert_eq!(desk.profile(&["--target=churned"]).unwrap().rows, 220);
+    }
+}
+
+#[test]
 fn numbers_of_csv_files_are_what_all_their_spellings_are() {
     let desk = Desk::new();
     let more = |row: usize, _| {
