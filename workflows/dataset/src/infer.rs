@@ -114,7 +114,7 @@ pub fn infer(options: &Options, files: Files, seen: &dyn Fn(u64)) -> Result<Infe
         ids: options.id.clone(),
         time: options.time.clone(),
     };
-    let roles = Roles::of(columns, &named)?;
+    let roles = Roles::of(&sampled, &named)?;
     let goal = Goal::of(&columns[roles.target])?;
     let draft = Draft::of(&sampled, &roles, &goal, options.strict)?;
     let config = draft.config()?;

@@ -124,7 +124,7 @@ pub fn profile(options: &Options, files: &Files, seen: &dyn Fn(u64)) -> Result<P
     let columns = &sampled.columns;
     let target = match options.target.as_deref() {
         Some("none") => None,
-        Some(name) => Some(place(columns, name, "--target")?),
+        Some(name) => Some(place(&sampled, name, "--target")?),
         None => likely_target(columns),
     };
     let goal = target.map(|at| Goal::of(&columns[at])).transpose()?;

@@ -7,6 +7,7 @@ use runtime::failure::Failure;
 use table::dataset::ColumnType;
 
 use crate::column::Column;
+use crate::sample::Sampled;
 
 /// Words that name what is predicted.
 const TARGETS: [&str; 28] = [
@@ -102,13 +103,14 @@ pub(crate) struct Named {
 
 impl Roles {
     /// # Errors
-    /// A name that no column has, and a role that no column is sure to have: exit 2, with the
-    /// candidates.
-    pub(crate) fn of(columns: &[Column], named: &Named) -> Result<Self> {
+    /// A name that no usable column has: exit 2, with why. A role that no column is sure to have:
+    /// exit 2, with the candidates.
+    pub(crate) fn of(sampled: &Sampled, named: &Named) -> Result<Self> {
+        let columns = &sampled.columns[..];
         let times = times(columns);
         let time = match named.time.as_deref() {
             Some("none") => None,
-            Some(name) => Some(place(columns, name, "--time")?),
+            Some(name) => Some(place(sampled, name, "--time")?),
             None => times.first().filter(|of| of.points > 0).map(|of| of.column),
         };
         if let Some(time) = time.filter(|&time| !columns[time].is_moment()) {
@@ -118,11 +120,11 @@ impl Roles {
             )));
         }
         let names = names(columns, time);
-        let asked = named.ids.iter().map(|name| place(columns, name, "--id"));
+        let asked = named.ids.iter().map(|name| place(sampled, name, "--id"));
         let mut ids = asked.collect::<Result<Vec<usize>>>()?;
         let targets = targets(columns, time);
         let target = match &named.target {
-            Some(name) => place(columns, name, "--target")?,
+            Some(name) => place(sampled, name, "--target")?,
             None => match targets.first() {
                 Some(best) if best.points >= TAKEN => best.column,
                 _ => return Err(undecided("the target", "--target", columns, &targets, "")),
@@ -195,10 +197,14 @@ fn undecided(
 }
 
 /// # Errors
-/// A name that no column has: exit 2.
-pub(crate) fn place(columns: &[Column], name: &str, flag: &str) -> Result<usize> {
+/// A name that no column has, or one that can't be in a contract: exit 2.
+pub(crate) fn place(sampled: &Sampled, name: &str, flag: &str) -> Result<usize> {
+    let columns = &sampled.columns[..];
     let found = columns.iter().position(|column| column.name == name);
     found.ok_or_else(|| {
+        if let Some((_, why)) = sampled.unusable.iter().find(|(of, _)| of == name) {
+            return Failure::usage(format!("{flag} {name}: {why}"));
+        }
         let alike = columns
             .iter()
             .find(|column| column.name.trim().eq_ignore_ascii_case(name.trim()));

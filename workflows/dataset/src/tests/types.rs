@@ -292,4 +292,13 @@ fn whole_numbers_that_no_type_holds_are_named_with_what_helps() {
     let said = asked(&found, "hash");
     assert!(said.contains("too large for int64"), "{said}");
     assert!(said.contains("write it as text"), "{said}");
+    for flag in ["--target", "--time", "--id"] {
+        let refused = desk.refused(&[&format!("{flag}=hash")]);
+        let why = format!("{flag} hash: no type accepts its values in all files: it is UInt64");
+        assert!(refused.starts_with(&why), "{refused}");
+        assert!(refused.contains("write it as text"), "{refused}");
+    }
+    let error = desk.profile(&["--target=hash"]).unwrap_err();
+    let why = "--target hash: no type accepts its values";
+    assert!(error.to_string().starts_with(why), "{error:#}");
 }
