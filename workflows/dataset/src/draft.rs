@@ -3,6 +3,7 @@
 use anyhow::Result;
 use catalog::manifest::Role;
 use learn::model::ClassValue;
+use runtime::failure::Failure;
 use serde_json::{Value, json};
 use sql::session::{Features, PLANNING_MEMORY};
 use table::config::Config;
@@ -18,6 +19,8 @@ use crate::sample::{Sampled, by_files};
 
 /// Distinct values up to which `--strict` takes them down.
 const ALLOWED: usize = 20;
+/// Columns that an error names.
+const NAMED: usize = 12;
 
 /// A contract that is being made.
 pub(crate) struct Draft {
@@ -92,8 +95,11 @@ impl Draft {
     /// The configuration.
     ///
     /// # Errors
-    /// A name that no feature can have, and the like: exit 2.
-    pub(crate) fn config(&self) -> Result<Config> {
+    /// No feature, a name that no feature can have, and the like: exit 2.
+    pub(crate) fn config(&self, sampled: &Sampled) -> Result<Config> {
+        if !self.contracts.iter().any(|of| of.role == Role::Feature) {
+            return Err(Failure::usage(self.why_no_feature(sampled)));
+        }
         let dataset = Dataset {
             task: self.task.map(str::to_owned),
             unlabelled: self.unlabelled,
@@ -107,6 +113,33 @@ impl Draft {
         let prepared = Features::new(&config, PLANNING_MEMORY)?;
         features::signature(prepared.columns(), true)?;
         Ok(config)
+    }
+
+    fn why_no_feature(&self, sampled: &Sampled) -> String {
+        let unusable = sampled.unusable.iter();
+        let mut whys: Vec<String> = unusable
+            .map(|(name, why)| format!("column {name:?}: {why}"))
+            .collect();
+        let left_out = self.contracts.iter().zip(&self.left_out);
+        whys.extend(left_out.filter_map(|(of, why)| {
+            let why = (*why)?;
+            Some(format!("column {:?} is left out: {why}", of.name))
+        }));
+        if whys.is_empty() {
+            return "no column is left as a feature: every column is the target, an id or the \
+                    time; deliver files with other columns too"
+                .to_owned();
+        }
+        let more = whys.len().saturating_sub(NAMED);
+        whys.truncate(NAMED);
+        if more > 0 {
+            whys.push(format!("and {more} more"));
+        }
+        format!(
+            "no column is left as a feature:\n{}\nmend one of them in the files, or deliver files \
+             with other columns too",
+            whys.join("\n")
+        )
     }
 
     /// Leaks first, then the rest in the order of the columns.

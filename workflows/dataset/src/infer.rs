@@ -117,7 +117,7 @@ pub fn infer(options: &Options, files: Files, seen: &dyn Fn(u64)) -> Result<Infe
     let roles = Roles::of(&sampled, &named)?;
     let goal = Goal::of(&columns[roles.target])?;
     let draft = Draft::of(&sampled, &roles, &goal, options.strict)?;
-    let config = draft.config()?;
+    let config = draft.config(&sampled)?;
     let holdout = holdout(columns, &roles, &sampled)?;
     let mut questions = of_roles(columns, &roles, &named);
     if sampled.is_csv {

@@ -302,3 +302,34 @@ fn whole_numbers_that_no_type_holds_are_named_with_what_helps() {
     let why = "--target hash: no type accepts its values";
     assert!(error.to_string().starts_with(why), "{error:#}");
 }
+
+#[test]
+fn without_a_feature_the_columns_that_are_none_are_named_with_why() {
+    let rows = |first: i32| first..first + 60;
+    let id = |first: i32| Arc::new(Int32Array::from_iter_values(rows(first))) as ArrayRef;
+    let y = || Arc::new(Int32Array::from_iter_values(rows(0).map(|row| row % 2))) as ArrayRef;
+    let same = || Arc::new(Int32Array::from_iter_values(rows(0).map(|_| 1))) as ArrayRef;
+    let texts = StringArray::from_iter_values(rows(0).map(|row| format!("t{}", row % 3)));
+    let texts = Arc::new(texts) as ArrayRef;
+    let desk = Desk::new();
+    let first = [("id", id(0)), ("v", y()), ("same", same()), ("y", y())];
+    let second = [("id", id(60)), ("v", texts), ("same", same()), ("y", y())];
+    desk.parquet("a.parquet", &first)
+        .parquet("b.parquet", &second);
+    let refused = desk.refused(&["--target=y", "--id=id"]);
+    for expected in [
+        "no column is left as a feature",
+        "column \"v\": no type accepts its values in all files: it is Int32 in 1 file, Utf8",
+        "column \"same\" is left out: constant",
+    ] {
+        assert!(refused.contains(expected), "{refused}");
+    }
+
+    let desk = Desk::new();
+    desk.parquet("a.parquet", &[("id", id(0)), ("y", y())]);
+    let refused = desk.refused(&["--target=y", "--id=id"]);
+    assert!(
+        refused.contains("every column is the target, an id or the time"),
+        "{refused}"
+    );
+}
