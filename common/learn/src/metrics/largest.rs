@@ -16,12 +16,11 @@
 
 /// Rows that are kept, and named at most.
 const KEPT: usize = 5;
-/// Of so many rows, none should make...
-const ONE: u64 = 100;
-/// ... more than this share of the squared error; nor should several whose errors are alike, of so
-/// many for each. Errors that are not alike may come from a long tail, and take...
+/// The share of the squared error that few rows should not make.
 const MOST: f64 = 0.5;
-/// ... so many rows for each.
+/// Of so many rows none should, nor should several whose errors are alike, of so many for each.
+const ONE: u64 = 100;
+/// Errors that are not alike may come from a long tail: of so many rows for each they do not.
 const SEVERAL: u64 = 1000;
 /// An error that is at least this part of another is alike: predictions of the same wrong label
 /// differ.
