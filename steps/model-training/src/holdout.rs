@@ -17,7 +17,8 @@ use crate::job::Job;
 use crate::record::four;
 use crate::training_rows::{SCRATCH_BYTES, Sums, TrainingRows};
 
-/// A sentence on the row of the holdout that makes most of the squared error, or on the few that do.
+/// A sentence on the row of the holdout that makes most of the squared error, or on the few rows
+/// that do.
 pub(crate) async fn decided_by_few(
     step: &Step,
     store: &Store,

@@ -171,8 +171,9 @@ async fn a_row_that_decides_the_metrics_of_the_holdout_is_named() {
         assert_eq!(found.len(), 1, "{family}: {found:?}");
         for expected in [
             ", in raw file train/0.parquet (row 40 of holdout/1/part-",
-            "), id 40; 1000000, and predicted as ",
-            "), id 217 of the holdout: these 2 of 300 rows make 100.0 % of the squared error",
+            ", in raw file train/0.parquet (row 217 of holdout/1/part-",
+            "; 1000000, and predicted as ",
+            " of the holdout: these 2 of 300 rows make 100.0 % of the squared error",
         ] {
             assert!(found[0].contains(expected), "{family}: {found:?}");
         }
