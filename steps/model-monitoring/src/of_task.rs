@@ -343,6 +343,7 @@ impl<'a> Second<'a> {
                 key: named.join(", "),
                 label: of.label,
                 prediction: of.prediction,
+                weight: self.weight.as_ref().map(|_| of.weight),
             })
         };
         let rows = found.iter().map(row).collect::<Result<_>>()?;

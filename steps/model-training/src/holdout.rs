@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use learn::fitted_model::FittedModel;
-use learn::metrics::largest::{Erring, LargestErrors};
+use learn::metrics::largest::LargestErrors;
 use learn::rows::Rows;
 use learn::task::Report;
 use runtime::step::{Progress, Step};
@@ -17,7 +17,7 @@ use crate::job::Job;
 use crate::record::four;
 use crate::training_rows::{SCRATCH_BYTES, Sums, TrainingRows};
 
-/// A sentence on the row of the holdout that makes most of the squared error, or on the first of few
+/// A sentence on the row of the holdout that makes most of the squared error, or on the few rows
 /// that do.
 pub(crate) async fn decided_by_few(
     step: &Step,
@@ -50,28 +50,35 @@ pub(crate) async fn decided_by_few(
     let Some((found, share)) = errors.largest.deciding() else {
         return Ok(None);
     };
-    let Erring {
-        row,
-        label,
-        prediction,
-        ..
-    } = found[0];
-    let (part, row) = rows.place(row).context("a row of the holdout")?;
     let target = &job.data.goal.target.name;
-    let (value, key) = natural(store, job, &rows, target, part, row).await?;
+    let mut named = Vec::new();
+    for of in found {
+        let (part, row) = rows.place(of.row).context("a row of the holdout")?;
+        let (value, key) = natural(store, job, &rows, target, part, row).await?;
+        let weight = match weighs {
+            true => format!(" with the weight {}", number(of.weight)),
+            false => String::new(),
+        };
+        named.push(format!(
+            "{}, and predicted as {}{weight}, in {}{key}",
+            value.unwrap_or_else(|| number(of.label)),
+            four(Some(of.prediction)),
+            labelled::origin(&job.data.holdout, &part.key, row),
+        ));
+    }
+    let (these, make) = match found.len() {
+        1 => ("this one".to_owned(), "makes"),
+        count => (format!("these {count}"), "make"),
+    };
+    let wrong = match weighs {
+        true => "the target or the weight",
+        false => "the target",
+    };
     Ok(Some(format!(
-        "target {target:?} is {}, and predicted as {}, in {}{key} of the holdout: this {} of {} \
-         rows {} {:.1} % of the squared error, so rmse and r2 say nothing about the others; if \
-         the target is wrong, {WITHOUT_ROW}",
-        value.unwrap_or_else(|| number(label)),
-        four(Some(prediction)),
-        labelled::origin(&job.data.holdout, &part.key, row),
-        match found.len() {
-            1 => "one".to_owned(),
-            count => format!("row and {} more", count - 1),
-        },
+        "target {target:?} is {} of the holdout: {these} of {} rows {make} {:.1} % of the squared \
+         error, so rmse and r2 say nothing about the others; if {wrong} is wrong, {WITHOUT_ROW}",
+        named.join("; "),
         holdout.rows(),
-        if found.len() == 1 { "makes" } else { "make" },
         100.0 * share,
     )))
 }

@@ -16,11 +16,15 @@
 
 /// Rows that are kept, and named at most.
 const KEPT: usize = 5;
-/// Of so many rows, none should make...
-const ONE: u64 = 100;
-/// ... more than this share of the squared error; nor should several, of so many for each.
-const SEVERAL: u64 = 1000;
+/// The share of the squared error that few rows should not make.
 const MOST: f64 = 0.5;
+/// Of so many rows none should, nor should several whose errors are alike, of so many for each.
+const ONE: u64 = 100;
+/// Errors that are not alike may come from a long tail: of so many rows for each they do not.
+const SEVERAL: u64 = 1000;
+/// An error that is at least this part of another is alike: predictions of the same wrong label
+/// differ.
+const ALIKE: f64 = 0.9;
 
 /// A row, with what was predicted of it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -31,8 +35,17 @@ pub struct Erring {
     pub label: f64,
     /// What was predicted.
     pub prediction: f64,
+    /// What it weighs.
+    pub weight: f64,
     /// The error, by the root of the weight: its square is the row's part of the squared error.
     size: f64,
+}
+
+impl Erring {
+    /// Whether it errs as much as a row that does not err less.
+    fn is_like(&self, larger: &Self) -> bool {
+        self.size >= ALIKE * larger.size
+    }
 }
 
 /// The largest errors, and the squares of all.
@@ -61,6 +74,7 @@ impl LargestErrors {
                 row,
                 label,
                 prediction,
+                weight,
                 size,
             });
             self.squares += self.part(size);
@@ -77,19 +91,23 @@ impl LargestErrors {
         }
     }
 
-    /// The fewest rows that make most of the squared error, and what share of it they make; `None`
-    /// where these are too many, or of too few.
+    /// The fewest rows that make most of the squared error, with those that err as much as the last
+    /// of them, at most five, and what share of it they make; `None` where the fewest are too many,
+    /// or of too few.
     pub fn deciding(&self) -> Option<(&[Erring], f64)> {
+        let first = self.largest.first()?;
         let mut share = 0.0;
-        for (at, of) in self.largest.iter().enumerate() {
+        for (of, count) in self.largest.iter().zip(1_u64..) {
             share += self.part(of.size) / self.squares;
-            let count = at as u64 + 1;
-            let each = if count == 1 { ONE } else { SEVERAL };
+            let each = if of.is_like(first) { ONE } else { SEVERAL };
             if count * each > self.rows {
                 return None;
             }
             if share > MOST {
-                return Some((&self.largest[..=at], share));
+                let end = self.largest.partition_point(|other| other.is_like(of));
+                let found = &self.largest[..end];
+                let parts = found.iter().map(|of| self.part(of.size));
+                return Some((found, parts.sum::<f64>() / self.squares));
             }
         }
         None
@@ -158,14 +176,36 @@ mod tests {
         assert_eq!(deciding(100, &[(3, 2.5)]), None);
         let alike = [(2100, 1e20), (7, 1e20), (1400, 1e20)];
         let (rows, share) = deciding(3000, &alike).unwrap();
-        assert_eq!(rows, [7, 1400]);
-        assert!((share - 2.0 / 3.0).abs() < 1e-12, "{share}");
+        assert_eq!(rows, [7, 1400, 2100]);
+        assert!((share - 1.0).abs() < 1e-12, "{share}");
+    }
+
+    #[test]
+    fn rows_that_err_alike_are_found_together() {
+        for second in [1e6, 0.95e6] {
+            let (rows, share) = deciding(300, &[(40, second), (250, 1e6)]).unwrap();
+            assert_eq!(rows.len(), 2, "{rows:?}");
+            assert!(share > 0.999_999, "{share}");
+        }
+        // One makes 61 %, and the other errs less.
+        let (rows, share) = deciding(300, &[(40, 0.8e6), (250, 1e6)]).unwrap();
+        assert_eq!(rows, [250]);
+        assert!((share - 1.0 / 1.64).abs() < 1e-5, "{share}");
+        let many: Vec<(u64, f64)> = (0..9).map(|row| (row * 30, 1e6)).collect();
+        let (rows, share) = deciding(500, &many).unwrap();
+        assert_eq!(rows, [0, 30, 60, 90, 120]);
+        assert!((share - 5.0 / 9.0).abs() < 1e-5, "{share}");
+        let apart = [(3, 1e20), (4, 0.8e20), (5, 0.8e20)];
+        assert_eq!(deciding(1999, &apart), None);
+        let (rows, share) = deciding(2000, &apart).unwrap();
+        assert_eq!(rows, [3, 4, 5]);
+        assert!((share - 1.0).abs() < 1e-12, "{share}");
     }
 
     #[test]
     fn of_few_rows_and_of_usual_ones_none_decides() {
         assert_eq!(deciding(99, &[(3, 1e20)]), None);
-        assert_eq!(deciding(1999, &[(3, 1e20), (4, 1e20)]), None);
+        assert_eq!(deciding(199, &[(3, 1e20), (4, 1e20)]), None);
         assert_eq!(deciding(3000, &[]), None);
         assert_eq!(LargestErrors::default().deciding(), None);
         let mut none = LargestErrors::default();
@@ -181,7 +221,7 @@ mod tests {
             errors.add(row, 0.0, 1.0, weight);
         }
         let (found, share) = errors.deciding().unwrap();
-        assert_eq!(found[0].row, 9);
+        assert_eq!((found.len(), found[0].row, found[0].weight), (1, 9, 900.0));
         assert!((share - 900.0 / 1299.0).abs() < 1e-12, "{share}");
         errors.add(400, -1e308, 1e308, 1.0);
         assert!(errors.deciding().is_some());

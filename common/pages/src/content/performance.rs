@@ -101,6 +101,9 @@ pub struct DecidingRow {
     pub label: f64,
     /// What was predicted.
     pub prediction: f64,
+    /// What it weighs, where rows weigh.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<f64>,
 }
 
 /// A metric of a task.

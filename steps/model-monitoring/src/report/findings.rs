@@ -1,10 +1,11 @@
 //! What a person should know first.
 
+mod deciding;
+
 use learn::metrics::Report as Metrics;
 use learn::task::Better;
 use pages::content::{
-    Area, ColumnDrift, Content, DecidingRow, Drift, Finding, ModelCard, OfTask, Performance,
-    Quality, Severity,
+    Area, ColumnDrift, Content, Drift, Finding, ModelCard, OfTask, Performance, Quality, Severity,
 };
 use pages::format::{count, metric, number, rows, share, some};
 use pages::judge::ratio;
@@ -12,6 +13,7 @@ use pages::page::task::title;
 use profile::drift::{Psi, Verdict};
 
 use super::{categories, plausible};
+pub(super) use deciding::decided;
 
 /// Features that a finding names; the others are counted.
 const NAMED: usize = 5;
@@ -341,25 +343,6 @@ fn known_for(performance: &Performance) -> String {
     )
 }
 
-/// Says which few rows make most of the squared error.
-pub(super) fn decided(of: &OfTask) -> Option<String> {
-    let (few, now) = (of.deciding.as_ref()?, of.now.as_ref()?);
-    let row = |row: &DecidingRow| {
-        let (label, predicted) = (number(Some(row.label)), number(Some(row.prediction)));
-        format!("{} (label {label}, predicted {predicted})", row.key)
-    };
-    let named: Vec<String> = few.rows.iter().map(row).collect();
-    let makes = if few.rows.len() == 1 { "makes" } else { "make" };
-    Some(format!(
-        "{} of {} {makes} {:.1} % of the squared error: {}. RMSE and R² say nothing about the \
-         others, and MAE little; correct the label if it is wrong.",
-        count(few.rows.len() as u64),
-        rows(now.rows()),
-        100.0 * few.share,
-        named.join("; "),
-    ))
-}
-
 /// `1 row is`, `2 rows are`.
 fn are(number: u64) -> String {
     format!(
@@ -443,55 +426,5 @@ fn cause(quality: &Quality) -> String {
     match quality.left_out.quarantined {
         0 => "the filter of dataset.json".to_owned(),
         _ => format!("dataset.json ({})", quality.left_out),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use learn::metrics::regression::Regression;
-    use learn::task::Report;
-    use pages::content::Deciding;
-
-    use super::*;
-
-    #[test]
-    fn rows_that_decide_the_metrics_are_named_with_their_share() {
-        let row = |key: &str, label| DecidingRow {
-            key: key.to_owned(),
-            label,
-            prediction: 2.5,
-        };
-        let mut now = Regression::default();
-        now.add_rows(&[1.0; 3000], &[2.0; 3000], None).unwrap();
-        let mut of = OfTask {
-            task: "regression".to_owned(),
-            classes: Vec::new(),
-            metrics: Vec::new(),
-            now: Some(Report::other(&now.report(), [])),
-            holdout: None,
-            deciding: Some(Deciding {
-                share: 0.999_99,
-                rows: vec![row("id 17, at 2026-11-20", 30_000.0)],
-            }),
-        };
-        let found = |of: &OfTask| {
-            let mut findings = Findings(Vec::new());
-            findings.of_task(of);
-            findings.0
-        };
-        let one = found(&of);
-        let expected = "1 of 3,000 rows makes 100.0 % of the squared error: id 17, at 2026-11-20 \
-                        (label 30,000, predicted 2.5). RMSE and R² say nothing about the others";
-        assert!(one[0].text.starts_with(expected), "{one:?}");
-        assert_eq!((one.len(), one[0].severity), (1, Severity::Warn));
-        if let Some(few) = &mut of.deciding {
-            few.share = 0.75;
-            few.rows.push(row("id 18, at 2026-11-21", -4.0));
-        }
-        let text = &found(&of)[0].text;
-        assert!(text.starts_with("2 of 3,000 rows make 75.0 % of"), "{text}");
-        assert!(text.contains("2.5); id 18, at 2026-11-21 (label"), "{text}");
-        of.deciding = None;
-        assert_eq!(found(&of), []);
     }
 }

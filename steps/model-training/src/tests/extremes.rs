@@ -165,6 +165,19 @@ async fn a_row_that_decides_the_metrics_of_the_holdout_is_named() {
             assert!(found[0].contains(expected), "{found:?}");
         }
     }
+    let alike = numbers(&[(40, 1_000_000), (217, 1_000_000)]);
+    for family in FAMILIES {
+        let found = warned(&alike, family, 0).await;
+        assert_eq!(found.len(), 1, "{family}: {found:?}");
+        for expected in [
+            ", in raw file train/0.parquet (row 40 of holdout/1/part-",
+            ", in raw file train/0.parquet (row 217 of holdout/1/part-",
+            "; 1000000, and predicted as ",
+            " of the holdout: these 2 of 300 rows make 100.0 % of the squared error",
+        ] {
+            assert!(found[0].contains(expected), "{family}: {found:?}");
+        }
+    }
     // One of so few rows may.
     let few = warned(&rows, FAMILIES[0], 201).await;
     assert_eq!(few, [""; 0]);
