@@ -114,11 +114,10 @@ fn of_null(tried: &Tried<'_>, text: &str) -> Option<Vec<Remedy>> {
         return Some(vec![Remedy::Write(write)]);
     }
     let write = Remedy::Write(write("write null as an empty field"));
-    // A list in place of that of the contract would lose its texts.
+    // A list would replace that of the contract, or of another message, and lose its texts.
     let mut csv = file.dataset.csv.clone();
     csv.nulls.push(text.to_owned());
-    let listed: Vec<String> = csv.nulls.iter().map(|of| format!("{of:?}")).collect();
-    let nulls = format!("\"csv\": {{\"nulls\": [{}]}}", listed.join(", "));
+    let nulls = format!("{text:?} added to \"nulls\" of \"csv\"");
     let line = match more {
         Some(nullable) => format!("{nulls} with {nullable}"),
         None => nulls,
