@@ -15,9 +15,10 @@ use super::remedy::{Line, Refused, Rounds};
 use super::types::{loses_format, typed};
 use super::{NULL_TEXTS, is_whole};
 use crate::dataset::rule::Breach;
-use crate::dataset::{ColumnContract, ColumnType, Csv, Form};
+use crate::dataset::{ColumnContract, ColumnType, Csv, Form, Labels};
 use crate::raw::others::Others;
 use crate::raw::{Chunks, Misfit, RawFile, Reads, convert, parquet, values};
+use catalog::manifest::Role;
 use runtime::work::Work;
 
 /// A column of a type that no value of the contract's type can have, of a file on which a change is
@@ -38,7 +39,8 @@ impl Error for Mistyped {}
 pub(super) enum Change {
     Type(ColumnType),
     Form(Form),
-    /// Of all CSV files, and whether the column may be null then.
+    /// Of all CSV files, and whether the column may be null then: rows without a target are left
+    /// out.
     Dialect {
         csv: Csv,
         nullable: bool,
@@ -304,8 +306,15 @@ impl<'a> Tried<'a> {
         if let (Some(change), Some(at)) = (change, dataset.columns.iter().position(is_it)) {
             change.apply(&mut dataset.columns[at], &mut dataset.csv);
         }
+        let labels = match change {
+            Some(Change::Dialect { nullable: true, .. }) if self.column.role == Role::Target => {
+                Labels::Dropped
+            }
+            _ => file.labels,
+        };
         RawFile {
             dataset: Arc::new(dataset),
+            labels,
             reads: Reads::default(),
             others: Others::trial(),
             ..file.clone()

@@ -151,6 +151,32 @@ async fn a_text_is_no_null_where_another_column_holds_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_is_missing_as_a_text_is_to_be_left_out() {
+    const DROP: &str = "or \"NA\" added to \"nulls\" of \"csv\" with \"unlabelled\": \"drop\" in \
+                        dataset.json accepts them";
+    for (column_type, is_class) in [("float64", false), ("int64", true)] {
+        let bench = bench(&[]);
+        let mut contract = json!({"columns": [
+            {"name": "id", "type": "int64", "role": "id"},
+            {"name": "y", "type": column_type, "role": "target"},
+        ]});
+        bench.configure("dataset.json", &contract.to_string());
+        for (key, id) in [("train/a.csv", 1), ("train/b.csv", 11)] {
+            let content = format!("id,y\n{id},0\n{},1\n{},NA\n", id + 1, id + 2);
+            fs::write(bench.raw_path(key), content).unwrap();
+        }
+        let glob = "--train-glob=train/*.csv";
+        let text = failure(10, bench.prepare(&[glob]).await);
+        assert!(text.contains(DROP), "{text}");
+        assert_eq!(text.contains("\"type\": \"utf8\""), is_class, "{text}");
+        contract["csv"] = json!({"nulls": ["NA"]});
+        contract["unlabelled"] = json!("drop");
+        bench.configure("dataset.json", &contract.to_string());
+        bench.prepare(&[glob]).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn null_as_a_text_in_parquet_is_to_be_written_as_null() {
     let nulls: ArrayRef = Arc::new(Float64Array::from(vec![Some(1.5), None]));
     let dates: ArrayRef = Arc::new(Date32Array::from(vec![Some(1), None]));
