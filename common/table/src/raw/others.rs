@@ -1,6 +1,6 @@
 //! The other files of a step: a change of the contract is for all of them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,6 +30,8 @@ struct Files {
     open: Box<Open>,
     /// Whether a file takes a change of the contract, by its place and the change.
     known: Mutex<HashMap<(usize, String), bool>>,
+    /// Texts of a file that are in the way of a change, in the same way.
+    texts: Mutex<HashMap<(usize, String), BTreeSet<String>>>,
 }
 
 impl Others {
@@ -53,6 +55,7 @@ impl Others {
                 all,
                 open: Box::new(open),
                 known: Mutex::default(),
+                texts: Mutex::default(),
             })),
             is_trial: false,
         }
@@ -101,6 +104,34 @@ impl Others {
         let others = files.keys.iter().enumerate();
         let mut others = others.filter(|(_, key)| *key != own);
         others.find(refuses).map(|(_, key)| key.as_str())
+    }
+
+    /// Texts of all files besides `own` that are in the way of a change.
+    pub(super) fn texts(
+        &self,
+        own: &str,
+        change: &str,
+        of: impl Fn(&str, &Path) -> BTreeSet<String>,
+    ) -> BTreeSet<String> {
+        let mut all = BTreeSet::new();
+        let Some(files) = self.files.as_ref() else {
+            return all;
+        };
+        let mut known = files.texts.lock().unwrap_or_else(PoisonError::into_inner);
+        let others = files.keys.iter().enumerate();
+        for (place, key) in others.filter(|(_, key)| *key != own) {
+            let at = (place, change.to_owned());
+            let texts = match known.get(&at) {
+                Some(texts) => texts.clone(),
+                None => match (files.open)(key) {
+                    Ok(file) => of(key, file.path()),
+                    Err(_) => continue,
+                },
+            };
+            all.extend(texts.iter().cloned());
+            known.insert(at, texts);
+        }
+        all
     }
 
     /// On how many of how many files advice is tried, where those are not all.

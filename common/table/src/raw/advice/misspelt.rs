@@ -24,7 +24,11 @@ pub(super) fn remedies(tried: &Tried<'_>, example: &str) -> Vec<Remedy> {
     if is_null(text)
         && let Some(of_null) = of_null(tried, text)
     {
-        let as_text = (!file.is_csv()).then(as_text).flatten();
+        // A class may be called so.
+        let has_classes = column.role == Role::Target
+            && file.labels == Labels::Required
+            && (file.dataset.goal()).is_ok_and(|goal| !goal.target.classes.is_empty());
+        let as_text = (has_classes || !file.is_csv()).then(as_text).flatten();
         return of_null.into_iter().chain(as_text.map(one)).collect();
     }
     if text == column.name {
@@ -96,9 +100,14 @@ pub(super) fn remedies(tried: &Tried<'_>, example: &str) -> Vec<Remedy> {
 /// What to do about a text that programs write for null; `None` where the column has no null.
 fn of_null(tried: &Tried<'_>, text: &str) -> Option<Vec<Remedy>> {
     let Tried { column, file, .. } = tried;
-    let more = nullable(column);
+    let lacks_label =
+        column.role == Role::Target && file.labels == Labels::Required && file.is_csv();
+    let more = match lacks_label {
+        true => Some("\"unlabelled\": \"drop\""),
+        false => nullable(column),
+    };
     let has_nulls = match column.role {
-        Role::Target => file.labels != Labels::Required,
+        Role::Target => lacks_label || file.labels != Labels::Required,
         Role::Weight => file.labels.may_lack(Role::Weight),
         _ => column.nullable || more.is_some(),
     };
@@ -114,11 +123,10 @@ fn of_null(tried: &Tried<'_>, text: &str) -> Option<Vec<Remedy>> {
         return Some(vec![Remedy::Write(write)]);
     }
     let write = Remedy::Write(write("write null as an empty field"));
-    // A list in place of that of the contract would lose its texts.
+    // A list would replace that of the contract, or of another message, and lose its texts.
     let mut csv = file.dataset.csv.clone();
     csv.nulls.push(text.to_owned());
-    let listed: Vec<String> = csv.nulls.iter().map(|of| format!("{of:?}")).collect();
-    let nulls = format!("\"csv\": {{\"nulls\": [{}]}}", listed.join(", "));
+    let nulls = format!("{text:?} added to \"nulls\" of \"csv\"");
     let line = match more {
         Some(nullable) => format!("{nulls} with {nullable}"),
         None => nulls,

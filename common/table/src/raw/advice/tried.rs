@@ -2,9 +2,10 @@
 //! takes that one may refuse others, whose advice would lead back.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::error::Error;
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -13,11 +14,12 @@ use arrow::datatypes::{DataType, Float64Type};
 
 use super::remedy::{Line, Refused, Rounds};
 use super::types::{loses_format, typed};
-use super::{NULL_TEXTS, is_whole};
+use super::{NULL_TEXTS, is_whole, nullable};
 use crate::dataset::rule::Breach;
-use crate::dataset::{ColumnContract, ColumnType, Csv, Form};
+use crate::dataset::{ColumnContract, ColumnType, Csv, Form, Labels};
 use crate::raw::others::Others;
 use crate::raw::{Chunks, Misfit, RawFile, Reads, convert, parquet, values};
+use catalog::manifest::Role;
 use runtime::work::Work;
 
 /// A column of a type that no value of the contract's type can have, of a file on which a change is
@@ -38,8 +40,15 @@ impl Error for Mistyped {}
 pub(super) enum Change {
     Type(ColumnType),
     Form(Form),
-    /// Of all CSV files, and whether the column may be null then.
+    /// Of all CSV files, and whether the column may be null then: rows without a target are left
+    /// out.
     Dialect {
+        csv: Csv,
+        nullable: bool,
+    },
+    /// A type, with a dialect of more nulls.
+    TypeAndNulls {
+        column_type: ColumnType,
         csv: Csv,
         nullable: bool,
     },
@@ -62,11 +71,25 @@ impl Change {
                 csv.clone_from(other);
                 column.nullable |= *nullable;
             }
+            Self::TypeAndNulls {
+                column_type,
+                csv: other,
+                nullable,
+            } => {
+                Self::Type(*column_type).apply(column, csv);
+                csv.clone_from(other);
+                column.nullable |= *nullable;
+            }
         }
     }
 
     /// Whether the values of other columns change too.
     fn is_of_file(&self) -> bool {
+        self.is_dialect() || matches!(self, Self::TypeAndNulls { .. })
+    }
+
+    /// Whether it is of CSV files alone.
+    fn is_dialect(&self) -> bool {
         matches!(self, Self::Dialect { .. })
     }
 }
@@ -115,13 +138,17 @@ impl<'a> Tried<'a> {
     }
 
     /// The line of the contract that gives the column the first of these types that its role allows
-    /// and that takes all rows of a breach.
+    /// and that takes all rows of a breach, with the nulls that other files need for it.
     pub(super) fn first(&self, types: &[ColumnType], of: &Breach) -> Option<Line> {
         let others = types.iter().filter(|of| **of != self.column.column_type);
         let mut lines = others.filter_map(|other| Some((*other, typed(self.column, *other)?)));
         lines.find_map(|(other, text)| {
             let takes = self.takes(&Change::Type(other), &text, Some(of));
-            takes.then(|| Line {
+            let text = match takes {
+                true => text,
+                false => self.with_nulls(other, &text, of)?,
+            };
+            Some(Line {
                 text,
                 rounds: match (self.rounds(other), of) {
                     (false, _) => Rounds::None,
@@ -130,6 +157,79 @@ impl<'a> Tried<'a> {
                 },
             })
         })
+    }
+
+    /// The line of a type with nulls, where other files refuse it for want of those alone.
+    fn with_nulls(&self, other: ColumnType, line: &str, of: &Breach) -> Option<String> {
+        let is_refused = self.refused.borrow().iter().any(|of| of.line == line);
+        if !is_refused {
+            return None;
+        }
+        let nulls = self.nulls_of_others(other);
+        if nulls.is_empty() {
+            return None;
+        }
+        let more = nullable(self.column);
+        let mut csv = self.file.dataset.csv.clone();
+        csv.nulls.extend(nulls.iter().cloned());
+        let change = Change::TypeAndNulls {
+            column_type: other,
+            csv,
+            nullable: more.is_some(),
+        };
+        let is_other = |place: Place, found: &Breach| place.1 != OWN || of != found;
+        let improves = self.improves(self.file, &change, is_other);
+        if !improves.unwrap_or(false) || self.refusing(&change, true).is_some() {
+            return None;
+        }
+        self.refused.borrow_mut().retain(|of| of.line != line);
+        let nulls: Vec<String> = nulls.iter().map(|text| format!("{text:?}")).collect();
+        let more = more.map_or_else(String::new, |more| format!(" and {more}"));
+        Some(format!(
+            "{line} with {} added to \"nulls\" of \"csv\"{more}",
+            nulls.join(" and ")
+        ))
+    }
+
+    /// Texts for null in the column of other files, which are no values of a type.
+    fn nulls_of_others(&self, other: ColumnType) -> BTreeSet<String> {
+        let change = Change::Type(other);
+        let name = format!("{:?} {change:?}", self.column.name);
+        let of = |key: &str, path: &Path| {
+            let nulls = self.nulls(&self.other(key, path), &change);
+            nulls.unwrap_or_default()
+        };
+        self.file.others.texts(&self.file.key, &name, of)
+    }
+
+    fn nulls(&self, file: &RawFile, change: &Change) -> Result<BTreeSet<String>> {
+        let mut nulls = BTreeSet::new();
+        if !file.is_csv() {
+            return Ok(nulls);
+        }
+        let trial = self.trial(file, false, Some(change));
+        let is_it = |column: &ColumnContract| column.name == self.column.name;
+        let at = trial.dataset.columns.iter().position(is_it);
+        let chunks: Chunks = trial.chunks(self.work)?.0;
+        for chunk in chunks {
+            for misfit in chunk?.misfits {
+                let is_text = Some(misfit.column) == at && misfit.breach == Breach::Misspelt;
+                // It is empty where a batch has too many.
+                let text = misfit.example.trim_matches('"');
+                if is_text && !text.is_empty() && is_null(text) {
+                    nulls.insert(text.to_owned());
+                }
+            }
+        }
+        Ok(nulls)
+    }
+
+    fn other(&self, key: &str, path: &Path) -> RawFile {
+        RawFile {
+            key: key.to_owned(),
+            path: path.to_owned(),
+            ..self.file.clone()
+        }
     }
 
     /// Whether a change takes every row that the contract takes, in the file and in the others; of
@@ -187,7 +287,7 @@ impl<'a> Tried<'a> {
         let dataset = &self.file.dataset;
         // Nobody knows here which rows are kept.
         let filters = dataset.filter.is_some() || dataset.train_filter.is_some();
-        let is_last = last && !filters && !change.is_of_file();
+        let is_last = last && !filters && !change.is_dialect();
         let may_stay = |place: Place, found: &Breach| {
             let needs_file = matches!(found, Breach::Null | Breach::Inexact | Breach::NotText);
             !is_last || place.1 != OWN || needs_file
@@ -196,12 +296,8 @@ impl<'a> Tried<'a> {
         self.file
             .others
             .refusing(&self.file.key, &name, |key, path| {
-                let file = RawFile {
-                    key: key.to_owned(),
-                    path: path.to_owned(),
-                    ..self.file.clone()
-                };
-                if change.is_of_file() && !file.is_csv() {
+                let file = self.other(key, path);
+                if change.is_dialect() && !file.is_csv() {
                     return true;
                 }
                 let improves = self.improves(&file, change, may_stay);
@@ -304,8 +400,15 @@ impl<'a> Tried<'a> {
         if let (Some(change), Some(at)) = (change, dataset.columns.iter().position(is_it)) {
             change.apply(&mut dataset.columns[at], &mut dataset.csv);
         }
+        let labels = match change {
+            Some(Change::Dialect { nullable: true, .. }) if self.column.role == Role::Target => {
+                Labels::Dropped
+            }
+            _ => file.labels,
+        };
         RawFile {
             dataset: Arc::new(dataset),
+            labels,
             reads: Reads::default(),
             others: Others::trial(),
             ..file.clone()

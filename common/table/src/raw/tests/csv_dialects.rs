@@ -188,7 +188,7 @@ fn a_value_of_another_dialect_names_the_line_that_takes_it() {
         ),
         (
             row("NA", "1", "", "", ""),
-            r#"(write null as an empty field, or "csv": {"nulls": ["NA"]} in dataset.json accepts them)"#,
+            r#"(write null as an empty field, or "NA" added to "nulls" of "csv" in dataset.json accepts them)"#,
         ),
         (
             row("1", "1", "31.12.2024", "", ""),

@@ -114,7 +114,7 @@ async fn csv_advice_loses_no_setting_and_no_row() {
             "{\"nulls\": [\"-\"]}",
             "float64",
             ["-", "NA"],
-            "\"nulls\": [\"-\", \"NA\"]",
+            "\"NA\" added to \"nulls\" of \"csv\" in dataset.json accepts them",
             "utf8",
         ),
         (
@@ -167,7 +167,7 @@ async fn csv_advice_loses_no_setting_and_no_row() {
             "{}",
             "date",
             ["NA", "31.12.2024"],
-            "\"csv\": {\"nulls\": [\"NA\"]} in dataset.json accepts some of them)",
+            "\"NA\" added to \"nulls\" of \"csv\" in dataset.json accepts some of them)",
             "accepts them",
         ),
     ] {

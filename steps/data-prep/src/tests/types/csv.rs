@@ -81,10 +81,10 @@ async fn csv_values_that_do_not_fit_are_named_by_line_with_advice() {
         (
             "float64",
             "NA",
-            "(write null as an empty field, or \"csv\": {\"nulls\": [\"NA\"]} in dataset.json \
-             accepts them)",
+            "(write null as an empty field, or \"NA\" added to \"nulls\" of \"csv\" in \
+             dataset.json accepts them)",
         ),
-        ("int64", "null", "(write null as an empty field, or \"csv\""),
+        ("int64", "null", "an empty field, or \"null\" added to \"nulls\""),
         ("bool", "yes", "(write true, false, 1 or 0"),
         (
             "date",

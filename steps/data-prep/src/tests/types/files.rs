@@ -144,8 +144,62 @@ async fn a_text_is_no_null_where_another_column_holds_it() {
             fs::write(bench.raw_path(key), content).unwrap();
         }
         let text = failure(10, bench.prepare(&["--train-glob=train/*.csv"]).await);
-        let found = text.contains("\"csv\": {\"nulls\": [\"NA\"]} in dataset.json accepts");
+        let advice = "\"NA\" added to \"nulls\" of \"csv\" in dataset.json accepts";
+        let found = text.contains(advice);
         assert_eq!(found, is_advised, "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_type_is_advised_with_the_nulls_that_other_files_need() {
+    for (column_type, values, other) in [
+        ("int64", ["2", "1.5", "NA"], "float64"),
+        (
+            "date",
+            ["2024-02-29", "2024-02-29 10:00:00", "NA"],
+            "timestamp",
+        ),
+    ] {
+        let bench = bench(&[("c", column_type)]);
+        for (index, value) in values.into_iter().enumerate() {
+            let id = 10 * index;
+            let content = format!("id,y,c\n{id},0,{value}\n{},1,\n", id + 1);
+            fs::write(bench.raw_path(&format!("train/{index}.csv")), content).unwrap();
+        }
+        let text = failure(10, bench.prepare(&["--train-glob=train/*.csv"]).await);
+        // Of two broken files either may be named.
+        let nulls = "\"NA\" added to \"nulls\" of \"csv\" in dataset.json accepts them)";
+        assert!(line(&text).contains(nulls), "{text}");
+        if text.contains("train/1.csv breaks") {
+            let both = format!(" (\"type\": \"{other}\" with {nulls}");
+            assert!(line(&text).contains(&both), "{text}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_is_missing_as_a_text_is_to_be_left_out() {
+    const DROP: &str = "or \"NA\" added to \"nulls\" of \"csv\" with \"unlabelled\": \"drop\" in \
+                        dataset.json accepts them";
+    for (column_type, is_class) in [("float64", false), ("int64", true)] {
+        let bench = bench(&[]);
+        let mut contract = json!({"columns": [
+            {"name": "id", "type": "int64", "role": "id"},
+            {"name": "y", "type": column_type, "role": "target"},
+        ]});
+        bench.configure("dataset.json", &contract.to_string());
+        for (key, id) in [("train/a.csv", 1), ("train/b.csv", 11)] {
+            let content = format!("id,y\n{id},0\n{},1\n{},NA\n", id + 1, id + 2);
+            fs::write(bench.raw_path(key), content).unwrap();
+        }
+        let glob = "--train-glob=train/*.csv";
+        let text = failure(10, bench.prepare(&[glob]).await);
+        assert!(text.contains(DROP), "{text}");
+        assert_eq!(text.contains("\"type\": \"utf8\""), is_class, "{text}");
+        contract["csv"] = json!({"nulls": ["NA"]});
+        contract["unlabelled"] = json!("drop");
+        bench.configure("dataset.json", &contract.to_string());
+        bench.prepare(&[glob]).await.unwrap();
     }
 }
 
