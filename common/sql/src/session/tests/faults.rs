@@ -81,6 +81,21 @@ fn each_kind_of_failure_has_advice_that_works() {
             "nullif(x, 'n/a') gives null for a text that is no time, and more formats may follow",
             "date_part('year', to_date(nullif(customerId, customerId), '%d/%m/%Y'))",
         ),
+        (
+            "date_part('hour', to_timestamp(concat('2024-03-31 02:30:00', substr(country, 3))) \
+             AT TIME ZONE 'Europe/Berlin')",
+            "this hour does not exist in the time zone, or exists twice, as the clocks change \
+             (arrow_try_cast(x, 'Timestamp(us, \"Europe/Berlin\")') gives null instead",
+            "date_part('hour', arrow_try_cast(to_timestamp(concat('2024-03-31 02:30:00', \
+             substr(country, 3))), 'Timestamp(us, \"Europe/Berlin\")'))",
+        ),
+        (
+            "date_part('hour', to_timestamp(concat('2024-10-27 02:00:00', substr(country, 3))) \
+             AT TIME ZONE 'Europe/Berlin')",
+            "for times of UTC write x AT TIME ZONE 'UTC' AT TIME ZONE 'Europe/Berlin')",
+            "date_part('hour', to_timestamp(concat('2024-10-27 02:00:00', substr(country, 3))) \
+             AT TIME ZONE 'UTC' AT TIME ZONE 'Europe/Berlin')",
+        ),
     ] {
         let text = failure(&format!("SELECT *, {bad} AS bad FROM raw"));
         assert!(
@@ -191,6 +206,11 @@ fn what_is_not_planned_names_the_column() {
         (
             "feature1 + CAST('x' AS BIGINT)",
             "Cannot cast string 'x' to value of Int64 type",
+        ),
+        (
+            "date_part('hour', to_timestamp('2024-03-31 02:30:00') AT TIME ZONE 'Europe/Berlin')",
+            "this hour does not exist in the time zone, or exists twice, as the clocks change \
+             (arrow_try_cast(x, ",
         ),
     ] {
         let sql = format!("SELECT *, feature2 + 1 AS more,\n  {bad} AS bad, 1 AS one FROM raw");
