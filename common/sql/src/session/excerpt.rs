@@ -134,7 +134,7 @@ pub(super) fn is_of_values(error: &DataFusionError) -> bool {
 /// What DataFusion says of values that it can't compute from, with what keeps them from failing, or
 /// of a fault of the SQL, with what to write.
 pub(super) fn of_values(error: &DataFusionError) -> String {
-    const ADVICE: [(&str, &str); 15] = [
+    const ADVICE: [(&str, &str); 16] = [
         (
             "date part",
             "write year, quarter, month, week, day, dow, doy, hour, minute, second or epoch",
@@ -149,6 +149,10 @@ pub(super) fn of_values(error: &DataFusionError) -> String {
         ),
         ("look-around", "write it without look-ahead and look-behind"),
         ("size limit", "make the pattern shorter"),
+        (
+            "unrecognized flag",
+            "the flags are i, m, s, U and x, and g in regexp_replace()",
+        ),
         ("regular expression", "write \\( for a bracket itself"),
         (
             "the clocks change",
@@ -273,12 +277,21 @@ fn of_unavailable(text: &str) -> Option<String> {
     Some(format!("{said}: {FAMILIES}"))
 }
 
-/// What is wrong with a regular expression, which is shown over several lines before the reason.
+/// What is wrong with a regular expression, which is shown over several lines before the reason, or
+/// without one.
 fn of_pattern(text: &str) -> Option<String> {
-    let (_, shown) = text.split_once("regex parse error:")?;
-    let reason = shown
-        .lines()
-        .find_map(|line| line.trim().strip_prefix("error: "))?;
+    let reason = match text.split_once("regex parse error:") {
+        Some((_, shown)) => shown
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("error: "))?,
+        None => {
+            let (_, pattern) = text.split_once("Regular expression did not compile: (?")?;
+            let (flags, _) = pattern.split_once(')')?;
+            let is_flags = flags.chars().all(|flag| flag.is_ascii_alphanumeric());
+            let is_unknown = flags.chars().any(|flag| !"imsUxuR".contains(flag));
+            (is_flags && is_unknown).then_some("unrecognized flag")?
+        }
+    };
     Some(format!("a regular expression is wrong: {reason}"))
 }
 

@@ -108,7 +108,7 @@ fn each_kind_of_failure_has_advice_that_works() {
 }
 
 /// Expressions that fail whatever the rows hold, and why.
-const FAULTS: [(&str, &str); 20] = [
+const FAULTS: [(&str, &str); 22] = [
     (
         "date_part('year', date_trunc('mnth', date))",
         "Unsupported date_trunc granularity: 'mnth'. Supported values are: microsecond",
@@ -136,6 +136,14 @@ const FAULTS: [(&str, &str); 20] = [
     (
         "regexp_count(country, '(')",
         "(write \\( for a bracket itself)",
+    ),
+    (
+        "regexp_count(country, 'D', 1, 'q')",
+        "unrecognized flag (the flags are i, m, s, U and x, and g in regexp_replace())",
+    ),
+    (
+        "regexp_like(country, 'D', 'q')",
+        "unrecognized flag (the flags are i, m, s, U and x, and g in regexp_replace())",
     ),
     (
         "length(split_part(country, ' ', 0))",
