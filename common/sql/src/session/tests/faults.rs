@@ -256,6 +256,47 @@ fn a_fault_of_the_query_is_found_without_rows() {
 }
 
 #[test]
+fn a_fault_of_constants_is_found_before_they_are_computed() {
+    let read = "to_timestamp('2024-01-01 10:00:00.143', '%Y-%m-%d %H:%M:%S.%f')";
+    let column = " in the column \"bad\"";
+    for (sql, place) in [
+        (
+            format!("SELECT *, 1 AS one, date_part('nanosecond', {read}) AS bad FROM raw"),
+            column,
+        ),
+        (
+            format!("SELECT *, CASE WHEN date > {read} THEN 1 ELSE 0 END AS bad FROM raw"),
+            column,
+        ),
+        (
+            format!(
+                "SELECT * EXCEPT (n), n + 1 AS bad FROM \
+                 (SELECT *, date_part('nanosecond', {read}) AS n FROM raw) AS t"
+            ),
+            "",
+        ),
+    ] {
+        let error = plan(&sql).unwrap().must_compute().expect_err(&sql);
+        assert_eq!(exit_code(&error), 2, "{sql}: {error:#}");
+        let (start, says) = (
+            format!("features.sql fails{place}, whatever the rows hold: to_timestamp() reads .143"),
+            "write %.f, which takes the point too",
+        );
+        let text = error.to_string();
+        assert!(
+            text.starts_with(&start) && text.contains(says),
+            "{sql}: {text}"
+        );
+    }
+    let filter = format!("date > {read}");
+    let features = features_of(sample(Some(&filter)), "SELECT * FROM raw").unwrap();
+    let error = features.must_compute().unwrap_err();
+    assert_eq!(exit_code(&error), 2, "{error:#}");
+    let says = "the filter of dataset.json fails, whatever the rows hold: to_timestamp() reads";
+    assert!(error.to_string().starts_with(says), "{error:#}");
+}
+
+#[test]
 fn a_fault_of_the_query_is_none_of_the_rows() {
     for (bad, says) in FAULTS {
         let features = plan(&format!(
