@@ -7,6 +7,7 @@ use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::prep_null_mask_filter;
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::DFSchema;
+use datafusion::error::DataFusionError;
 use datafusion::execution::context::SessionState;
 use datafusion::logical_expr::ExprSchemable;
 use datafusion::optimizer::simplify_expressions::{ExprSimplifier, SimplifyContext};
@@ -21,6 +22,8 @@ use super::{check, fault, overflow, probe};
 pub(super) struct Condition {
     name: &'static str,
     expr: Arc<dyn PhysicalExpr>,
+    /// The fault of its functions of constants.
+    of_constants: Option<DataFusionError>,
     /// Places of the columns that name a row.
     key: Vec<usize>,
     /// Places of the columns that it reads.
@@ -38,6 +41,7 @@ impl Condition {
         let query = Query { name, sql };
         let schema = DFSchema::try_from(raw.as_ref().clone())?;
         let expr = check::filter(state, &query, &schema)?;
+        let of_constants = probe::of_constants(&expr);
         let read = expr.column_refs();
         let reads = read
             .iter()
@@ -62,6 +66,7 @@ impl Condition {
             DataType::Boolean => Ok(Self {
                 name,
                 expr,
+                of_constants,
                 key: key.to_vec(),
                 reads,
             }),
@@ -93,9 +98,10 @@ impl Condition {
 
     /// Refuses a condition with a fault that shows without any of the `raw` rows.
     pub(super) fn must_compute(&self, raw: &SchemaRef) -> Result<()> {
-        match probe::of_expr(&self.expr, raw) {
+        let of_expr = probe::of_expr(&self.expr, raw);
+        match self.of_constants.as_ref().or(of_expr.as_ref()) {
             None => Ok(()),
-            Some(fault) => Err(fault::refusal(&format!("{} fails", self.name), &fault)),
+            Some(fault) => Err(fault::refusal(&format!("{} fails", self.name), fault)),
         }
     }
 

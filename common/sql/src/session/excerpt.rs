@@ -134,7 +134,7 @@ pub(super) fn is_of_values(error: &DataFusionError) -> bool {
 /// What DataFusion says of values that it can't compute from, with what keeps them from failing, or
 /// of a fault of the SQL, with what to write.
 pub(super) fn of_values(error: &DataFusionError) -> String {
-    const ADVICE: [(&str, &str); 14] = [
+    const ADVICE: [(&str, &str); 16] = [
         (
             "date part",
             "write year, quarter, month, week, day, dow, doy, hour, minute, second or epoch",
@@ -149,7 +149,16 @@ pub(super) fn of_values(error: &DataFusionError) -> String {
         ),
         ("look-around", "write it without look-ahead and look-behind"),
         ("size limit", "make the pattern shorter"),
+        (
+            "unrecognized flag",
+            "the flags are i, m, s, U and x, and g in regexp_replace()",
+        ),
         ("regular expression", "write \\( for a bracket itself"),
+        (
+            "the clocks change",
+            "arrow_try_cast(x, 'Timestamp(us, \"Europe/Berlin\")') gives null instead; for times \
+             of UTC write x AT TIME ZONE 'UTC' AT TIME ZONE 'Europe/Berlin'",
+        ),
         (
             "timezone",
             "write a name such as 'Europe/Berlin', or an offset such as '+02:00'",
@@ -215,14 +224,15 @@ pub(super) fn text(error: &DataFusionError) -> String {
         },
         DataFusionError::ArrowError(error, _) => {
             let text = error.to_string();
-            of_pattern(&text).unwrap_or(text)
+            let known = of_pattern(&text).or_else(|| of_hour(&text));
+            known.unwrap_or(text)
         }
         DataFusionError::Shared(inner) => text(inner),
         other => {
             let text = other.message();
             let first = || text.lines().next().unwrap_or_default().to_owned();
             let known = of_pattern(&text).or_else(|| of_unavailable(&text));
-            known.unwrap_or_else(first)
+            known.or_else(|| of_hour(&first())).unwrap_or_else(first)
         }
     }
 }
@@ -267,11 +277,31 @@ fn of_unavailable(text: &str) -> Option<String> {
     Some(format!("{said}: {FAMILIES}"))
 }
 
-/// What is wrong with a regular expression, which is shown over several lines before the reason.
+/// What is wrong with a regular expression, which is shown over several lines before the reason, or
+/// without one.
 fn of_pattern(text: &str) -> Option<String> {
-    let (_, shown) = text.split_once("regex parse error:")?;
-    let reason = shown
-        .lines()
-        .find_map(|line| line.trim().strip_prefix("error: "))?;
+    let reason = match text.split_once("regex parse error:") {
+        Some((_, shown)) => shown
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("error: "))?,
+        None => {
+            let (_, pattern) = text.split_once("Regular expression did not compile: (?")?;
+            let (flags, _) = pattern.split_once(')')?;
+            let is_flags = flags.chars().all(|flag| flag.is_ascii_alphanumeric());
+            let is_unknown = flags.chars().any(|flag| !"imsUxuR".contains(flag));
+            (is_flags && is_unknown).then_some("unrecognized flag")?
+        }
+    };
     Some(format!("a regular expression is wrong: {reason}"))
+}
+
+/// What is wrong with a time that is not put into a known zone: Arrow does not name the reason.
+fn of_hour(text: &str) -> Option<String> {
+    const SAID: [&str; 2] = [
+        "Cannot cast timezone to different timezone",
+        "error computing timezone offset",
+    ];
+    let said = SAID.iter().find(|said| text.contains(**said))?;
+    let reason = "this hour does not exist in the time zone, or exists twice, as the clocks change";
+    Some(text.replace(*said, reason))
 }

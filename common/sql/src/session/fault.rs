@@ -146,6 +146,18 @@ impl Features {
         for condition in self.filter.iter().chain(&self.train_filter) {
             condition.must_compute(&self.raw)?;
         }
+        if let Some(fault) = probe::of_logical(&self.logical) {
+            let column = match &self.logical {
+                LogicalPlan::Projection(select) => {
+                    let mut exprs = select.expr.iter();
+                    exprs.position(|expr| probe::of_constants(expr).is_some())
+                }
+                _ => None,
+            };
+            let place = column.map(|column| self.in_column(column));
+            let what = format!("{FEATURES_FILE} fails{}", place.unwrap_or_default());
+            return Err(refusal(&what, &fault));
+        }
         let Some(fault) = probe::of_plan(&self.plan) else {
             return Ok(());
         };

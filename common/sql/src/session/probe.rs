@@ -17,8 +17,9 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use chrono::DateTime;
 use chrono::format::{Item, Numeric, StrftimeItems};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::common::{ScalarValue, exec_datafusion_err};
+use datafusion::common::{DFSchema, ScalarValue, exec_datafusion_err};
 use datafusion::error::{DataFusionError, Result};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
 use datafusion::physical_expr::expressions::{
     BinaryExpr, CaseExpr, CastExpr, Column, Literal, TryCastExpr,
 };
@@ -65,6 +66,39 @@ pub(super) fn of_expr(expr: &Arc<dyn PhysicalExpr>, schema: &Schema) -> Option<D
         };
         if is_asked && fault.is_none() {
             fault = Alone::of(expr, schema).ok().and_then(|alone| alone.fault());
+        }
+        Ok(until(&fault))
+    });
+    fault.or(walked.err())
+}
+
+/// The first fault of functions of constants, which are computed before there is a plan to run.
+pub(super) fn of_logical(plan: &LogicalPlan) -> Option<DataFusionError> {
+    let mut fault = None;
+    let walked = plan.apply(|node| {
+        fault = node.expressions().iter().find_map(of_constants);
+        Ok(until(&fault))
+    });
+    fault.or(walked.err())
+}
+
+/// The same of one expression, before it is simplified.
+pub(super) fn of_constants(expr: &Expr) -> Option<DataFusionError> {
+    let mut fault = None;
+    let walked = expr.apply(|expr| {
+        if let Expr::ScalarFunction(call) = expr
+            && reads_times(call.name())
+            && let [of, formats @ ..] = &call.args[..]
+            && of.column_refs().is_empty()
+            && of
+                .get_type(&DFSchema::empty())
+                .is_ok_and(|data_type| is_text(&data_type))
+        {
+            let known = formats.iter().filter_map(|format| match format {
+                Expr::Literal(value, _) => value.try_as_str().flatten(),
+                _ => None,
+            });
+            fault = fault_of_fraction(call.name(), known);
         }
         Ok(until(&fault))
     });
@@ -158,20 +192,14 @@ impl Alone {
             "date_bin" | "from_unixtime" | "make_date" | "make_time" | "overlay"
             | "regexp_count" | "regexp_instr" | "regexp_like" | "regexp_match"
             | "regexp_replace" | "split_part" | "substr" => self.fault_of_plain_values(),
-            _ if name.starts_with("to_timestamp")
-                || ["to_date", "to_time", "to_unixtime"].contains(&name) =>
-            {
-                use DataType::{LargeUtf8, Utf8, Utf8View};
+            _ if reads_times(name) => {
                 of.downcast_ref::<Column>()?;
-                if !matches!(column.data_type(), Utf8 | LargeUtf8 | Utf8View) {
+                if !is_text(column.data_type()) {
                     return None;
                 }
-                let mut known = others.iter().filter_map(text);
-                if let Some(format) = known.find(|format| reads_nanoseconds(format)) {
-                    return Some(exec_datafusion_err!(
-                        "{name}() reads .143 by %f of {format:?} as 143 nanoseconds: \
-                         write %.f, which takes the point too, or %3f, %6f or %9f for so many digits"
-                    ));
+                let of_fraction = fault_of_fraction(name, others.iter().filter_map(text));
+                if of_fraction.is_some() {
+                    return of_fraction;
                 }
                 // A text is read by the first format that fits.
                 let faults: Option<Vec<_>> = others
@@ -243,6 +271,27 @@ fn unknown(name: &str, format: Option<&str>) -> DataFusionError {
         "{name}() does not know the format {:?}",
         format.unwrap_or_default()
     )
+}
+
+/// Whether a function reads texts by formats.
+fn reads_times(name: &str) -> bool {
+    name.starts_with("to_timestamp") || ["to_date", "to_time", "to_unixtime"].contains(&name)
+}
+
+fn is_text(data_type: &DataType) -> bool {
+    use DataType::{LargeUtf8, Utf8, Utf8View};
+    matches!(data_type, Utf8 | LargeUtf8 | Utf8View)
+}
+
+fn fault_of_fraction<'a>(
+    name: &str,
+    mut formats: impl Iterator<Item = &'a str>,
+) -> Option<DataFusionError> {
+    let format = formats.find(|format| reads_nanoseconds(format))?;
+    Some(exec_datafusion_err!(
+        "{name}() reads .143 by %f of {format:?} as 143 nanoseconds: \
+         write %.f, which takes the point too, or %3f, %6f or %9f for so many digits"
+    ))
 }
 
 /// Whether a format has `%f`, the number of nanoseconds, which a fraction of fewer digits is not.

@@ -81,6 +81,21 @@ fn each_kind_of_failure_has_advice_that_works() {
             "nullif(x, 'n/a') gives null for a text that is no time, and more formats may follow",
             "date_part('year', to_date(nullif(customerId, customerId), '%d/%m/%Y'))",
         ),
+        (
+            "date_part('hour', to_timestamp(concat('2024-03-31 02:30:00', substr(country, 3))) \
+             AT TIME ZONE 'Europe/Berlin')",
+            "this hour does not exist in the time zone, or exists twice, as the clocks change \
+             (arrow_try_cast(x, 'Timestamp(us, \"Europe/Berlin\")') gives null instead",
+            "date_part('hour', arrow_try_cast(to_timestamp(concat('2024-03-31 02:30:00', \
+             substr(country, 3))), 'Timestamp(us, \"Europe/Berlin\")'))",
+        ),
+        (
+            "date_part('hour', to_timestamp(concat('2024-10-27 02:00:00', substr(country, 3))) \
+             AT TIME ZONE 'Europe/Berlin')",
+            "for times of UTC write x AT TIME ZONE 'UTC' AT TIME ZONE 'Europe/Berlin')",
+            "date_part('hour', to_timestamp(concat('2024-10-27 02:00:00', substr(country, 3))) \
+             AT TIME ZONE 'UTC' AT TIME ZONE 'Europe/Berlin')",
+        ),
     ] {
         let text = failure(&format!("SELECT *, {bad} AS bad FROM raw"));
         assert!(
@@ -93,7 +108,7 @@ fn each_kind_of_failure_has_advice_that_works() {
 }
 
 /// Expressions that fail whatever the rows hold, and why.
-const FAULTS: [(&str, &str); 20] = [
+const FAULTS: [(&str, &str); 22] = [
     (
         "date_part('year', date_trunc('mnth', date))",
         "Unsupported date_trunc granularity: 'mnth'. Supported values are: microsecond",
@@ -121,6 +136,14 @@ const FAULTS: [(&str, &str); 20] = [
     (
         "regexp_count(country, '(')",
         "(write \\( for a bracket itself)",
+    ),
+    (
+        "regexp_count(country, 'D', 1, 'q')",
+        "unrecognized flag (the flags are i, m, s, U and x, and g in regexp_replace())",
+    ),
+    (
+        "regexp_like(country, 'D', 'q')",
+        "unrecognized flag (the flags are i, m, s, U and x, and g in regexp_replace())",
     ),
     (
         "length(split_part(country, ' ', 0))",
@@ -192,6 +215,11 @@ fn what_is_not_planned_names_the_column() {
             "feature1 + CAST('x' AS BIGINT)",
             "Cannot cast string 'x' to value of Int64 type",
         ),
+        (
+            "date_part('hour', to_timestamp('2024-03-31 02:30:00') AT TIME ZONE 'Europe/Berlin')",
+            "this hour does not exist in the time zone, or exists twice, as the clocks change \
+             (arrow_try_cast(x, ",
+        ),
     ] {
         let sql = format!("SELECT *, feature2 + 1 AS more,\n  {bad} AS bad, 1 AS one FROM raw");
         let error = plan(&sql)
@@ -225,6 +253,47 @@ fn a_fault_of_the_query_is_found_without_rows() {
             );
         }
     }
+}
+
+#[test]
+fn a_fault_of_constants_is_found_before_they_are_computed() {
+    let read = "to_timestamp('2024-01-01 10:00:00.143', '%Y-%m-%d %H:%M:%S.%f')";
+    let column = " in the column \"bad\"";
+    for (sql, place) in [
+        (
+            format!("SELECT *, 1 AS one, date_part('nanosecond', {read}) AS bad FROM raw"),
+            column,
+        ),
+        (
+            format!("SELECT *, CASE WHEN date > {read} THEN 1 ELSE 0 END AS bad FROM raw"),
+            column,
+        ),
+        (
+            format!(
+                "SELECT * EXCEPT (n), n + 1 AS bad FROM \
+                 (SELECT *, date_part('nanosecond', {read}) AS n FROM raw) AS t"
+            ),
+            "",
+        ),
+    ] {
+        let error = plan(&sql).unwrap().must_compute().expect_err(&sql);
+        assert_eq!(exit_code(&error), 2, "{sql}: {error:#}");
+        let (start, says) = (
+            format!("features.sql fails{place}, whatever the rows hold: to_timestamp() reads .143"),
+            "write %.f, which takes the point too",
+        );
+        let text = error.to_string();
+        assert!(
+            text.starts_with(&start) && text.contains(says),
+            "{sql}: {text}"
+        );
+    }
+    let filter = format!("date > {read}");
+    let features = features_of(sample(Some(&filter)), "SELECT * FROM raw").unwrap();
+    let error = features.must_compute().unwrap_err();
+    assert_eq!(exit_code(&error), 2, "{error:#}");
+    let says = "the filter of dataset.json fails, whatever the rows hold: to_timestamp() reads";
+    assert!(error.to_string().starts_with(says), "{error:#}");
 }
 
 #[test]
