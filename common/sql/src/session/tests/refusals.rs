@@ -280,7 +280,10 @@ fn errors_show_the_line() {
 #[test]
 fn what_is_not_available_is_said_in_words() {
     for (bad, says) in [
-        ("length(md5(country))", "there is no function md5(): "),
+        (
+            "length(md5(country))",
+            "there is no function md5(): available are functions of numbers, texts, ",
+        ),
         ("length(sha256(country))", "there is no function sha256(): "),
         (
             "array_length(string_to_array(country, ','))",
@@ -299,10 +302,7 @@ fn what_is_not_available_is_said_in_words() {
     ] {
         let text = refusal(&format!("SELECT *, {bad} AS bad FROM raw"));
         assert!(
-            text.contains(says)
-                && text.contains("none of arrays, maps, JSON and digests")
-                && !text.contains("Ident {")
-                && !text.contains("Column {"),
+            text.contains(says) && !text.contains("Ident {") && !text.contains("Column {"),
             "{bad}: {text}"
         );
     }

@@ -84,7 +84,11 @@ async fn csv_values_that_do_not_fit_are_named_by_line_with_advice() {
             "(write null as an empty field, or \"NA\" added to \"nulls\" of \"csv\" in \
              dataset.json accepts them)",
         ),
-        ("int64", "null", "an empty field, or \"null\" added to \"nulls\""),
+        (
+            "int64",
+            "null",
+            "an empty field, or \"null\" added to \"nulls\"",
+        ),
         ("bool", "yes", "(write true, false, 1 or 0"),
         (
             "date",
