@@ -58,7 +58,9 @@ pub(crate) fn of(content: &Content<'_>) -> Result<Project> {
     })
 }
 
-/// `models.json`, with its defaults written out so that they can be edited.
+/// `models.json`, with the options of its family written out so that they can be edited. How columns
+/// are prepared is left to each family: what is best for a linear model, such as a column per
+/// category, is not for trees.
 fn models(content: &Content<'_>) -> Result<String> {
     let Goal { task, target } = content.goal;
     let families = Families::standard();
@@ -70,20 +72,12 @@ fn models(content: &Content<'_>) -> Result<String> {
     let mut candidate = Map::new();
     candidate.insert("family".to_owned(), json!(family.name()));
     candidate.extend(family.options(&Map::new())?);
-    let mut preprocessing = json!({
-        "numeric": {"impute": "median", "missing_indicator": true, "standardize": true},
-        "categorical": {"encode": "one-hot"},
-    });
+    let mut models = json!({"$schema": SCHEMA, "candidates": [candidate]});
     if !content.clips.is_empty() {
         let clips = content.clips.iter();
         let clips = clips.map(|(name, clip)| (name.clone(), json!({"clip": clip})));
-        preprocessing["columns"] = clips.collect::<Map<String, Value>>().into();
+        models["preprocessing"] = json!({"columns": clips.collect::<Map<String, Value>>()});
     }
-    let mut models = json!({
-        "$schema": SCHEMA,
-        "candidates": [candidate],
-        "preprocessing": preprocessing,
-    });
     if target.classes.len() == 2 {
         models["threshold"] = json!(0.5);
     }

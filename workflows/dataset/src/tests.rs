@@ -380,6 +380,8 @@ fn the_task_follows_the_target() {
     assert_eq!(json(&found, "dataset.json")["task"], "regression");
     let models = json(&found, "models.json");
     assert_eq!(models["candidates"][0]["family"], "linear-regression");
+    // Another family would prepare columns otherwise.
+    assert_eq!(models["preprocessing"], Value::Null);
     assert_eq!(models["threshold"], Value::Null);
     assert!(text(&found, "ml-config.yaml").contains("\n  GATE_METRIC: r2\n"));
 }
