@@ -5,10 +5,7 @@ use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, RecordBatch, TimestampMicrosecondArray,
 };
 use arrow::compute::{max, min};
-use arrow::datatypes::{
-    DataType, Date32Type, Date64Type, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
-    TimestampNanosecondType, TimestampSecondType,
-};
+use arrow::datatypes::{DataType, Date32Type, TimeUnit};
 use catalog::manifest::TimeRange;
 use chrono::{DateTime, NaiveDateTime, Offset, TimeZone};
 use chrono_tz::Tz;
@@ -22,40 +19,24 @@ const SECONDS_PER_DAY: i64 = 86_400;
 /// reading without a zone is taken as it is. Of a column that holds no times every date is `None`.
 pub fn of_column(column: &dyn Array, timezone: Tz) -> Vec<Option<DayNumber>> {
     let day = |seconds: i64| DayNumber::try_from(seconds.div_euclid(SECONDS_PER_DAY)).ok();
-    let seconds: Vec<Option<i64>> = match column.data_type() {
+    let per_second = match column.data_type() {
         DataType::Date32 => return column.as_primitive::<Date32Type>().iter().collect(),
-        DataType::Date64 => whole(column.as_primitive::<Date64Type>().iter(), 1_000),
-        DataType::Timestamp(TimeUnit::Second, _) => column
-            .as_primitive::<TimestampSecondType>()
-            .iter()
-            .collect(),
-        DataType::Timestamp(TimeUnit::Millisecond, _) => whole(
-            column.as_primitive::<TimestampMillisecondType>().iter(),
-            1_000,
-        ),
-        DataType::Timestamp(TimeUnit::Microsecond, _) => whole(
-            column.as_primitive::<TimestampMicrosecondType>().iter(),
-            1_000_000,
-        ),
-        DataType::Timestamp(TimeUnit::Nanosecond, _) => whole(
-            column.as_primitive::<TimestampNanosecondType>().iter(),
-            1_000_000_000,
-        ),
-        _ => vec![None; column.len()],
+        DataType::Timestamp(TimeUnit::Second, _) => 1,
+        DataType::Date64 | DataType::Timestamp(TimeUnit::Millisecond, _) => 1_000,
+        DataType::Timestamp(TimeUnit::Microsecond, _) => 1_000_000,
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => 1_000_000_000,
+        _ => return vec![None; column.len()],
     };
+    let Some(times) = values::integers(column) else {
+        return vec![None; column.len()];
+    };
+    let seconds = times.iter().map(|time| Some(time?.div_euclid(per_second)));
     match column.data_type() {
         DataType::Timestamp(_, Some(_)) if timezone != Tz::UTC => seconds
-            .into_iter()
             .map(|seconds| day(local(seconds?, timezone)?))
             .collect(),
-        _ => seconds.into_iter().map(|seconds| day(seconds?)).collect(),
+        _ => seconds.map(|seconds| day(seconds?)).collect(),
     }
-}
-
-fn whole(values: impl Iterator<Item = Option<i64>>, per_second: i64) -> Vec<Option<i64>> {
-    values
-        .map(|value| Some(value?.div_euclid(per_second)))
-        .collect()
 }
 
 /// Seconds that a clock in `timezone` shows, counted as if it stood in UTC.
