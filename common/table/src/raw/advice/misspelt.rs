@@ -133,6 +133,7 @@ fn of_null(tried: &Tried<'_>, text: &str) -> Option<Vec<Remedy>> {
     };
     let change = Change::Dialect {
         csv,
+        column_type: None,
         nullable: more.is_some(),
     };
     let contract = match tried.takes(&change, &line, Some(&Breach::Misspelt)) {
@@ -186,6 +187,7 @@ fn numbers(tried: &Tried<'_>, text: &str, of: Option<&Breach>) -> Vec<String> {
                     thousands,
                     ..known.clone()
                 },
+                column_type: None,
                 nullable: false,
             };
             if may_help && tried.takes(&change, &line, of) {

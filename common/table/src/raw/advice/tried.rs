@@ -40,16 +40,11 @@ impl Error for Mistyped {}
 pub(super) enum Change {
     Type(ColumnType),
     Form(Form),
-    /// Of all CSV files, and whether the column may be null then: rows without a target are left
-    /// out.
+    /// Of all CSV files, with another type of the column where there is one, and whether the column
+    /// may be null then: rows without a target are left out.
     Dialect {
         csv: Csv,
-        nullable: bool,
-    },
-    /// A type, with a dialect of more nulls.
-    TypeAndNulls {
-        column_type: ColumnType,
-        csv: Csv,
+        column_type: Option<ColumnType>,
         nullable: bool,
     },
 }
@@ -66,17 +61,12 @@ impl Change {
             Self::Form(form) => column.format = Some(form.clone()),
             Self::Dialect {
                 csv: other,
-                nullable,
-            } => {
-                csv.clone_from(other);
-                column.nullable |= *nullable;
-            }
-            Self::TypeAndNulls {
                 column_type,
-                csv: other,
                 nullable,
             } => {
-                Self::Type(*column_type).apply(column, csv);
+                if let Some(column_type) = column_type {
+                    Self::Type(*column_type).apply(column, csv);
+                }
                 csv.clone_from(other);
                 column.nullable |= *nullable;
             }
@@ -85,12 +75,18 @@ impl Change {
 
     /// Whether the values of other columns change too.
     fn is_of_file(&self) -> bool {
-        self.is_dialect() || matches!(self, Self::TypeAndNulls { .. })
+        matches!(self, Self::Dialect { .. })
     }
 
     /// Whether it is of CSV files alone.
     fn is_dialect(&self) -> bool {
-        matches!(self, Self::Dialect { .. })
+        matches!(
+            self,
+            Self::Dialect {
+                column_type: None,
+                ..
+            }
+        )
     }
 }
 
@@ -172,9 +168,9 @@ impl<'a> Tried<'a> {
         let more = nullable(self.column);
         let mut csv = self.file.dataset.csv.clone();
         csv.nulls.extend(nulls.iter().cloned());
-        let change = Change::TypeAndNulls {
-            column_type: other,
+        let change = Change::Dialect {
             csv,
+            column_type: Some(other),
             nullable: more.is_some(),
         };
         let is_other = |place: Place, found: &Breach| place.1 != OWN || of != found;
