@@ -28,10 +28,40 @@ struct Files {
     /// How many there are, with those on which nothing is tried.
     all: usize,
     open: Box<Open>,
-    /// Whether a file takes a change of the contract, by its place and the change.
-    known: Mutex<HashMap<(usize, String), bool>>,
-    /// Texts of a file that are in the way of a change, in the same way.
-    texts: Mutex<HashMap<(usize, String), BTreeSet<String>>>,
+    /// Whether a file takes a change of the contract.
+    takes: Mutex<Known<bool>>,
+    /// Texts of a file that are in the way of a change.
+    texts: Mutex<Known<BTreeSet<String>>>,
+}
+
+/// What is known of files, by their place and a change.
+type Known<T> = HashMap<(usize, String), T>;
+
+impl Files {
+    /// The files besides `own`, with their places.
+    fn besides<'a>(&'a self, own: &'a str) -> impl Iterator<Item = (usize, &'a str)> {
+        let all = self.keys.iter().map(String::as_str).enumerate();
+        all.filter(move |(_, key)| *key != own)
+    }
+
+    /// What is to be known of a file and a change, which is looked at once; `None` of a file that
+    /// can't be opened: another message names it.
+    fn known<T: Clone>(
+        &self,
+        known: &mut Known<T>,
+        (place, key): (usize, &str),
+        change: &str,
+        of: impl FnOnce(&str, &Path) -> T,
+    ) -> Option<T> {
+        let at = (place, change.to_owned());
+        if let Some(found) = known.get(&at) {
+            return Some(found.clone());
+        }
+        let file = (self.open)(key).ok()?;
+        let found = of(key, file.path());
+        known.insert(at, found.clone());
+        Some(found)
+    }
 }
 
 impl Others {
@@ -54,7 +84,7 @@ impl Others {
                 keys,
                 all,
                 open: Box::new(open),
-                known: Mutex::default(),
+                takes: Mutex::default(),
                 texts: Mutex::default(),
             })),
             is_trial: false,
@@ -74,36 +104,21 @@ impl Others {
     }
 
     /// The first file besides `own` that does not take a change. One that can't be opened refuses
-    /// nothing: another message names it.
-    pub(super) fn refusing(
-        &self,
-        own: &str,
+    /// nothing.
+    pub(super) fn refusing<'a>(
+        &'a self,
+        own: &'a str,
         change: &str,
         takes: impl Fn(&str, &Path) -> bool,
-    ) -> Option<&str> {
+    ) -> Option<&'a str> {
         let files = self.files.as_ref()?;
         // One file is copied at a time.
-        let mut known = files.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let refuses = |(place, key): &(usize, &String)| {
-            let takes = || -> Result<bool> {
-                let file = (files.open)(key)?;
-                Ok(takes(key, file.path()))
-            };
-            let at = (*place, change.to_owned());
-            match known.get(&at).copied() {
-                Some(known) => !known,
-                None => match takes() {
-                    Ok(takes) => {
-                        known.insert(at, takes);
-                        !takes
-                    }
-                    Err(_) => false,
-                },
-            }
+        let mut known = files.takes.lock().unwrap_or_else(PoisonError::into_inner);
+        let refuses = |file: &(usize, &str)| {
+            let takes = files.known(&mut known, *file, change, &takes);
+            takes.is_some_and(|takes| !takes)
         };
-        let others = files.keys.iter().enumerate();
-        let mut others = others.filter(|(_, key)| *key != own);
-        others.find(refuses).map(|(_, key)| key.as_str())
+        files.besides(own).find(refuses).map(|(_, key)| key)
     }
 
     /// Texts of all files besides `own` that are in the way of a change.
@@ -113,25 +128,12 @@ impl Others {
         change: &str,
         of: impl Fn(&str, &Path) -> BTreeSet<String>,
     ) -> BTreeSet<String> {
-        let mut all = BTreeSet::new();
         let Some(files) = self.files.as_ref() else {
-            return all;
+            return BTreeSet::new();
         };
         let mut known = files.texts.lock().unwrap_or_else(PoisonError::into_inner);
-        let others = files.keys.iter().enumerate();
-        for (place, key) in others.filter(|(_, key)| *key != own) {
-            let at = (place, change.to_owned());
-            let texts = match known.get(&at) {
-                Some(texts) => texts.clone(),
-                None => match (files.open)(key) {
-                    Ok(file) => of(key, file.path()),
-                    Err(_) => continue,
-                },
-            };
-            all.extend(texts.iter().cloned());
-            known.insert(at, texts);
-        }
-        all
+        let texts = |file: (usize, &str)| files.known(&mut known, file, change, &of);
+        files.besides(own).filter_map(texts).flatten().collect()
     }
 
     /// On how many of how many files advice is tried, where those are not all.
