@@ -34,8 +34,8 @@ pub fn of(performance: &Performance, days: Markup) -> Markup {
 /// What is said while there are no labels.
 pub(super) fn no_labels() -> Markup {
     text(
-        "There are no labels yet, so the performance is unknown. When labels arrive under \
-         labels/ in the raw data, run alameda-monitoring.",
+        "There are no labels yet, so the performance is unknown. After label files arrive \
+         (LABELS_GLOB), run alameda-monitoring, or wait for the next nightly run.",
     )
 }
 

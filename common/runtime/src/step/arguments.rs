@@ -90,7 +90,7 @@ pub(super) struct Shared {
     )]
     pub(super) work: Option<PathBuf>,
 
-    /// Memory budget, such as 512MiB [default: 70 % of the cgroup's limit]
+    /// Memory budget, such as 512MiB [default: 70 % of the container's limit; 1GiB if it has none]
     #[arg(
         long,
         env = "ALAMEDA_MEMORY",
@@ -108,7 +108,7 @@ pub(super) struct Shared {
     )]
     pub(super) disk: Option<Bytes>,
 
-    /// Shards processed at the same time [default: the cgroup's CPU quota]
+    /// Shards processed at the same time [default: the cores that the container may use]
     #[arg(long, env = "ALAMEDA_THREADS", value_parser = threads, global = true, help_heading = "Shared options")]
     pub(super) threads: Option<usize>,
 

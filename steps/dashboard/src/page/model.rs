@@ -198,8 +198,7 @@ fn exactness(side: &Side, late_labels: bool) -> Markup {
     let outside = outside(live, &side.choice);
     let in_part = seen_by_reports(&live.drift);
     note(format!(
-        "Computed from profiles: shares and the confusion matrix are exact, and PSI except for \
-         values at the ends of training; PR \
+        "Computed from profiles: shares, the confusion matrix and PSI are exact; PR \
          AUC and log loss need the rows, and are in the reports.{auc}{holdout}{labels}{left_out}{outside}{in_part}"
     ))
 }

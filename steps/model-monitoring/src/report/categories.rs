@@ -224,7 +224,7 @@ fn unseen(column: &ColumnDrift) -> Option<String> {
     let hidden = shares.hidden()?;
     Some(format!(
         "{} is judged in part: {} of the training rows hold values beyond the {} most frequent, and \
-         whether these are others now is not visible. Train again; if there are more than {} values \
+         whether these values changed is not known. Train again; if there are more than {} values \
          then, group them in features.sql.",
         column.name,
         share(Some(hidden)),

@@ -125,8 +125,8 @@ pub(super) fn changed(column: &CategoryShares) -> Markup {
     };
     let hidden = column.hidden().map_or_else(nothing, |hidden| {
         note(format!(
-            "Not judged: {} of the training data have values beyond the {} most frequent. Whether \
-             these are others now is not visible.",
+            "Not judged: {} of the training data have values beyond the {} most frequent, and whether \
+             these values changed is not known.",
             share(Some(hidden)),
             column.values.len()
         ))
