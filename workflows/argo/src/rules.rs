@@ -65,7 +65,7 @@ pub static OF_READING: [Rule; 9] = [
     rule(
         "yaml",
         Partly,
-        "parsers use either value of a duplicate key, and nothing of a broken file",
+        "of a key that occurs twice parsers use either value, and a broken file is not read at all",
         "",
         "YAML 1.1",
     ),
@@ -122,7 +122,7 @@ pub static OF_READING: [Rule; 9] = [
     rule(
         "template-kind",
         Yes,
-        "Argo runs a template that is exactly one thing",
+        "a template has exactly one of `container`, `dag`, `steps` and the like",
         "",
         "validate.go",
     ),

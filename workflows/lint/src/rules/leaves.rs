@@ -14,7 +14,7 @@ pub(super) static RULES: [Rule; 22] = [
     rule(
         "retry-policy",
         Partly,
-        "`OnFailure` leaves a deleted or evicted pod, which ends as Error",
+        "`OnFailure` does not retry a deleted or evicted pod, which ends as Error",
         "set `retryPolicy: Always` and an `expression` for the failures worth a retry",
         "#893, #3097",
     ),
@@ -70,7 +70,7 @@ pub(super) static RULES: [Rule; 22] = [
     rule(
         "resources",
         No,
-        "the pod is the first to be evicted, or takes the node with it",
+        "without them the pod is the first to be evicted, or exhausts the node's memory",
         "set a request for cpu and a limit for memory, which its request follows",
         "cost-optimisation.md",
     ),
@@ -98,7 +98,7 @@ pub(super) static RULES: [Rule; 22] = [
     rule(
         "image",
         No,
-        "the same workflow runs another program tomorrow",
+        "the same workflow may run another program later",
         "give a tag or digest other than `latest`; Argo's own images are on quay.io",
         "upgrading.md of 3.7",
     ),

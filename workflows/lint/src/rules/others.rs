@@ -8,7 +8,7 @@ pub(super) static RULES: [Rule; 8] = [
     rule(
         "metric",
         Partly,
-        "the controller drops it, or its series fill the monitoring",
+        "the controller drops it, or it makes new series in every run",
         "",
         "metrics.md",
     ),
@@ -38,7 +38,7 @@ pub(super) static RULES: [Rule; 8] = [
     rule(
         "setting-value",
         No,
-        "the step refuses it in the middle of the night",
+        "the first step of a run refuses it",
         "see docs/contract.md for what the variable takes",
         "docs/contract.md",
     ),

@@ -94,8 +94,8 @@ pub(super) static RULES: [Rule; 37] = [
     rule(
         "tag",
         Partly,
-        "the text itself reaches the container, or the run ends",
-        "name something that is there",
+        "the container gets the tag as literal text, or the run ends",
+        "name an input, a parameter or an output that exists",
         "variables.md",
     ),
     rule(
@@ -200,7 +200,7 @@ pub(super) static RULES: [Rule; 37] = [
         "node-size",
         No,
         "each node of a run repeats it in the workflow's object, which etcd limits",
-        "describe the workflow's own parameters; say the rest in a comment",
+        "describe the workflow's own parameters; put other descriptions into comments",
         "NodeStatus.Inputs in fields.md",
     ),
     // ---- DAGs
@@ -256,7 +256,7 @@ pub(super) static RULES: [Rule; 37] = [
     rule(
         "fan-in",
         No,
-        "one parameter with the values of all items fails above 128 KiB, and fills the workflow's megabyte",
+        "one parameter with the values of all items fails above 128 KiB, and makes the workflow's object too large",
         "give the prefix of the store that the items write to, and list it",
         "#7527",
     ),
