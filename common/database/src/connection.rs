@@ -259,7 +259,7 @@ fn percent_decoded(value: &str) -> String {
         .unwrap_or_default()
 }
 
-/// What the driver knows of libpq's keywords; others are refused without being told, since a
+/// What the driver knows of libpq's keywords; others are refused without naming them, since a
 /// password with a space in it looks like one.
 const KEYWORDS: [&str; 18] = [
     "user",

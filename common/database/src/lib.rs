@@ -80,7 +80,7 @@ pub struct Database {
     step: Step,
 }
 
-/// Makes connections that tell why they ended.
+/// Makes connections that report why they ended.
 struct Connector {
     tls: MakeRustlsConnect,
     ended: Ended,

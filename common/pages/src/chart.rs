@@ -154,7 +154,7 @@ fn tooltip(x: f64, y: f64, width: f64, height: f64, text: &str) -> Markup {
     tag(&head, [tagged("title", text)])
 }
 
-/// The shapes that tell series apart.
+/// The shapes that distinguish series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Marker {
     Circle,

@@ -187,7 +187,7 @@ impl Baseline {
                 CountedAs::PositiveClass | CountedAs::Number => Vec::new(),
             },
             classes,
-            // Errors do not tell whether an interval of quantiles holds a label.
+            // Errors do not show whether an interval of quantiles holds a label.
             interval: rule.interval.filter(|_| !rule.quantiles),
             weight: weight.map(str::to_owned),
             features: features.collect::<Result<_, _>>()?,

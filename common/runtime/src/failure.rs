@@ -1,4 +1,4 @@
-//! Why a step stopped, and the exit code that tells Argo whether to try again.
+//! Why a step stopped, and the exit code by which Argo decides whether to try again.
 
 use std::error::Error;
 use std::io::ErrorKind;

@@ -66,7 +66,7 @@ pub(super) struct Bucket {
     scratch: Work,
     uploads: Arc<OpenUploads>,
     part_sizes: PartSizes,
-    /// Whether an answer has told that the bucket exists.
+    /// Whether an answer has shown that the bucket exists.
     is_there: AtomicBool,
 }
 

@@ -246,7 +246,7 @@ pub fn floats(column: &dyn Array, name: &str) -> Result<Float64Array> {
         .collect())
 }
 
-/// As [`floats`], but null stays null, so that it is told from NaN.
+/// As [`floats`], but null stays null, so that it differs from NaN.
 ///
 /// # Errors
 /// Those of [`floats`].

@@ -95,7 +95,7 @@ pub(crate) struct DataSet {
 /// Keys of the reports that are committed.
 pub(crate) struct Reports(BTreeSet<String>);
 
-/// What a report says of parts of the rows, which profiles do not tell apart.
+/// What a report says of parts of the rows, which profiles do not distinguish.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Reported {
     pub(crate) data_version: DataVersion,

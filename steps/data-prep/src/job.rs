@@ -1,4 +1,4 @@
-//! What `plan` tells `map` and `commit`, and what `map` leaves for `commit`.
+//! What `plan` passes to `map` and `commit`, and what `map` leaves for `commit`.
 
 use std::collections::{BTreeMap, BTreeSet};
 

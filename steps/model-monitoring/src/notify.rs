@@ -59,7 +59,7 @@ pub(crate) struct Ended {
 }
 
 impl Ended {
-    /// Adds what the key of the predictions' manifest tells, where it is not known.
+    /// Adds what the key of the predictions' manifest contains, where it is not known.
     pub(crate) fn about(mut self, results_manifest: &str) -> Self {
         if let Some((data_version, model_name)) = layout::parse_results_manifest(results_manifest) {
             for (known, told) in [
@@ -214,7 +214,7 @@ async fn earlier(store: &Store, key: &str) -> Result<Option<Attempt>> {
         .and_then(|bytes| serde_json::from_slice(&bytes).ok()))
 }
 
-/// Names an end: equal for each try to tell of it, and another when the workflow ends again, since
+/// Names an end: equal for each try to report it, and another when the workflow ends again, since
 /// what failed then ended at another time. The duration has no part in it: Argo goes on counting.
 fn end(ended: &Ended, failures: &[NodeFailure]) -> String {
     // Argo lists them in no order.

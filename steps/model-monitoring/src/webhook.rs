@@ -131,7 +131,7 @@ impl Webhook {
         }
     }
 
-    /// A message that came to no answer. The innermost cause alone is told: those around it hold
+    /// A message that came to no answer. The innermost cause alone is shown: those around it hold
     /// the URL.
     fn unsent(&self, operation: &str, error: &reqwest::Error) -> Trouble {
         let cause = innermost(error);

@@ -33,7 +33,7 @@ pub(crate) async fn plan(
     else {
         return Ok(nothing(outputs));
     };
-    // One that can't be compared is for the verdict to tell.
+    // One that can't be compared is for the verdict to report.
     let rival = Rival::read(store, champion.clone(), &holdout).await;
     let Ok(rival) = comparison::by_data(rival)? else {
         return Ok(nothing(outputs));

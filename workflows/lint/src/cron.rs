@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::parameters::given;
 use super::{Linter, spec};
 
-/// The variable that tells the steps in which zone an instant is cut to its date.
+/// The variable with the zone in which the steps cut an instant to its date.
 const TIMEZONE: &str = "ALAMEDA_TIMEZONE";
 const UTC: [&str; 3] = ["Etc/UTC", "UTC", ""];
 

@@ -208,7 +208,7 @@ impl<'a> Linter<'a> {
                 ('{', None) if when[i..].starts_with("{{") && !when[i..].starts_with("{{=") => {
                     let Some((tag, rest)) = when[i + 2..].split_once("}}") else {
                         return;
-                    }; // Told as a tag.
+                    }; // Reported as a tag.
                     let operand = rest
                         .trim_start()
                         .trim_start_matches(['=', '!', '<', '>'])

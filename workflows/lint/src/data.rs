@@ -141,7 +141,7 @@ pub(super) fn check(maps: &ConfigMaps, in_use: &dyn Fn(&str) -> bool, findings: 
 fn left_out(dataset: &Path, keys: &BTreeMap<String, String>) -> Vec<String> {
     let is_file = dataset.file_name().is_some_and(|name| name == DATASET_FILE);
     let files = dataset.parent().filter(|_| is_file).map(std::fs::read_dir);
-    // A folder that can't be read has no files to tell of: the contract itself was read elsewhere.
+    // A folder that can't be read has no files to name: the contract itself was read elsewhere.
     let files = files.into_iter().flatten().flatten().flatten();
     let names = files.filter_map(|file| file.file_name().into_string().ok());
     let of_model = |name: &String| name == models::FILE || matches!(name_of(name), Ok(Some(_)));

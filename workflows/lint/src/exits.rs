@@ -19,7 +19,7 @@ impl Linter<'_> {
             for (path, text) in texts(template) {
                 let Ok(names) = argo::template::variables(text) else {
                     continue;
-                }; // Told as a tag.
+                }; // Reported as a tag.
                 for variable in names {
                     let late =
                         ["workflow.status", "workflow.failures"].contains(&variable.as_str());

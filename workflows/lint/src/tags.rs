@@ -118,7 +118,7 @@ impl<'a> Context<'a> {
             return false;
         };
         let Ok(target) = self.called(task) else {
-            return true; // Told where the task stands.
+            return true; // Found where the task stands.
         };
         let parameter = field.strip_prefix("outputs.parameters.");
         let artifact = field.strip_prefix("outputs.artifacts.");

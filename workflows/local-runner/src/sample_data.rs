@@ -34,7 +34,7 @@ use random::Random;
 /// Raised whenever the same options would give other bytes; files of an earlier generator are then
 /// replaced.
 const GENERATOR: u32 = 1;
-/// Footer key that tells a sample file from a user's own.
+/// Footer key that marks a sample file, unlike a user's own.
 const MARK: &str = "alameda.sample-data";
 /// Rows that are in memory at once, for each file being written.
 const BATCH_ROWS: usize = 16 * 1024;

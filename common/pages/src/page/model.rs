@@ -14,7 +14,7 @@ pub(super) const SHOWN: usize = 20;
 const LINKED: usize = 4;
 /// Warnings of the training that are shown before the others are folded.
 const WARNINGS: usize = 5;
-/// Digits of a digest that tell files apart.
+/// Digits of a digest that distinguish files.
 const DIGITS: usize = 12;
 
 pub(super) fn section(content: &Content) -> Markup {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// Bits of a word.
 const WORD: usize = u32::BITS as usize;
-/// Bits at most: of values that training did not have, three of four are told apart where it had
+/// Bits at most: of values that training did not have, three of four are recognised where it had
 /// 10,000 others, and one of five where it had 100,000.
 const MOST_BITS: usize = 1 << 16;
 
@@ -88,7 +88,7 @@ mod tests {
         let mut all = values(0..900, 2);
         all.extend(values(900..1000, 1));
         let known = Known::of(&all);
-        // As many as their bits tell apart.
+        // As many as their bits distinguish.
         assert!((40..100).contains(&known.once), "{}", known.once);
         let text = serde_json::to_string(&known).unwrap();
         assert_eq!(serde_json::from_str::<Known>(&text).unwrap(), known);

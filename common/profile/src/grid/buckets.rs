@@ -7,7 +7,7 @@ use crate::cells::units;
 /// Below 2^-6 from the centre buckets have the constant width 2^-13; beyond, each octave has this
 /// many.
 const PER_OCTAVE: u32 = 128;
-/// Bits of the mantissa that do not tell buckets apart.
+/// Bits of the mantissa that do not distinguish buckets.
 const DROPPED_BITS: u32 = 52 - PER_OCTAVE.ilog2();
 const LINEAR_BELOW: f64 = 1.0 / 64.0;
 const LINEAR_PER_UNIT: f64 = 8192.0;

@@ -1,4 +1,4 @@
-//! What the grid of a reference can't tell apart.
+//! What the grid of a reference can't distinguish.
 //!
 //! Buckets follow the mean and the standard deviation of the training data. A value that lies far
 //! out widens both, until most of the rows share a bucket and may move within it unseen. A column

@@ -208,7 +208,7 @@ pub enum Cache {
     Refresh,
 }
 
-/// A text that is taken as it is, `{{` included: what a failed workflow tells of itself may quote
+/// A text that is taken as it is, `{{` included: what a failed workflow says of itself may quote
 /// anything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verbatim(pub String);

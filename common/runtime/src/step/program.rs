@@ -67,7 +67,7 @@ pub fn main<V: Subcommand>(
         unread,
     };
     let ended = catch_unwind(AssertUnwindSafe(|| start(&call, shared, verb, run)));
-    // The panic's own hook has told where it happened.
+    // The panic's own hook has printed where it happened.
     match ended.unwrap_or_else(|_| Err(anyhow!("the step panicked"))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

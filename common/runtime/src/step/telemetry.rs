@@ -58,8 +58,8 @@ fn go_on(workflow: &str, terminal: bool) -> String {
     )
 }
 
-/// Tells why the step failed: to stderr, and to the file whose text Kubernetes and Argo show beside
-/// the exit code.
+/// Reports why the step failed: to stderr, and to the file whose text Kubernetes and Argo show
+/// beside the exit code.
 pub(super) fn report_failure(
     error: &anyhow::Error,
     exit_code: u8,

@@ -15,7 +15,7 @@ use super::{ROW_GROUP_BYTES, ROW_GROUP_ROWS};
 /// Compression that saves less than one byte in so many costs more time than it is worth, when the
 /// part is written and whenever it is read.
 const SAVES: usize = 8;
-/// Bytes of values that are too few to tell by: a first batch may hold a row or two.
+/// Bytes of values that are too few to judge by: a first batch may hold a row or two.
 const LEAST: usize = 1024;
 /// Values of which all but one in so many are distinct gain nothing by a dictionary.
 const REPEATS: usize = 20;
@@ -162,7 +162,7 @@ mod tests {
             (false, false)
         );
         assert_eq!(written(floats(|row| (row % 7) as f64)), (false, true));
-        // Two rows do not tell.
+        // Two rows are too few.
         let two = Float64Array::from(vec![1.0 / 3.0, 2.0 / 3.0]);
         assert_eq!(written(two), (false, true));
         let ids = Int64Array::from_iter_values(rows().map(|row| number(row) as i64));

@@ -14,7 +14,7 @@ pub(super) const MODEL_TAG: usize = 5000;
 pub(super) const NAME: usize = 250;
 /// Hexadecimal digits of a data set's digest.
 pub(super) const DIGEST: usize = 36;
-/// Hexadecimal digits that tell changed keys apart.
+/// Hexadecimal digits that distinguish changed keys.
 const SUFFIX: usize = 8;
 
 /// The key for a name: the name itself where MLflow takes it, else one that follows from it, and

@@ -81,7 +81,7 @@ impl Login {
 /// The address of a server, without a slash at its end.
 ///
 /// # Errors
-/// Anything but a plain http or https URL: exit 2. The address itself is not told, since it may
+/// Anything but a plain http or https URL: exit 2. The address itself is not shown, since it may
 /// hold a password.
 pub(super) fn address(uri: &str) -> Result<Url> {
     let refused = |why: &str| {

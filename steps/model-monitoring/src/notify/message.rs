@@ -19,7 +19,7 @@ const MESSAGE_CHARACTERS: usize = 400;
 /// An end, in fields.
 #[derive(Debug, Serialize)]
 pub(super) struct Message {
-    /// Equal for each try to tell of the same end.
+    /// Equal for each try to report the same end.
     id: String,
     workflow: String,
     data_version: Option<String>,

@@ -113,7 +113,7 @@ fn in_parts(score: &ScoreBaseline, cuts: &[f64]) -> Vec<u64> {
     rows
 }
 
-/// Labels without a row are told apart by their dates: each run reads all label files, most of
+/// Labels without a row are distinguished by their dates: each run reads all label files, most of
 /// which are of rows that other runs scored.
 fn late_labels(subject: &Subject, joined: &Joined, dates: Option<&Freshness>) -> LateLabels {
     let here = |day: Option<DayNumber>| match (day.and_then(days::date), dates) {

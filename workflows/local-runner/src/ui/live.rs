@@ -10,7 +10,7 @@ use super::{Row, duration, first_line, glyph, rows, tell};
 use crate::runs::folder_name;
 use crate::workflow::{Kind, Phase, Workflow, now};
 
-/// Is told of every state that a running workflow goes through.
+/// Sees every state that a running workflow goes through.
 pub(crate) trait View {
     /// Shows the state.
     fn update(&mut self, workflow: &Workflow);
@@ -130,7 +130,7 @@ struct Lines {
 impl View for Lines {
     fn update(&mut self, workflow: &Workflow) {
         for node in workflow.pods() {
-            // Kept by a retry, and told at that time.
+            // Kept by a retry, and printed at that time.
             let is_old = node
                 .finished_at
                 .is_some_and(|end| workflow.status.started_at.is_some_and(|start| end < start));

@@ -89,7 +89,7 @@ impl Sending {
 }
 
 impl Drop for Sending {
-    /// Tells how many files were sent, if not all were, whatever ended it.
+    /// Prints how many files were sent, if not all were, whatever ended it.
     fn drop(&mut self) {
         self.bar.finish_and_clear();
         let done = self.done.load(Ordering::Relaxed);
