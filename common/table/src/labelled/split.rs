@@ -236,7 +236,7 @@ impl Split {
         let folds = validation.folds.filter(|folds| *folds > 1);
         let folds = folds.map_or("", |_| " or fewer \"folds\"");
         let of_one = match deciding(train, other(by)).is_empty() {
-            true => "give the role id in dataset.json to columns that tell rows apart".to_owned(),
+            true => "give the role id in dataset.json to columns that identify rows".to_owned(),
             false => format!("set \"by\" to \"{}\"", other(by)),
         };
         Err(Failure::usage(format!(

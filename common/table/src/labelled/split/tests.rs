@@ -293,7 +293,7 @@ async fn a_side_without_rows_is_refused_with_the_setting() {
     let error = Split::of(&data.step, &data.store, &data.train, &by(By::Id, 1e-9)).await;
     let text = format!("{:#}", error.unwrap_err());
     assert!(
-        text.ends_with("give the role id in dataset.json to columns that tell rows apart"),
+        text.ends_with("give the role id in dataset.json to columns that identify rows"),
         "{text}"
     );
 }
