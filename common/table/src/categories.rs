@@ -70,7 +70,7 @@ impl FromStr for SegmentColumns {
         }
         if names.len() > MOST_COLUMNS {
             return Err(format!(
-                "{} columns are named: at most {MOST_COLUMNS} are carried",
+                "{} columns are named: at most {MOST_COLUMNS} can be segments",
                 names.len()
             ));
         }
