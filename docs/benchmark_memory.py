@@ -40,9 +40,9 @@ def features(count):
 # Rows of a file, characters of a text, whether all texts are the same, numbers, columns of the contract, and the SQL.
 CASES = {
     "8,192 of one text of 300 kB, not in the contract": (8192, 300_000, True, 0, [], "*"),
-    "8,192 of one text of 300 kB, ignored": (8192, 300_000, True, 0, TEXT, "id, x, y"),
-    "8,192 of one text of 300 kB, carried along": (8192, 300_000, True, 0, TEXT, "*"),
-    "2,000 texts of 100 kB, carried along": (2000, 100_000, False, 0, TEXT, "*"),
+    "8,192 of one text of 300 kB, not returned by features.sql": (8192, 300_000, True, 0, TEXT, "id, x, y"),
+    "8,192 of one text of 300 kB, returned by features.sql": (8192, 300_000, True, 0, TEXT, "*"),
+    "2,000 texts of 100 kB, returned by features.sql": (2000, 100_000, False, 0, TEXT, "*"),
     "20,000 of 1,000 numbers": (20_000, 0, False, 1_000, features(1_000), "*"),
     "2,000 of 10,000 numbers, 2 in the contract": (2_000, 0, False, 10_000, features(2), "*"),
     "2,000 of 10,000 numbers": (2_000, 0, False, 10_000, features(10_000), "*"),
