@@ -151,7 +151,8 @@ impl Unusable {
     }
 }
 
-/// The raw file that a row of a part comes from, and its place in the part.
+/// The raw file that a row of a part comes from, and its place in the part, which messages count
+/// from 1; `row` counts from 0.
 pub fn origin(dataset: &DatasetManifest, part: &str, row: u64) -> String {
     // A raw file whose rows are all left out has no part.
     let mut shards = dataset.shards.iter().filter(|shard| shard.rows > 0);
@@ -159,7 +160,7 @@ pub fn origin(dataset: &DatasetManifest, part: &str, row: u64) -> String {
     let shard = place
         .filter(|_| dataset.parts.len() == shards.clone().count())
         .and_then(|place| shards.nth(place));
-    let prepared = format!("row {row} of {part}");
+    let prepared = format!("row {} of {part}", row + 1);
     match shard {
         Some(shard) => format!("raw file {} ({prepared})", shard.key),
         None => prepared,

@@ -134,7 +134,7 @@ async fn placeholders_are_named_unless_clipped_and_small_numbers_are_learned() {
         let warnings = manifest.warnings;
         assert_eq!(warnings.len(), usize::from(named), "{warnings:?}");
         let expected = "feature \"feature1\" is -9200000000000000000 in raw file train/1.parquet \
-                        (row 2 of";
+                        (row 3 of";
         assert!(
             warnings.iter().all(|of| of.starts_with(expected)),
             "{warnings:?}"

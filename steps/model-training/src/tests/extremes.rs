@@ -47,7 +47,7 @@ async fn a_value_that_ruins_a_fit_is_named_with_its_row() {
         let found = warnings(&home, &outputs).await;
         assert_eq!(found.len(), 1, "{found:?}");
         let expected = format!(
-            "feature \"feature1\" is {value} in raw file train/2.parquet (row 17 of train/1/part-"
+            "feature \"feature1\" is {value} in raw file train/2.parquet (row 18 of train/1/part-"
         );
         assert!(found[0].starts_with(&expected), "{found:?}");
         assert!(found[0].contains("), id 17, 6."), "{found:?}");
@@ -62,12 +62,12 @@ async fn placeholders_are_named_with_their_row() {
     let far = [
         (
             vec![(317, 999_999.0)],
-            "999999 in raw file train/2.parquet (row 17 of",
+            "999999 in raw file train/2.parquet (row 18 of",
             "",
         ),
         (
             vec![(40, -99_999.0), (555, -99_999.0)],
-            "-99999 in raw file train/1.parquet (row 40 of",
+            "-99999 in raw file train/1.parquet (row 41 of",
             ", the first of 2 such values",
         ),
     ];
@@ -116,12 +116,12 @@ async fn placeholders_in_a_target_are_named_with_their_row() {
     let far = [
         (
             vec![(617, 99_999)],
-            "99999 in raw file train/2.parquet (row 17 of train/1/part-",
+            "99999 in raw file train/2.parquet (row 18 of train/1/part-",
             "), id 17, 1.7e3 times as far from all its other values as these lie apart: ",
         ),
         (
             vec![(340, -999_999), (855, -999_999)],
-            "-999999 in raw file train/1.parquet (row 40 of train/1/part-",
+            "-999999 in raw file train/1.parquet (row 41 of train/1/part-",
             "), id 40, 1.7e4 times as far from all its other values as these lie apart, the first \
              of 2 such values: ",
         ),
@@ -129,7 +129,7 @@ async fn placeholders_in_a_target_are_named_with_their_row() {
             [340, 401, 502, 617, 718, 855]
                 .map(|row| (row, -999))
                 .to_vec(),
-            "-999 in raw file train/1.parquet (row 40 of train/1/part-",
+            "-999 in raw file train/1.parquet (row 41 of train/1/part-",
             "), id 40, 17.3 times as far from all its other values as these lie apart, the first \
              of 6 such values: ",
         ),
@@ -158,7 +158,7 @@ async fn a_row_that_decides_the_metrics_of_the_holdout_is_named() {
         let expected = "target \"target\" is 1000000000000000, and predicted as ";
         assert!(found[0].starts_with(expected), "{found:?}");
         for expected in [
-            ", in raw file train/0.parquet (row 217 of holdout/1/part-",
+            ", in raw file train/0.parquet (row 218 of holdout/1/part-",
             "), id 217 of the holdout: this one of 300 rows makes 100.0 % of the squared error",
             "the `train_filter` of dataset.json",
         ] {
@@ -170,8 +170,8 @@ async fn a_row_that_decides_the_metrics_of_the_holdout_is_named() {
         let found = warned(&alike, family, 0).await;
         assert_eq!(found.len(), 1, "{family}: {found:?}");
         for expected in [
-            ", in raw file train/0.parquet (row 40 of holdout/1/part-",
-            ", in raw file train/0.parquet (row 217 of holdout/1/part-",
+            ", in raw file train/0.parquet (row 41 of holdout/1/part-",
+            ", in raw file train/0.parquet (row 218 of holdout/1/part-",
             "; 1000000, and predicted as ",
             " of the holdout: these 2 of 300 rows make 100.0 % of the squared error",
         ] {
@@ -259,7 +259,7 @@ async fn of_several_such_values_the_first_of_the_farthest_is_named_with_their_nu
     let values: Vec<(usize, f64)> = [40, 41, 555, 590].map(|row| (row, -1e12)).to_vec();
     let (home, outputs) = trained(&with(&values)).await;
     let found = warnings(&home, &outputs).await;
-    let expected = "feature \"feature1\" is -1000000000000 in raw file train/1.parquet (row 40 of";
+    let expected = "feature \"feature1\" is -1000000000000 in raw file train/1.parquet (row 41 of";
     assert!(found[0].starts_with(expected), "{found:?}");
     assert!(
         found[0].contains(", the first of 4 such values: "),
@@ -292,7 +292,7 @@ async fn a_value_whose_square_overflows_is_refused_with_its_row() {
         "{text}"
     );
     assert!(
-        text.contains("is 1e300 in raw file train/2.parquet (row 17 of"),
+        text.contains("is 1e300 in raw file train/2.parquet (row 18 of"),
         "{text}"
     );
 }
@@ -314,7 +314,7 @@ async fn a_value_that_leaves_no_other_once_standardised_is_refused_with_its_row(
             let expected = "feature feature1 is too large to train on";
             assert!(text.contains(expected), "{family}: {text}");
             let expected = format!(
-                "\nfeature \"feature1\" is {value:e} in raw file train/2.parquet (row 17 of train/1/"
+                "\nfeature \"feature1\" is {value:e} in raw file train/2.parquet (row 18 of train/1/"
             );
             assert!(text.contains(&expected), "{family}: {text}");
             assert!(text.contains("), id 17, "), "{family}: {text}");

@@ -410,6 +410,6 @@ async fn an_infinite_number_is_refused_by_its_column() {
     assert_eq!(code, 10, "{text}");
     let said = "column \"feature2\" is inf, and a model takes finite numbers only: bound it by \
                 `clip: [low, high]` in models.json, or make such values null in features.sql; it is \
-                in raw file train/2.parquet (row 7 of train/1/";
+                in raw file train/2.parquet (row 8 of train/1/";
     assert!(text.contains(said), "{text}");
 }

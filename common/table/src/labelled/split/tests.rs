@@ -318,7 +318,7 @@ async fn a_row_without_label_is_named_by_its_place_in_the_part() {
         let refused = refused.await.unwrap();
         assert_eq!(refused.is_err(), found);
         if let Err(error) = refused {
-            let place = format!("row {missing} of train/1/part-0.parquet");
+            let place = format!("row {} of train/1/part-0.parquet", missing + 1);
             assert!(format!("{error:#}").contains(&place), "{error:#}");
         }
     }
