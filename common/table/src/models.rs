@@ -212,7 +212,6 @@ mod tests {
         let counted = r#"{"candidates": [{"family": "gradient-boosting"}],
             "preprocessing": {"columns": {"city": {"encode": "one-hot", "frequency": true}}}}"#;
         let counted_by_default = counted.replace(r#""encode": "one-hot","#, "");
-        assert_eq!(refused(two, &texts, Some(&counted_by_default)), "");
         let of_x9 = r#"{"candidates": [{"family": "mean"}],
             "preprocessing": {"columns": {"x9": {"drop": true}}}}"#;
         for (target, columns, models, expected) in [
@@ -221,6 +220,12 @@ mod tests {
                 &texts[..],
                 Some(counted),
                 "models.json: preprocessing of column \"city\": `frequency` counts rows",
+            ),
+            (
+                two,
+                &texts,
+                Some(counted_by_default.as_str()),
+                "set `encode: target`, or leave `frequency` out; trees have both by default",
             ),
             (
                 r#""type": "float64""#,

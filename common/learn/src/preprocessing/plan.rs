@@ -201,9 +201,12 @@ fn categorical(
     }
     let by_default = one_hot.then_some(MAX_CATEGORIES);
     let open = !linear && settings.encode.is_none() && settings.max_categories.is_none();
-    if settings.frequency == Some(true) && encode != Encode::Target && !open {
-        let reason = "`frequency` counts rows beside the means of `encode: target`, and the column \
-             is encoded in another way: set `encode: target`, or leave `frequency` out";
+    if settings.frequency == Some(true) && encode != Encode::Target {
+        let reason = format!(
+            "`frequency` counts rows beside the means of `encode: target`: set `encode: target`, or \
+             leave `frequency` out; trees have both by default for a column of more than \
+             {ONE_HOT_OF_TREES} categories"
+        );
         return Err(Error::setting(name, reason));
     }
     Ok(CategoricalPlan {

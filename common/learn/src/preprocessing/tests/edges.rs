@@ -180,9 +180,6 @@ fn trees_get_few_categories_one_by_one_and_many_by_the_target() {
         many.preprocessing,
         fit(ONE_HOT_OF_TREES + 1, Family::Trees, said).preprocessing
     );
-    let counted = r#"{"categorical": {"frequency": true}}"#;
-    let own = fit(ONE_HOT_OF_TREES, Family::Trees, counted);
-    assert_eq!(own.preprocessing, few.preprocessing);
     for uncounted in [r#""frequency": false"#, r#""encode": "target""#] {
         let settings = format!(r#"{{"categorical": {{{uncounted}}}}}"#);
         let own = fit(ONE_HOT_OF_TREES + 1, Family::Trees, &settings);

@@ -117,7 +117,7 @@ fn the_state_is_kept_to_the_bit_and_checked_when_it_is_read() {
 #[test]
 fn settings_that_do_not_fit_name_the_column_and_what_would() {
     let table = table();
-    let training = Training::new(&table);
+    let mut training = Training::new(&table);
     let of_column = [
         ("agee", "{}", "no such feature; there are age, city, id"),
         ("age", r#"{"encode": "target"}"#, "cast(age as varchar)"),
@@ -141,10 +141,13 @@ fn settings_that_do_not_fit_name_the_column_and_what_would() {
     ];
     for (column, settings, why) in of_column {
         let settings = format!(r#"{{"columns": {{"{column}": {settings}}}}}"#);
-        let error = training.fit(&settings).unwrap_err();
-        assert!(error.is_setting());
-        let error = error.to_string();
-        assert!(error.contains(why) && error.contains(column), "{error}");
+        for family in [Family::Linear, Family::Trees] {
+            training.family = family;
+            let error = training.fit(&settings).unwrap_err();
+            assert!(error.is_setting());
+            let error = error.to_string();
+            assert!(error.contains(why) && error.contains(column), "{error}");
+        }
     }
     let nothing = r#"{"numeric": {"drop": true}, "categorical": {"drop": true}}"#;
     assert_eq!(training.fit(nothing), Err(Error::NothingLeft));
