@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, Float32Array, Float64Array, Int32Array, Int64Array, NullArray, RecordBatch,
-    StringArray, UInt64Array,
+    ArrayRef, Float32Array, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
+    UInt64Array, new_null_array,
 };
+use arrow::datatypes::DataType;
 use clap::Parser;
 use parquet::arrow::ArrowWriter;
 use runtime::failure::{self, exit_code};

@@ -4,7 +4,7 @@
 //! and encoded. So what is written from batches has the same bytes everywhere.
 
 use anyhow::Result;
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
 use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
@@ -151,8 +151,10 @@ impl<I: Iterator<Item = Result<RecordBatch>>> Cut<I> {
         let columns = piece.columns().iter().zip(self.schema.fields());
         let columns = columns.map(plain).collect::<Result<Vec<ArrayRef>>>()?;
         self.begun_rows += piece.num_rows();
-        self.begun
-            .push(RecordBatch::try_new(self.schema.clone(), columns)?);
+        // Where no column is read, rows are counted all the same.
+        let options = RecordBatchOptions::new().with_row_count(Some(piece.num_rows()));
+        let begun = RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?;
+        self.begun.push(begun);
         Ok(())
     }
 

@@ -135,6 +135,15 @@ impl ParquetFile {
             .sum()
     }
 
+    /// Whether the file's statistics say that a column has no value. Those of a column of columns are
+    /// of its leaves, and say nothing of it.
+    pub(crate) fn is_null(&self, column: usize) -> bool {
+        let rows = self.metadata.metadata().file_metadata().num_rows();
+        let is_nested = self.schema().field(column).data_type().is_nested();
+        let is_all = |nulls: u64| u64::try_from(rows) == Ok(nulls);
+        !is_nested && self.nulls(column).is_some_and(is_all)
+    }
+
     /// The columns at these places of the schema, ascending, in batches of at most `most_rows`
     /// rows. Texts come as [`DataType::Utf8`] whatever the file calls them, other columns as
     /// they are in the file.

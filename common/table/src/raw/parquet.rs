@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::DataType;
 use parquet::basic::{ConvertedType, LogicalType, Type};
 use parquet::file::metadata::ParquetMetaDataReader;
 use parquet::schema::types::ColumnDescPtr;
@@ -32,7 +32,7 @@ pub(super) fn open(raw: &RawFile, work: &Work) -> Result<(Chunks, Vec<bool>)> {
         Some(_) => file.in_schema(builder.schema().clone())?,
         None => file,
     };
-    let positions = positions(raw, file.schema(), work)?;
+    let positions = positions(raw, &file, work)?;
     let unread = unread(raw, &file, &positions)?;
     let positions: Vec<Option<usize>> = positions
         .into_iter()
@@ -222,9 +222,11 @@ pub(super) fn check_footer(path: &Path, key: &str) -> Result<()> {
     }
 }
 
-/// Where each column of the contract is in the file; `None` for labels that need not be there.
-fn positions(raw: &RawFile, schema: &SchemaRef, work: &Work) -> Result<Vec<Option<usize>>> {
+/// Where each column of the contract is in the file; `None` for labels that need not be there, and
+/// for a column without values, whose type does not matter.
+fn positions(raw: &RawFile, file: &ParquetFile, work: &Work) -> Result<Vec<Option<usize>>> {
     let (mut positions, mut lines) = (Vec::new(), Vec::new());
+    let schema = file.schema();
     for column in &raw.dataset.columns {
         let mut found = schema
             .fields()
@@ -232,8 +234,8 @@ fn positions(raw: &RawFile, schema: &SchemaRef, work: &Work) -> Result<Vec<Optio
             .enumerate()
             .filter(|(_, field)| *field.name() == column.name);
         let (first, second) = (found.next(), found.next());
-        positions.push(first.map(|(position, _)| position));
-        let Some((_, field)) = first else {
+        let Some((position, field)) = first else {
+            positions.push(None);
             if !raw.labels.may_lack(column.role) {
                 lines.push(missing(
                     &column.name,
@@ -242,11 +244,13 @@ fn positions(raw: &RawFile, schema: &SchemaRef, work: &Work) -> Result<Vec<Optio
             }
             continue;
         };
+        let takes = convert::takes(field.data_type(), column.column_type)
+            || convert::takes_by_form(field.data_type(), column);
+        let reads = takes || !file.is_null(position);
+        positions.push(reads.then_some(position));
         if second.is_some() {
             lines.push(format!("column {:?} occurs twice in the file", column.name));
-        } else if !convert::takes(field.data_type(), column.column_type)
-            && !convert::takes_by_form(field.data_type(), column)
-        {
+        } else if !takes && reads {
             if raw.others.is_trial() {
                 return Err(advice::Mistyped.into());
             }

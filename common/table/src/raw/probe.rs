@@ -55,6 +55,8 @@ pub struct Found {
     pub data_type: Option<DataType>,
     /// How many nulls the file says that it holds.
     pub nulls: Option<u64>,
+    /// Whether the file says that it holds nothing else: then its type does not matter.
+    pub is_null: bool,
 }
 
 /// Some rows of a raw file.
@@ -111,6 +113,7 @@ impl Found {
             Some(found) if convert::takes(found, column_type) => {
                 wanted.array(values, &mut misfits)?
             }
+            Some(_) if self.is_null => wanted.nulls(values.len()),
             Some(_) => return Ok(None),
         };
         Ok(Some(Fit {
@@ -120,14 +123,14 @@ impl Found {
         }))
     }
 
-    /// Whether a type of the contract takes values of the column's type.
+    /// Whether a type of the contract takes values of the column's type, or it has none.
     pub fn is_readable(&self) -> bool {
         let of_type = |found: &DataType| {
             ColumnType::ALL
                 .iter()
                 .any(|&wanted| convert::takes(found, wanted))
         };
-        self.data_type.as_ref().is_none_or(of_type)
+        self.is_null || self.data_type.as_ref().is_none_or(of_type)
     }
 }
 
@@ -343,6 +346,7 @@ fn of_parquet(path: &Path, key: &str) -> Result<(Vec<Found>, Option<u64>)> {
         name: field.name().clone(),
         data_type: Some(field.data_type().clone()),
         nulls: file.nulls(place),
+        is_null: file.is_null(place),
     });
     let rows = file.builder()?.metadata().file_metadata().num_rows();
     Ok((distinct(columns.collect(), key)?, u64::try_from(rows).ok()))
@@ -354,6 +358,7 @@ fn of_csv(raw: &RawFile, compression: Compression) -> Result<Vec<Found>> {
         name,
         data_type: None,
         nulls: None,
+        is_null: false,
     });
     distinct(columns.collect(), &raw.key)
 }

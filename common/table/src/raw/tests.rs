@@ -18,6 +18,7 @@ mod csv_dialects;
 mod csv_files;
 mod csv_form;
 mod damage;
+mod nulls;
 mod weights;
 mod width;
 

@@ -67,7 +67,9 @@ fn types_follow_the_values_of_all_files_and_not_the_first_writers_choice() {
 
 #[test]
 fn a_parquet_column_of_nulls_goes_with_every_type_of_a_csv_file() {
-    for (csv, parquet) in [("a.csv", "b.parquet"), ("b.csv", "a.parquet")] {
+    let types = [DataType::Null, DataType::Float64, DataType::Utf8];
+    let orders = [("a.csv", "b.parquet"), ("b.csv", "a.parquet")];
+    for (of, (csv, parquet)) in types.iter().flat_map(|of| orders.map(|order| (of, order))) {
         let desk = Desk::new();
         let more = |row: usize, _| {
             let (day, half) = (row % 28 + 1, row % 30);
@@ -79,7 +81,7 @@ fn a_parquet_column_of_nulls_goes_with_every_type_of_a_csv_file() {
             )
         };
         desk.csv(csv, &customers(",whole,half,day,even,word", more));
-        let nulls = || Arc::new(NullArray::new(20)) as ArrayRef;
+        let nulls = || new_null_array(of, 20);
         let spent = Float64Array::from_iter_values((0..20).map(|row| 0.5 * f64::from(row)));
         let churned = (0..20).map(|row| if row % 5 == 0 { "yes" } else { "no" });
         desk.parquet(
@@ -106,9 +108,14 @@ fn a_parquet_column_of_nulls_goes_with_every_type_of_a_csv_file() {
             ("even", "bool"),
             ("word", "utf8"),
         ] {
-            assert_eq!(column(&found, name)["type"], expected, "{csv}: {name}");
+            let column = column(&found, name);
+            assert_eq!(column["type"], expected, "{of} in {parquet}: {name}");
+            assert_eq!(column["nullable"], true, "{of} in {parquet}: {name}");
         }
         assert_eq!(desk.profile(&["--target=churned"]).unwrap().rows, 220);
+        found.project.write(&desk.path("project"), false).unwrap();
+        let report = desk.check("").unwrap();
+        assert!(report.is_clean(), "{of} in {parquet}: {report:?}");
     }
 }
 
