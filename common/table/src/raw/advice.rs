@@ -2,6 +2,7 @@
 //! file to score has the contract of its model: there, an edit of `dataset.json` helps with the
 //! next training alone.
 
+mod change;
 mod misspelt;
 mod remedy;
 mod tried;

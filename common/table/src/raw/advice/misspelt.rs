@@ -1,9 +1,10 @@
 //! What to do about texts that can't be read as their column's type.
 
+use super::change::Change;
+use super::one;
 use super::remedy::{Line, Remedy, with};
-use super::tried::{Change, Tried, is_null};
+use super::tried::{Tried, is_null};
 use super::types::typed;
-use super::{nullable, one};
 use crate::dataset::rule::Breach;
 use crate::dataset::{ColumnType, Csv, Form, Labels};
 use crate::raw::values;
@@ -21,44 +22,37 @@ pub(super) fn remedies(tried: &Tried<'_>, example: &str) -> Vec<Remedy> {
     }
     // Digits of a date may be whole numbers in the file.
     let as_text = || tried.first(&[ColumnType::Utf8, ColumnType::Int64], &Breach::Misspelt);
-    if is_null(text)
-        && let Some(of_null) = of_null(tried, text)
-    {
-        // A class may be called so.
-        let has_classes = column.role == Role::Target
-            && file.labels == Labels::Required
-            && (file.dataset.goal()).is_ok_and(|goal| !goal.target.classes.is_empty());
-        let as_text = (has_classes || !file.is_csv()).then(as_text).flatten();
-        return of_null.into_iter().chain(as_text.map(one)).collect();
+    let spelt = |lines: Vec<String>| {
+        let lines = lines.into_iter().map(Line::exact).chain(as_text());
+        vec![Remedy::Accepts(lines.collect())]
+    };
+    if is_null(text) {
+        // The other texts may need a change too: then both are one.
+        let stray = file.is_csv().then(|| tried.strays().other).flatten();
+        let both = stray.map(|stray| spellings(tried, &stray, Some(&Breach::Misspelt)));
+        if let Some(both) = both.filter(|both| !both.is_empty()) {
+            return spelt(both);
+        }
+        if let Some(of_null) = of_null(tried, text) {
+            // A class may be called so.
+            let has_classes = column.role == Role::Target
+                && file.labels == Labels::Required
+                && (file.dataset.goal()).is_ok_and(|goal| !goal.target.classes.is_empty());
+            let as_text = (has_classes || !file.is_csv()).then(as_text).flatten();
+            return of_null.into_iter().chain(as_text.map(one)).collect();
+        }
     }
     if text == column.name {
         return vec![write(
             "this is the header again: when you join files, keep only the first header",
         )];
     }
-    let as_text = as_text();
-    let spelt = |of: Option<&Breach>| -> Vec<String> {
-        match column.column_type {
-            ColumnType::Date | ColumnType::Timestamp | ColumnType::TimestampTz => {
-                let forms = Form::of(text, column.column_type).into_iter();
-                let lines = forms.map(|form| (format!("\"format\": \"{form}\""), form));
-                let takes = |(line, form): &(String, Form)| {
-                    tried.takes(&Change::Form(form.clone()), line, of)
-                };
-                let lines = lines.filter(takes).take(2);
-                lines.map(|(line, _)| line).collect()
-            }
-            _ if file.is_csv() => numbers(tried, text, of),
-            _ => Vec::new(),
-        }
-    };
-    let all = spelt(Some(&Breach::Misspelt));
+    let all = spellings(tried, text, Some(&Breach::Misspelt));
     if !all.is_empty() {
-        let lines = all.into_iter().map(Line::exact).chain(as_text);
-        return vec![Remedy::Accepts(lines.collect())];
+        return spelt(all);
     }
-    let as_text = as_text.map(one);
-    let some = spelt(None);
+    let as_text = as_text().map(one);
+    let some = spellings(tried, text, None);
     if !some.is_empty() {
         let some = [Remedy::AcceptsSome(some)].into_iter();
         return some.chain(as_text).collect();
@@ -73,7 +67,7 @@ pub(super) fn remedies(tried: &Tried<'_>, example: &str) -> Vec<Remedy> {
     }
     let other = |other: ColumnType| {
         let line = typed(column, other)?;
-        let takes = tried.takes(&Change::Type(other), &line, Some(&Breach::Misspelt));
+        let takes = tried.takes(&Change::of_type(other), &line, Some(&Breach::Misspelt));
         takes.then(|| Remedy::accepts(line))
     };
     let (write, contract) = match column.column_type {
@@ -97,23 +91,34 @@ pub(super) fn remedies(tried: &Tried<'_>, example: &str) -> Vec<Remedy> {
     write.into_iter().chain(contract).collect()
 }
 
+/// The lines of the contract by which a text has a value that it lacks now: of a breach, one that all
+/// of its rows have.
+fn spellings(tried: &Tried<'_>, text: &str, of: Option<&Breach>) -> Vec<String> {
+    use ColumnType::{Date, Timestamp, TimestampTz};
+    let column_type = tried.column.column_type;
+    let changes: Vec<(Change, String)> = match column_type {
+        Date | Timestamp | TimestampTz => {
+            let forms = Form::of(text, column_type).into_iter();
+            let change = |form: Form| {
+                let line = format!("\"format\": \"{form}\"");
+                (Change::of_form(form), line)
+            };
+            forms.map(change).collect()
+        }
+        _ if tried.file.is_csv() => dialects(&tried.file.dataset.csv, text),
+        _ => Vec::new(),
+    };
+    let lines = changes.into_iter().filter_map(|(change, line)| match of {
+        Some(of) => tried.taking(&change, line, of),
+        None => tried.takes(&change, &line, None).then_some(line),
+    });
+    lines.take(2).collect()
+}
+
 /// What to do about a text that programs write for null; `None` where the column has no null.
 fn of_null(tried: &Tried<'_>, text: &str) -> Option<Vec<Remedy>> {
-    let Tried { column, file, .. } = tried;
-    let lacks_label =
-        column.role == Role::Target && file.labels == Labels::Required && file.is_csv();
-    let more = match lacks_label {
-        true => Some("\"unlabelled\": \"drop\""),
-        false => nullable(column),
-    };
-    let has_nulls = match column.role {
-        Role::Target => lacks_label || file.labels != Labels::Required,
-        Role::Weight => file.labels.may_lack(Role::Weight),
-        _ => column.nullable || more.is_some(),
-    };
-    if !has_nulls {
-        return None;
-    }
+    let file = tried.file;
+    let more = tried.line_of_null()?;
     let write = |text: &str| match more {
         Some(line) => format!("{text} {}", with(file.pinned, line)),
         None => text.to_owned(),
@@ -123,19 +128,13 @@ fn of_null(tried: &Tried<'_>, text: &str) -> Option<Vec<Remedy>> {
         return Some(vec![Remedy::Write(write)]);
     }
     let write = Remedy::Write(write("write null as an empty field"));
-    // A list would replace that of the contract, or of another message, and lose its texts.
-    let mut csv = file.dataset.csv.clone();
-    csv.nulls.push(text.to_owned());
     let nulls = format!("{text:?} added to \"nulls\" of \"csv\"");
     let line = match more {
         Some(nullable) => format!("{nulls} with {nullable}"),
         None => nulls,
     };
-    let change = Change::Dialect {
-        csv,
-        column_type: None,
-        nullable: more.is_some(),
-    };
+    let (text, known) = ([text.to_owned()], &file.dataset.csv);
+    let change = Change::default().with_nulls(text, known, more.is_some());
     let contract = match tried.takes(&change, &line, Some(&Breach::Misspelt)) {
         true => Some(Remedy::accepts(line)),
         false if tried.takes(&change, &line, None) => Some(Remedy::AcceptsSome(vec![line])),
@@ -144,10 +143,8 @@ fn of_null(tried: &Tried<'_>, text: &str) -> Option<Vec<Remedy>> {
     Some([write].into_iter().chain(contract).collect())
 }
 
-/// The dialects in which a text is a number, and every number of the file stays one; of a breach,
-/// all of its rows are numbers in them.
-fn numbers(tried: &Tried<'_>, text: &str, of: Option<&Breach>) -> Vec<String> {
-    let known = &tried.file.dataset.csv;
+/// Dialects other than the known one in which a text is a number, each with its line.
+fn dialects(known: &Csv, text: &str) -> Vec<(Change, String)> {
     const DIALECTS: [(char, Option<char>); 10] = [
         (',', None),
         ('.', Some(',')),
@@ -160,42 +157,37 @@ fn numbers(tried: &Tried<'_>, text: &str, of: Option<&Breach>) -> Vec<String> {
         (',', Some('\u{a0}')),
         (',', Some('\u{202f}')),
     ];
-    let mut found: Vec<String> = Vec::new();
+    let mut found: Vec<(Change, String)> = Vec::new();
     let is_number = |(decimal, thousands): (char, Option<char>)| {
         let number = values::Spelling { decimal, thousands }.plain(text);
         number.is_some_and(|number| number.parse::<f64>().is_ok())
     };
     for (decimal, thousands) in DIALECTS {
-        if is_number((decimal, thousands)) {
-            let thousands = thousands.filter(|mark| text.contains(*mark));
-            // A text without a decimal mark says nothing of it.
-            let decimal = match text.contains(',') || thousands == Some(known.decimal) {
-                true => decimal,
-                false => known.decimal,
+        if !is_number((decimal, thousands)) {
+            continue;
+        }
+        let thousands = thousands.filter(|mark| text.contains(*mark));
+        // A text without a decimal mark says nothing of it.
+        let decimal = match text.contains(',') || thousands == Some(known.decimal) {
+            true => decimal,
+            false => known.decimal,
+        };
+        let dialect = (decimal, thousands);
+        let is_other = dialect != (known.decimal, known.thousands);
+        let mark = (decimal == ',' || decimal != known.decimal)
+            .then(|| format!("\"decimal\": \"{decimal}\""));
+        let groups = thousands.map(|mark| format!("\"thousands\": \"{mark}\""));
+        let settings: Vec<String> = mark.into_iter().chain(groups).collect();
+        let line = format!("\"csv\": {{{}}}", settings.join(", "));
+        let is_known = found.iter().any(|(_, other)| *other == line);
+        if is_other && !is_known && is_number(dialect) && !settings.is_empty() {
+            let csv = Csv {
+                decimal,
+                thousands,
+                ..known.clone()
             };
-            let dialect = (decimal, thousands);
-            let is_other = dialect != (known.decimal, known.thousands);
-            let mark = (decimal == ',' || decimal != known.decimal)
-                .then(|| format!("\"decimal\": \"{decimal}\""));
-            let groups = thousands.map(|mark| format!("\"thousands\": \"{mark}\""));
-            let settings: Vec<String> = mark.into_iter().chain(groups).collect();
-            let may_help = is_other && is_number(dialect) && !settings.is_empty();
-            let line = format!("\"csv\": {{{}}}", settings.join(", "));
-            let change = Change::Dialect {
-                csv: Csv {
-                    decimal,
-                    thousands,
-                    ..known.clone()
-                },
-                column_type: None,
-                nullable: false,
-            };
-            if may_help && tried.takes(&change, &line, of) {
-                found.push(line);
-            }
+            found.push((Change::of_csv(csv), line));
         }
     }
-    found.dedup();
-    found.truncate(2);
     found
 }

@@ -12,11 +12,12 @@ use anyhow::Result;
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{DataType, Float64Type};
 
+use super::change::Change;
 use super::remedy::{Line, Refused, Rounds};
-use super::types::{loses_format, typed};
+use super::types::typed;
 use super::{NULL_TEXTS, is_whole, nullable};
 use crate::dataset::rule::Breach;
-use crate::dataset::{ColumnContract, ColumnType, Csv, Form, Labels};
+use crate::dataset::{ColumnContract, ColumnType, Labels};
 use crate::raw::others::Others;
 use crate::raw::{Chunks, Misfit, RawFile, Reads, convert, parquet, values};
 use catalog::manifest::Role;
@@ -34,61 +35,6 @@ impl fmt::Display for Mistyped {
 }
 
 impl Error for Mistyped {}
-
-/// A change of the contract, for one column.
-#[derive(Clone, Debug)]
-pub(super) enum Change {
-    Type(ColumnType),
-    Form(Form),
-    /// Of all CSV files, with another type of the column where there is one, and whether the column
-    /// may be null then: rows without a target are left out.
-    Dialect {
-        csv: Csv,
-        column_type: Option<ColumnType>,
-        nullable: bool,
-    },
-}
-
-impl Change {
-    fn apply(&self, column: &mut ColumnContract, csv: &mut Csv) {
-        match self {
-            Self::Type(other) => {
-                if loses_format(column, *other) {
-                    column.format = None;
-                }
-                column.column_type = *other;
-            }
-            Self::Form(form) => column.format = Some(form.clone()),
-            Self::Dialect {
-                csv: other,
-                column_type,
-                nullable,
-            } => {
-                if let Some(column_type) = column_type {
-                    Self::Type(*column_type).apply(column, csv);
-                }
-                csv.clone_from(other);
-                column.nullable |= *nullable;
-            }
-        }
-    }
-
-    /// Whether the values of other columns change too.
-    fn is_of_file(&self) -> bool {
-        matches!(self, Self::Dialect { .. })
-    }
-
-    /// Whether it is of CSV files alone.
-    fn is_dialect(&self) -> bool {
-        matches!(
-            self,
-            Self::Dialect {
-                column_type: None,
-                ..
-            }
-        )
-    }
-}
 
 /// The row of a value, and its column: [`OWN`] for the one that is tried, others from 1 on.
 type Place = (u64, usize);
@@ -134,18 +80,13 @@ impl<'a> Tried<'a> {
     }
 
     /// The line of the contract that gives the column the first of these types that its role allows
-    /// and that takes all rows of a breach, with the nulls that other files need for it.
+    /// and that takes all rows of a breach.
     pub(super) fn first(&self, types: &[ColumnType], of: &Breach) -> Option<Line> {
         let others = types.iter().filter(|of| **of != self.column.column_type);
         let mut lines = others.filter_map(|other| Some((*other, typed(self.column, *other)?)));
         lines.find_map(|(other, text)| {
-            let takes = self.takes(&Change::Type(other), &text, Some(of));
-            let text = match takes {
-                true => text,
-                false => self.with_nulls(other, &text, of)?,
-            };
             Some(Line {
-                text,
+                text: self.taking(&Change::of_type(other), text, of)?,
                 rounds: match (self.rounds(other), of) {
                     (false, _) => Rounds::None,
                     (true, Breach::Beyond | Breach::Ambiguous) => Rounds::Them,
@@ -155,44 +96,58 @@ impl<'a> Tried<'a> {
         })
     }
 
-    /// The line of a type with nulls, where other files refuse it for want of those alone.
-    fn with_nulls(&self, other: ColumnType, line: &str, of: &Breach) -> Option<String> {
-        let is_refused = self.refused.borrow().iter().any(|of| of.line == line);
-        if !is_refused {
-            return None;
+    /// The line of a change that takes all rows of a breach, in the file and in the others; with the
+    /// texts for null of CSV files, where those alone are in its way.
+    pub(super) fn taking(&self, change: &Change, line: String, of: &Breach) -> Option<String> {
+        if self.takes(change, &line, Some(of)) {
+            return Some(line);
         }
-        let nulls = self.nulls_of_others(other);
+        let is_refused = self.refused.borrow().iter().any(|of| of.line == line);
+        let mut nulls = self.nulls(self.file, change).unwrap_or_default();
+        if !nulls.is_empty() || is_refused {
+            nulls.extend(self.nulls_of_others(change));
+        }
         if nulls.is_empty() {
             return None;
         }
-        let more = nullable(self.column);
-        let mut csv = self.file.dataset.csv.clone();
-        csv.nulls.extend(nulls.iter().cloned());
-        let change = Change::Dialect {
-            csv,
-            column_type: Some(other),
-            nullable: more.is_some(),
-        };
-        let is_other = |place: Place, found: &Breach| place.1 != OWN || of != found;
-        let improves = self.improves(self.file, &change, is_other);
-        if !improves.unwrap_or(false) || self.refusing(&change, true).is_some() {
+        let more = self.line_of_null()?;
+        let texts: Vec<String> = nulls.iter().map(|text| format!("{text:?}")).collect();
+        let change = change.with_nulls(nulls, &self.file.dataset.csv, more.is_some());
+        let more = more.map_or_else(String::new, |more| format!(" and {more}"));
+        let both = format!(
+            "{line} with {} added to \"nulls\" of \"csv\"{more}",
+            texts.join(" and ")
+        );
+        if !self.takes(&change, &both, Some(of)) {
             return None;
         }
         self.refused.borrow_mut().retain(|of| of.line != line);
-        let nulls: Vec<String> = nulls.iter().map(|text| format!("{text:?}")).collect();
-        let more = more.map_or_else(String::new, |more| format!(" and {more}"));
-        Some(format!(
-            "{line} with {} added to \"nulls\" of \"csv\"{more}",
-            nulls.join(" and ")
-        ))
+        Some(both)
     }
 
-    /// Texts for null in the column of other files, which are no values of a type.
-    fn nulls_of_others(&self, other: ColumnType) -> BTreeSet<String> {
-        let change = Change::Type(other);
+    /// The line of the contract that a null of the column needs, if it needs one; `None` where the
+    /// column has no null.
+    pub(super) fn line_of_null(&self) -> Option<Option<&'static str>> {
+        let Self { column, file, .. } = self;
+        let lacks_label =
+            column.role == Role::Target && file.labels == Labels::Required && file.is_csv();
+        let more = match lacks_label {
+            true => Some("\"unlabelled\": \"drop\""),
+            false => nullable(column),
+        };
+        let has_nulls = match column.role {
+            Role::Target => lacks_label || file.labels != Labels::Required,
+            Role::Weight => file.labels.may_lack(Role::Weight),
+            _ => column.nullable || more.is_some(),
+        };
+        has_nulls.then_some(more)
+    }
+
+    /// Texts for null in the column of other files, which have no value with a change.
+    fn nulls_of_others(&self, change: &Change) -> BTreeSet<String> {
         let name = format!("{:?} {change:?}", self.column.name);
         let of = |key: &str, path: &Path| {
-            let nulls = self.nulls(&self.other(key, path), &change);
+            let nulls = self.nulls(&self.other(key, path), change);
             nulls.unwrap_or_default()
         };
         self.file.others.texts(&self.file.key, &name, of)
@@ -204,8 +159,7 @@ impl<'a> Tried<'a> {
             return Ok(nulls);
         }
         let trial = self.trial(file, false, Some(change));
-        let is_it = |column: &ColumnContract| column.name == self.column.name;
-        let at = trial.dataset.columns.iter().position(is_it);
+        let at = self.place_in(&trial);
         let chunks: Chunks = trial.chunks(self.work)?.0;
         for chunk in chunks {
             for misfit in chunk?.misfits {
@@ -218,6 +172,12 @@ impl<'a> Tried<'a> {
             }
         }
         Ok(nulls)
+    }
+
+    /// The place of the column in the contract of a trial.
+    fn place_in(&self, trial: &RawFile) -> Option<usize> {
+        let mut columns = trial.dataset.columns.iter();
+        columns.position(|column| column.name == self.column.name)
     }
 
     fn other(&self, key: &str, path: &Path) -> RawFile {
@@ -248,7 +208,7 @@ impl<'a> Tried<'a> {
     /// Whether a type takes every row of a file whose column is of a type that no value of the
     /// contract's can have, and of the others.
     pub(super) fn takes_all(&self, other: ColumnType, line: &str) -> bool {
-        let change = Change::Type(other);
+        let change = Change::of_type(other);
         let takes = self.improves(self.file, &change, |_, _| false);
         if !takes.unwrap_or(false) {
             return false;
@@ -262,7 +222,7 @@ impl<'a> Tried<'a> {
 
     /// Whether other files refuse a type as they are.
     pub(super) fn is_refused_by_others(&self, other: ColumnType) -> bool {
-        self.refusing(&Change::Type(other), true).is_some()
+        self.refusing(&Change::of_type(other), true).is_some()
     }
 
     fn refuse(&self, line: &str, by: &str) {
@@ -342,8 +302,7 @@ impl<'a> Tried<'a> {
     ) -> Result<impl Iterator<Item = Result<(Place, Breach)>> + use<>> {
         let of_file = change.is_of_file();
         let trial = self.trial(file, of_file, changed.then_some(change));
-        let is_it = |column: &ColumnContract| column.name == self.column.name;
-        let at = trial.dataset.columns.iter().position(is_it);
+        let at = self.place_in(&trial);
         let wanted = trial.wanted();
         let chunks: Chunks = trial.chunks(self.work)?.0;
         let mut first = 0;
@@ -397,9 +356,7 @@ impl<'a> Tried<'a> {
             change.apply(&mut dataset.columns[at], &mut dataset.csv);
         }
         let labels = match change {
-            Some(Change::Dialect { nullable: true, .. }) if self.column.role == Role::Target => {
-                Labels::Dropped
-            }
+            Some(change) if change.nullable && self.column.role == Role::Target => Labels::Dropped,
             _ => file.labels,
         };
         RawFile {
@@ -434,22 +391,21 @@ impl<'a> Tried<'a> {
 
     /// Whether any batch of the column, read as another type, is as asked.
     fn any(&self, other: ColumnType, is: impl Fn(&dyn Array) -> bool) -> bool {
-        let trial = self.trial(self.file, false, Some(&Change::Type(other)));
-        let columns = &trial.dataset.columns;
-        let at = columns.iter().position(|of| of.name == self.column.name);
-        let (Some(at), Ok((chunks, _))) = (at, trial.chunks(self.work)) else {
+        let trial = self.trial(self.file, false, Some(&Change::of_type(other)));
+        let (Some(at), Ok((chunks, _))) = (self.place_in(&trial), trial.chunks(self.work)) else {
             return false;
         };
         let mut batches = chunks.map_while(Result::ok);
         batches.any(|chunk| is(chunk.batch.column(at)))
     }
 
-    /// The first texts of a column of texts that are no values of the contract's type: one that
-    /// stands for null, and another one.
+    /// The first texts of the column that are no values of the contract's type: one that stands for
+    /// null, and another one.
     pub(super) fn strays(&self) -> Strays {
         let found = RefCell::new(Strays::default());
-        let wanted = self.trial(self.file, false, None).wanted();
-        let Some(wanted) = wanted.into_iter().next() else {
+        let trial = self.trial(self.file, false, None);
+        let wanted = self.place_in(&trial);
+        let Some(wanted) = wanted.and_then(|at| trial.wanted().into_iter().nth(at)) else {
             return Strays::default();
         };
         self.any(ColumnType::Utf8, |texts| {

@@ -167,8 +167,9 @@ async fn csv_advice_loses_no_setting_and_no_row() {
             "{}",
             "date",
             ["NA", "31.12.2024"],
-            "\"NA\" added to \"nulls\" of \"csv\" in dataset.json accepts some of them)",
-            "accepts them",
+            "(\"format\": \"%d.%m.%Y\" with \"NA\" added to \"nulls\" of \"csv\" or \"type\": \
+             \"utf8\" in dataset.json accepts them)",
+            "some of them",
         ),
     ] {
         let bench = bench(&[]);
@@ -193,6 +194,54 @@ async fn csv_advice_loses_no_setting_and_no_row() {
         assert!(line.contains(expected), "{line}");
         let advice = line.rsplit_once(" (").unwrap().1;
         assert!(other == "-" || !advice.contains(other), "{line}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn null_texts_and_another_spelling_are_one_advice() {
+    for (column_type, spelt, line, csv, format) in [
+        (
+            "float64",
+            "1,5",
+            "\"csv\": {\"decimal\": \",\"}",
+            json!({"decimal": ","}),
+            Value::Null,
+        ),
+        (
+            "date",
+            "31.12.2024",
+            "\"format\": \"%d.%m.%Y\"",
+            json!({}),
+            json!("%d.%m.%Y"),
+        ),
+    ] {
+        for values in [[spelt, "n/a"], ["n/a", spelt]] {
+            let bench = bench(&[]);
+            let mut contract = json!({"columns": [
+                {"name": "id", "type": "int64", "role": "id"},
+                {"name": "y", "type": "int64", "role": "target"},
+                {"name": "c", "type": column_type, "role": "ignored"},
+            ]});
+            bench.configure("dataset.json", &contract.to_string());
+            for (key, id) in [("train/a.csv", 1), ("train/b.csv", 11)] {
+                let [first, second] = values;
+                let content = format!("id,y,c\n{id},0,\"{first}\"\n{},1,\"{second}\"\n", id + 1);
+                fs::write(bench.raw_path(key), content).unwrap();
+            }
+            let glob = "--train-glob=train/*.csv";
+            let text = failure(10, bench.prepare(&[glob]).await);
+            let advice = format!(
+                "({line} with \"n/a\" added to \"nulls\" of \"csv\" and \"nullable\": true or \
+                 \"type\": \"utf8\" in dataset.json accepts them)"
+            );
+            assert!(text.contains(&advice), "{text}");
+            contract["columns"][2]["nullable"] = json!(true);
+            contract["columns"][2]["format"] = format.clone();
+            contract["csv"] = csv.clone();
+            contract["csv"]["nulls"] = json!(["n/a"]);
+            bench.configure("dataset.json", &contract.to_string());
+            bench.prepare(&[glob]).await.unwrap();
+        }
     }
 }
 
