@@ -13,7 +13,7 @@ use crate::dataset::rule::Breach;
 use crate::dataset::{ColumnContract, ColumnType, Labels};
 use catalog::manifest::Role;
 pub(super) use remedy::accepts;
-use remedy::{Line, Remedy, ending, with};
+use remedy::{Line, Remedy, said, with};
 pub(super) use tried::{Mistyped, Tried};
 pub(super) use types::of_type;
 use types::typed;
@@ -77,8 +77,11 @@ pub(super) fn what(breach: &Breach, column: &ColumnContract, file: &RawFile) -> 
 pub(super) fn of_breach(breach: &Breach, tried: &Tried<'_>, example: &str) -> String {
     let remedies = remedies(breach, tried, example);
     let accepts = |remedy: &Remedy| matches!(remedy, Remedy::Accepts(_));
-    let notes = notes(tried, remedies.iter().any(accepts));
-    ending(&remedies, &notes, tried.file.pinned)
+    let said = said(&remedies, tried.file.pinned);
+    match noted(said, tried, remedies.iter().any(accepts)) {
+        said if said.is_empty() => said,
+        said => format!(" ({said})"),
+    }
 }
 
 fn remedies(breach: &Breach, tried: &Tried<'_>, example: &str) -> Vec<Remedy> {
@@ -223,17 +226,20 @@ fn written_otherwise(tried: &Tried<'_>) -> String {
     format!("write the column {}", ways.collect::<Vec<_>>().join(" or "))
 }
 
-/// What else is to be said: which file refuses what would help another one, and on how
-/// many files it was tried.
-fn notes(tried: &Tried<'_>, is_advised: bool) -> Vec<String> {
+/// What is said, and what else is to be: what a feature needs with it, which file refuses what would
+/// help another one, and on how many files it was tried.
+fn noted(said: String, tried: &Tried<'_>, is_advised: bool) -> String {
     const SHOWN: usize = 2;
+    let needs = types::needs(tried.column, &said);
     let refused = tried.refused();
     let refused = refused.iter().take(SHOWN);
     let bounded = tried.bounded().filter(|_| is_advised);
-    refused
-        .map(|of| of.said(tried.file.pinned))
-        .chain(bounded.map(|(some, all)| format!("tried on {some} of {all} files")))
-        .collect()
+    let said = [said].into_iter().filter(|said| !said.is_empty());
+    let parts = said
+        .chain(needs)
+        .chain(refused.map(|of| of.said(tried.file.pinned)))
+        .chain(bounded.map(|(some, all)| format!("tried on {some} of {all} files")));
+    parts.collect::<Vec<String>>().join("; ")
 }
 
 /// The line of the contract that takes nulls, if it does not yet and its role allows that.

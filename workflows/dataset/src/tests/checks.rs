@@ -102,6 +102,35 @@ fn a_dialect_that_other_files_refuse_is_not_advised() {
 }
 
 #[test]
+fn a_type_is_advised_with_what_models_json_needs() {
+    let desk = desk();
+    desk.csv(
+        "raw/train/b.csv",
+        &rows(1000, "1010,much,2025-01-11,no,x\n"),
+    );
+    let clipped = r#"{"candidates": "auto",
+        "preprocessing": {"columns": {"spent": {"clip": [0, 10]}}}}"#;
+    let models = desk.path("project/models.json");
+    fs::write(&models, clipped).unwrap();
+    let report = desk.check("raw").unwrap();
+    let broken = report.files[1].broken.clone().unwrap();
+    let advice = "(\"type\": \"utf8\" in dataset.json accepts them; as utf8, a feature is a category: \
+                  remove \"clip\" and a numeric \"impute\" of \"spent\" from models.json, or compute";
+    assert!(broken.contains(advice), "{broken}");
+    let contract = desk.path("project/dataset.json");
+    let text = fs::read_to_string(&contract).unwrap();
+    fs::write(&contract, text.replace("float64", "utf8")).unwrap();
+    let error = desk.check("raw").unwrap_err();
+    assert_eq!(exit_code(&error), failure::USAGE);
+    assert!(
+        format!("{error:#}").contains("leave `clip` out"),
+        "{error:#}"
+    );
+    fs::write(&models, clipped.replace(r#""clip": [0, 10]"#, "")).unwrap();
+    assert!(desk.check("raw").unwrap().is_clean());
+}
+
+#[test]
 fn rows_and_files_that_are_there_twice_are_found_across_files() {
     let desk = desk();
     desk.csv("raw/train/b.csv", &rows(1000, ""))

@@ -104,14 +104,8 @@ pub(super) fn with(pinned: bool, line: &str) -> String {
     }
 }
 
-/// The end of a message's line; empty where there is nothing to say that holds for every file.
-pub(super) fn ending(remedies: &[Remedy], notes: &[String], pinned: bool) -> String {
+/// What a person can do, as one text; empty where there is nothing to say that holds for every file.
+pub(super) fn said(remedies: &[Remedy], pinned: bool) -> String {
     let said = remedies.iter().map(|remedy| remedy.said(pinned));
-    let said = said.collect::<Vec<_>>().join(", or ");
-    let said = [said].into_iter().filter(|said| !said.is_empty());
-    let parts: Vec<String> = said.chain(notes.iter().cloned()).collect();
-    match parts.is_empty() {
-        true => String::new(),
-        false => format!(" ({})", parts.join("; ")),
-    }
+    said.collect::<Vec<_>>().join(", or ")
 }

@@ -5,7 +5,7 @@ use arrow::datatypes::DataType;
 
 use super::remedy::{Rounds, with};
 use super::tried::Tried;
-use super::{notes, nullable};
+use super::{noted, nullable};
 use crate::dataset::{ColumnContract, ColumnType};
 use crate::raw::convert;
 use catalog::manifest::Role;
@@ -126,26 +126,37 @@ pub(in crate::raw) fn of_type(found: &DataType, tried: &Tried<'_>) -> String {
         Some((line, rounds)) if file.pinned => {
             format!("{write}, or train a model with {line}{rounds}")
         }
-        Some((line, rounds)) => format!(
-            "{write}, or give it {line} in dataset.json{}{rounds}",
-            cast(column, found)
-        ),
+        Some((line, rounds)) => format!("{write}, or give it {line} in dataset.json{rounds}"),
     };
-    let notes = notes(tried, advised).into_iter();
-    [text]
-        .into_iter()
-        .chain(notes)
-        .collect::<Vec<_>>()
-        .join("; ")
+    noted(text, tried, advised)
 }
 
-/// A feature has to become a number.
-fn cast(column: &ColumnContract, found: &DataType) -> &'static str {
-    if column.role == Role::Feature && !found.is_numeric() && *found != DataType::Boolean {
-        " and compute a number from it in features.sql"
-    } else {
-        ""
+/// What a feature needs besides a type that is advised: what prepares it is no part of the contract.
+pub(super) fn needs(column: &ColumnContract, advised: &str) -> Vec<String> {
+    use ColumnType::{Bool, Date, Timestamp, TimestampTz, Utf8};
+    if column.role != Role::Feature {
+        return Vec::new();
     }
+    let name = &column.name;
+    let is_moment = |of: ColumnType| matches!(of, Date | Timestamp | TimestampTz);
+    let is_advised = |other: &ColumnType| advised.contains(&format!("\"type\": \"{other}\""));
+    let need = |other: ColumnType| match other {
+        Utf8 => Some(format!(
+            "as utf8, a feature is a category: remove \"clip\" and a numeric \"impute\" of {name:?} \
+             from models.json, or compute a number from it in features.sql"
+        )),
+        moment if is_moment(moment) => (!is_moment(column.column_type)).then(|| {
+            format!("a model takes no {moment}: compute a number from {name:?} in features.sql")
+        }),
+        number => (matches!(column.column_type, Utf8 | Bool) && number != Bool).then(|| {
+            format!(
+                "as {number}, a feature is a number: remove \"encode\" and other settings of \
+                 categories of {name:?} from models.json"
+            )
+        }),
+    };
+    let others = ColumnType::ALL.into_iter();
+    others.filter(is_advised).filter_map(need).collect()
 }
 
 /// The line of the contract that gives a column another type, if its role allows that.
@@ -182,4 +193,36 @@ pub(super) fn typed(column: &ColumnContract, other: ColumnType) -> Option<String
 pub(super) fn loses_format(column: &ColumnContract, other: ColumnType) -> bool {
     let format = column.format.as_ref();
     format.is_some_and(|format| format.suits(other).is_err())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_feature_of_another_kind_needs_other_settings() {
+        use ColumnType::{Bool, Date, Float64, Int32, Int64, Timestamp, Utf8};
+        const CATEGORY: &str = "as utf8, a feature is a category: remove \"clip\" and a numeric \
+            \"impute\" of \"c\" from models.json, or compute a number from it in features.sql";
+        const NUMBER: &str = "as int64, a feature is a number: remove \"encode\" and other settings \
+            of categories of \"c\" from models.json";
+        const MOMENT: &str = "a model takes no date: compute a number from \"c\" in features.sql";
+        for (column_type, other, expected) in [
+            (Float64, Utf8, Some(CATEGORY)),
+            (Bool, Utf8, Some(CATEGORY)),
+            (Date, Utf8, Some(CATEGORY)),
+            (Bool, Int64, Some(NUMBER)),
+            (Utf8, Int64, Some(NUMBER)),
+            (Float64, Date, Some(MOMENT)),
+            (Int32, Int64, None),
+            (Date, Timestamp, None),
+            (Utf8, Bool, None),
+        ] {
+            let mut column = ColumnContract::new("c", column_type, Role::Feature);
+            let line = typed(&column, other).unwrap();
+            assert_eq!(needs(&column, &line), Vec::from_iter(expected), "{line}");
+            column.role = Role::Ignored;
+            assert!(needs(&column, &line).is_empty());
+        }
+    }
 }

@@ -172,19 +172,19 @@ fn a_value_of_another_dialect_names_the_line_that_takes_it() {
     for (content, expected) in [
         (
             row("1,5", "1", "", "", ""),
-            r#"line 3: "1,5" ("csv": {"decimal": ","} or "type": "utf8" in dataset.json accepts them)"#,
+            r#"line 3: "1,5" ("csv": {"decimal": ","} or "type": "utf8" in dataset.json accepts them; as utf8, "#,
         ),
         (
             row("1.234,5", "1", "", "", ""),
-            r#""1.234,5" ("csv": {"decimal": ",", "thousands": "."} or "type": "utf8" in dataset.json accepts them)"#,
+            r#""1.234,5" ("csv": {"decimal": ",", "thousands": "."} or "type": "utf8" in dataset.json accepts them; as utf8, "#,
         ),
         (
             row("1", "12'345", "", "", ""),
-            r#""12'345" ("csv": {"thousands": "'"} or "type": "utf8" in dataset.json accepts them)"#,
+            r#""12'345" ("csv": {"thousands": "'"} or "type": "utf8" in dataset.json accepts them; as utf8, "#,
         ),
         (
             row("1,234", "1", "", "", ""),
-            r#"("csv": {"decimal": ","} or "csv": {"thousands": ","} or "type": "utf8" in dataset.json accepts them)"#,
+            r#"("csv": {"decimal": ","} or "csv": {"thousands": ","} or "type": "utf8" in dataset.json accepts them; as utf8, "#,
         ),
         (
             row("NA", "1", "", "", ""),
@@ -210,7 +210,7 @@ fn a_value_of_another_dialect_names_the_line_that_takes_it() {
     let (_folder, mut pinned) = written(&semicolons, None, row("1,5", "1", "", "", ""));
     pinned.pinned = true;
     let text = complaint(&pinned);
-    let advice = r#"(a model trained with "csv": {"decimal": ","} or "type": "utf8" accepts them)"#;
+    let advice = r#"(a model trained with "csv": {"decimal": ","} or "type": "utf8" accepts them; as utf8, "#;
     assert!(text.contains(advice), "{text}");
 }
 

@@ -76,7 +76,7 @@ fn breaches_are_told_by_line() {
       column "at": 1 of 4 rows can't be read as timestamptz, the first in line 6: "2024-01-01" (write an instant with its offset, such as 2024-12-31T23:59:59Z)
       column "small": 1 of 4 rows are above the maximum 9, the first in line 6: 10 (a higher "max" in dataset.json accepts them)
       column "small": 1 of 4 rows are beyond the range of int32, the first in line 7: "2147483648" ("type": "int64" in dataset.json accepts them)
-      column "single": 1 of 4 rows can't be read as float32, the first in line 6: "one" ("type": "utf8" in dataset.json accepts them)
+      column "single": 1 of 4 rows can't be read as float32, the first in line 6: "one" ("type": "utf8" in dataset.json accepts them; as utf8, a feature is a category: remove "clip" and a numeric "impute" of "single" from models.json, or compute a number from it in features.sql)
       column "double": 1 of 4 rows can't be read as float64, the first in line 6: " 1" (write values without spaces around them)
       column "day": 1 of 4 rows can't be read as date, the first in line 6: "29.2.2024" ("format": "%d.%m.%Y" or "type": "utf8" in dataset.json accepts them)
       column "read": 1 of 4 rows can't be held in microseconds, the first in line 6: "2024-02-29T10:00:00.0000001" (round them (pandas: dt.floor("us")))
