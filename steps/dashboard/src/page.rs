@@ -2,7 +2,7 @@
 
 mod compare;
 mod data;
-pub(crate) mod model;
+mod model;
 mod overview;
 mod prediction;
 mod runs;

@@ -205,7 +205,7 @@ fn exactness(side: &Side, late_labels: bool) -> Markup {
 
 /// Of which columns only a report sees what became of their rarer values: profiles count these
 /// together.
-pub(crate) fn seen_by_reports(drift: &Drift) -> String {
+fn seen_by_reports(drift: &Drift) -> String {
     let counts_together = |column: &&ColumnDrift| {
         let shares = column.categories.as_ref();
         column.judged && shares.is_some_and(|shares| shares.reference_rest > 0)
