@@ -21,7 +21,7 @@
 //!     "estimator": {"kind": "linear-regression", "coefficients": [50.0, 0.0], "intercept": 0.0},
 //!     "training": {"rows": 4, "converged": true, "options": {}}
 //! }"#)?;
-//! let mut sample = Sample::of(4, 2);
+//! let mut sample = Sample::of(4, &model, 2);
 //! let (x, y) = ([1.0, 7.0, 2.0, 8.0, 3.0, 9.0, 4.0, 10.0], [50.0, 100.0, 150.0, 200.0]);
 //! sample.add(0, Rows { x: &x, y: &y, weights: None });
 //! let rmse = model.task.metric("rmse").unwrap();
@@ -48,6 +48,9 @@ const NUMBERS: u64 = 4 << 20;
 pub const REPEATS: u64 = 5;
 /// Features that are permuted at most: those that matter most by the estimator's own measure.
 const FEATURES: usize = 100;
+/// Pairs of a row and a tree that are scored at most, in all permutations of all features: a few
+/// minutes of a processor.
+const PAIRS: u64 = 1 << 34;
 
 /// Seeds apart from those that decide folds and replicates.
 const PICKS: u64 = 2 << 32;
@@ -77,9 +80,14 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// Of no rows yet, of so many that come, each of `width` numbers.
-    pub fn of(rows: u64, width: usize) -> Self {
-        let most = ROWS.min(NUMBERS / (width as u64).max(1)).max(1);
+    /// Of no rows yet, of so many that come, on which so many features of a model are permuted: about
+    /// 10,000 at most, and fewer where they are of very many numbers, or very many trees score each.
+    pub fn of(rows: u64, model: &FittedModel, features: usize) -> Self {
+        let width = model.estimator.inputs();
+        let trees = model.estimator.trees().unwrap_or(0) as u64;
+        let of_row = REPEATS * features as u64 * trees;
+        let most = ROWS.min(NUMBERS / (width as u64).max(1));
+        let most = most.min(PAIRS / of_row.max(1)).max(1);
         let share = most as f64 / rows.max(1) as f64;
         Self {
             width,

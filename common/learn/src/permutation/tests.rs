@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::estimator::LogisticRegression;
+use crate::estimator::boosting::{GradientBoosting, Loss, Node, Tree};
 use crate::fitted_model::Training;
 use crate::model::ClassValue;
 use crate::preprocessing::Preprocessing;
@@ -87,7 +88,7 @@ fn importance_is_scikit_learns_but_for_the_chance_of_five_permutations() {
     let (x, y, weights) = rows(&fixture);
     assert_eq!(fixture.cases.len(), 4);
     for case in &fixture.cases {
-        let mut sample = Sample::of(fixture.rows, 3);
+        let mut sample = Sample::of(fixture.rows, &model, 3);
         let weights = case.weighted.then_some(&weights[..]);
         sample.add(
             0,
@@ -114,21 +115,21 @@ fn importance_is_scikit_learns_but_for_the_chance_of_five_permutations() {
 
 #[test]
 fn a_sample_is_the_same_in_whatever_parts_rows_come() {
-    let (total, width) = (40_000_u64, 1);
-    let x: Vec<f64> = (0..total).map(|row| row as f64).collect();
+    let (total, model) = (40_000_u64, model(&fixture()));
+    let x: Vec<f64> = (0..3 * total).map(|number| number as f64).collect();
     let of = |first: usize, last: usize, part: &mut Sample| {
         let rows = Rows {
-            x: &x[first..last],
+            x: &x[3 * first..3 * last],
             y: &x[first..last],
             weights: None,
         };
         part.add(first as u64, rows);
     };
-    let mut whole = Sample::of(total, width);
+    let mut whole = Sample::of(total, &model, 3);
     of(0, 40_000, &mut whole);
-    let mut parts = Sample::of(total, width);
+    let mut parts = Sample::of(total, &model, 3);
     of(0, 12_345, &mut parts);
-    let mut later = Sample::of(total, width);
+    let mut later = Sample::of(total, &model, 3);
     of(12_345, 40_000, &mut later);
     parts.merge(later);
     assert_eq!(whole.x, parts.x);
@@ -141,10 +142,43 @@ fn a_sample_is_the_same_in_whatever_parts_rows_come() {
 }
 
 #[test]
+fn of_very_many_trees_fewer_rows_are_permuted() {
+    let fixture = fixture();
+    let total = 40_000_usize;
+    let (x, y) = (vec![0.0; 3 * total], vec![1.0; total]);
+    let rows_of = |trees: u64| {
+        let tree = Tree::new(0, vec![Node::leaf(1.0, 1.0)]).expect("a tree");
+        let trees = vec![tree; trees as usize];
+        let trees = GradientBoosting::new(3, Loss::Logistic, trees, vec![0.0; 3]);
+        let model = FittedModel {
+            estimator: Arc::new(trees.expect("trees")),
+            ..model(&fixture)
+        };
+        let mut sample = Sample::of(total as u64, &model, FEATURES);
+        let rows = Rows {
+            x: &x,
+            y: &y,
+            weights: None,
+        };
+        sample.add(0, rows);
+        sample.rows()
+    };
+    // 2^34 / (5 permutations x 100 features x 10,000 rows).
+    let most = 3435;
+    let usual = rows_of(1);
+    assert_eq!(rows_of(most), usual);
+    // Four standard deviations of a binomial.
+    let half = rows_of(2 * most);
+    assert!(half.abs_diff(5_001) < 4 * 67, "{half} of {usual}");
+    let few = rows_of(100 * most);
+    assert!(few.abs_diff(100) < 4 * 10, "{few} of {usual}");
+}
+
+#[test]
 fn a_metric_that_is_undefined_gives_nothing() {
     let fixture = fixture();
     let model = model(&fixture);
-    let mut sample = Sample::of(2, 3);
+    let mut sample = Sample::of(2, &model, 3);
     let rows = Rows {
         x: &[0.0; 6],
         y: &[1.0; 2],

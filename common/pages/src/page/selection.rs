@@ -97,9 +97,9 @@ pub(super) fn permutation(selection: &Selection) -> Markup {
     }
     let metric = selection.metric.as_deref().unwrap_or_default();
     let lead = note(format!(
-        "How much worse {} gets on {} of validation, or a sample of them, when a feature's values \
-         are shuffled among the rows: mean and standard deviation of {REPEATS} shuffles. \
-         Correlated features each seem to matter little.",
+        "How much worse {} gets on {} of validation, or a sample of them (about 10,000; fewer for \
+         very many trees), when a feature's values are shuffled among the rows: mean and standard \
+         deviation of {REPEATS} shuffles. Correlated features each seem to matter little.",
         task::title(metric),
         rows(selection.validation.rows)
     ));

@@ -14,9 +14,8 @@ use learn::task::Metric;
 use runtime::step::{Progress, Step};
 use runtime::threads::blocking;
 
-/// Permutation importance of the features, largest first, on some of the rows: about 10,000, and at
-/// most 32 MiB of numbers. Empty where the metric is undefined on them. `std` is the standard
-/// deviation of each input of the estimator.
+/// Permutation importance of the features, largest first, on the rows of a [`Sample`]. Empty where
+/// the metric is undefined on them. `std` is the standard deviation of each input of the estimator.
 ///
 /// # Errors
 /// As [`super::evaluate`].
@@ -30,12 +29,17 @@ pub async fn permuted(
 ) -> Result<Vec<Permuted>> {
     let counts = dataset.parts.iter().map(|part| rows.rows_of(part));
     let count = counts.sum::<Result<u64>>()?;
-    let none = Sample::of(count, model.estimator.inputs());
+    let places = features(model, std);
+    let none = Sample::of(count, model, places.len());
     let begin = move |row| Picked {
         sample: none.clone(),
         row,
     };
     let Picked { sample, .. } = pass(step, rows, model, dataset, progress, &[], begin).await?;
+    tracing::info!(
+        "permutation importance is measured on {} of {count} validation rows",
+        sample.rows()
+    );
     let sample = Arc::new(sample);
     let whole = {
         let (model, sample) = (model.clone(), sample.clone());
@@ -52,7 +56,7 @@ pub async fn permuted(
         }
     };
     let mut found = Vec::new();
-    step.fold(features(model, std), permute, |of| {
+    step.fold(places, permute, |of| {
         found.extend(of);
         Ok(())
     })
