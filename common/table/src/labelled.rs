@@ -24,7 +24,7 @@ use folds::Folds;
 pub use split::{Side, Split, by};
 pub(crate) use twins::Twins;
 use unusable::Given;
-pub use unusable::{Unusable, origin};
+pub use unusable::{Place, Rounded, Unusable, origin};
 use weights::Weights;
 
 mod folds;
@@ -87,6 +87,8 @@ struct Batch {
     weights: Option<Vec<f64>>,
     /// Other columns that were asked for.
     beside: Vec<ArrayRef>,
+    /// Columns with values that are rounded.
+    rounded: Vec<(usize, usize, u64)>,
 }
 
 impl LabelledRows {
@@ -266,6 +268,7 @@ impl LabelledRows {
             features: Features::of(&batch, &places, &self.read.signature)?,
             labels: parts::labels(batch.column(target), &self.read.goal)?,
             beside: columns(&batch, beside)?,
+            rounded: unusable::rounded(&batch, &places, target, &self.read.goal),
         })
     }
 
@@ -310,6 +313,7 @@ impl LabelledRows {
         let mut present = Vec::new();
         self.each_batch(part, beside, |batch| {
             see(&batch.beside)?;
+            unusable.round(&batch.rounded, part, &batch.numbers);
             batch.features.with(|frame| -> Result<()> {
                 for first in (0..frame.len()).step_by(chunk) {
                     let rows = first..(first + chunk).min(frame.len());

@@ -62,6 +62,30 @@ pub fn floats(column: &dyn Array) -> Option<Float64Array> {
     })
 }
 
+/// The place of the first value that [`floats`] rounds, and how many there are: whole numbers, and
+/// the digits of decimals, that are beyond 2^53 and no float. Different ones may be the same float.
+pub(crate) fn rounded(column: &dyn Array) -> Option<(usize, u64)> {
+    fn of<T: ArrowPrimitiveType>(
+        column: &dyn Array,
+        whole: impl Fn(T::Native) -> Option<i128>,
+    ) -> Option<(usize, u64)> {
+        let is_no_float = |of: i128| of.unsigned_abs() > 1 << 53 && of as f64 as i128 != of;
+        let is_rounded = |value: T::Native| whole(value).is_none_or(is_no_float);
+        let values = column.as_primitive::<T>().iter().enumerate();
+        let mut rounded = values.filter(|(_, value)| value.is_some_and(is_rounded));
+        let (first, _) = rounded.next()?;
+        Some((first, 1 + rounded.count() as u64))
+    }
+    match column.data_type() {
+        DataType::Int64 => of::<Int64Type>(column, |value| Some(value.into())),
+        DataType::UInt64 => of::<UInt64Type>(column, |value| Some(value.into())),
+        DataType::Decimal64(..) => of::<Decimal64Type>(column, |value| Some(value.into())),
+        DataType::Decimal128(..) => of::<Decimal128Type>(column, Some),
+        DataType::Decimal256(..) => of::<Decimal256Type>(column, |value| value.to_i128()),
+        _ => None,
+    }
+}
+
 /// Integers as they are, dates as days (`Date64` as milliseconds) and times in their unit, both
 /// since 1970; null, and an integer beyond 64 bits with a sign, is null. `None` of a column of
 /// another type.
@@ -288,6 +312,38 @@ mod tests {
             );
         }
         assert_eq!((as_floats, as_integers, as_times), (16, 14, 6));
+    }
+
+    #[test]
+    fn values_that_no_float_equals_are_found() {
+        // 2^53 + 1 lies halfway between two floats; 2^53 + 2 is one.
+        let whole = [1_i64 << 53, (1 << 53) + 1, (1 << 53) + 2, -(1 << 53) - 1];
+        let whole: Vec<Option<i64>> = [None].into_iter().chain(whole.map(Some)).collect();
+        let digits = [7_i128, 10_i128.pow(20), 10_i128.pow(20) + 1, 3 - (1 << 53)];
+        let decimals = Decimal128Array::from_iter_values(digits);
+        let wide = [1, 10_i128.pow(37) + 1].map(i256::from_i128);
+        let wide = wide.into_iter().chain([i256::MAX]);
+        let cases: [(ArrayRef, Option<(usize, u64)>); 7] = [
+            (Arc::new(Int64Array::from(whole)), Some((2, 2))),
+            (
+                Arc::new(UInt64Array::from(vec![1 << 63, u64::MAX])),
+                Some((1, 1)),
+            ),
+            (
+                Arc::new(decimals.with_precision_and_scale(38, 4).unwrap()),
+                Some((2, 1)),
+            ),
+            (
+                Arc::new(PrimitiveArray::<Decimal256Type>::from_iter_values(wide)),
+                Some((1, 2)),
+            ),
+            (Arc::new(Int64Array::from(vec![i64::MIN, -1])), None),
+            (Arc::new(Float64Array::from(vec![0.1, 1e300])), None),
+            (Arc::new(StringArray::from(vec!["9007199254740993"])), None),
+        ];
+        for (array, expected) in cases {
+            assert_eq!(rounded(&array), expected, "{array:?}");
+        }
     }
 
     #[test]

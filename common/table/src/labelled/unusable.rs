@@ -1,9 +1,15 @@
-//! Values that neither a fit nor a metric can take.
+//! Values that neither a fit nor a metric can take, and those that they take rounded.
+
+use std::collections::BTreeMap;
 
 use anyhow::Result;
+use arrow::array::RecordBatch;
 
 use super::LabelledRows;
+use crate::dataset::Goal;
+use crate::values;
 use catalog::manifest::{DatasetManifest, Part};
+use learn::task::LabelKind;
 use runtime::failure::Failure;
 
 /// Features that a refusal names at most.
@@ -17,7 +23,7 @@ pub(super) struct Given<'a> {
 }
 
 /// Values that neither a fit nor a metric can take, counted per feature, for the target and for the
-/// weight.
+/// weight; and values that are taken rounded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unusable {
     /// Per feature: rows in which it is null, NaN or infinite.
@@ -28,13 +34,44 @@ pub struct Unusable {
     weights: u64,
     /// Where the first one stands.
     first: Option<Place>,
+    /// By the place of a feature; after the features stands the target.
+    rounded: BTreeMap<usize, Rounded>,
 }
 
 /// A row of a part.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Place {
-    part: String,
-    row: u64,
+pub struct Place {
+    /// Key of the part.
+    pub part: String,
+    /// The row's place in it.
+    pub row: u64,
+}
+
+/// Values of a column that double precision does not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rounded {
+    /// Where the first one stands.
+    pub first: Place,
+    /// Rows that hold one.
+    pub rows: u64,
+}
+
+/// Of the columns of a batch that are taken as numbers, the features at these places and then the
+/// target, those with values that are rounded: each with the first row, and how many there are.
+pub(super) fn rounded(
+    batch: &RecordBatch,
+    features: &[usize],
+    target: usize,
+    goal: &Goal,
+) -> Vec<(usize, usize, u64)> {
+    // A class is compared as it is.
+    let target = (goal.task.labels() == LabelKind::Number).then_some(&target);
+    let columns = features.iter().chain(target).enumerate();
+    let rounded = columns.filter_map(|(at, place)| {
+        let (first, rows) = values::rounded(batch.column(*place))?;
+        Some((at, first, rows))
+    });
+    rounded.collect()
 }
 
 impl Unusable {
@@ -45,6 +82,7 @@ impl Unusable {
             labels: 0,
             weights: 0,
             first: None,
+            rounded: BTreeMap::new(),
         }
     }
 
@@ -96,6 +134,22 @@ impl Unusable {
         }
     }
 
+    /// Notes what [`rounded`] found in rows of a part, whose places in it are `numbers`.
+    pub(super) fn round(&mut self, found: &[(usize, usize, u64)], part: &Part, numbers: &[u64]) {
+        for (at, first, rows) in found {
+            let (part, row) = (part.key.clone(), numbers[*first]);
+            let first = Place { part, row };
+            let of = self.rounded.entry(*at);
+            of.or_insert(Rounded { first, rows: 0 }).rows += rows;
+        }
+    }
+
+    /// The columns with values that are rounded, by the place of a feature; after the features
+    /// stands the target.
+    pub fn into_rounded(self) -> BTreeMap<usize, Rounded> {
+        self.rounded
+    }
+
     /// Adds what was found in later parts.
     pub fn merge(&mut self, later: Self) {
         for (ours, theirs) in self.features.iter_mut().zip(later.features) {
@@ -104,6 +158,10 @@ impl Unusable {
         self.labels += later.labels;
         self.weights += later.weights;
         self.first = self.first.take().or(later.first);
+        for (at, Rounded { first, rows }) in later.rounded {
+            let of = self.rounded.entry(at);
+            of.or_insert(Rounded { first, rows: 0 }).rows += rows;
+        }
     }
 
     /// Refuses a data set with unusable values.
