@@ -284,15 +284,13 @@ pub(crate) async fn describe(
         let (part, row) = rows
             .place(extreme.row)
             .context("a row of the training data")?;
-        let (what, name) = match feature {
-            Some(at) => ("feature", &rows.inputs()[*at]),
-            None => ("target", &job.data.goal.target.name),
+        let name = match feature {
+            Some(at) => &rows.inputs()[*at],
+            None => &job.data.goal.target.name,
         };
-        let (value, key) = natural(store, job, rows, name, part, row).await?;
-        let others = match extreme.count {
-            1 => String::new(),
-            count => format!(", the first of {count} such values"),
-        };
+        let value = number(extreme.value);
+        let placed = placed(store, job, rows, name, (part, row), &value).await?;
+        let others = first_of(extreme.count);
         let (far, cause) = match far {
             Far::Deviations(distance) => (
                 format!("{distance:.1e} standard deviations of its other values away from them"),
@@ -315,13 +313,40 @@ pub(crate) async fn describe(
             ),
             None => format!("if it is wrong, or stands for a missing value, {WITHOUT_ROW}"),
         };
-        sentences.push(format!(
-            "{what} {name:?} is {} in {}{key}, {far}{others}: {advice}",
-            value.unwrap_or_else(|| number(extreme.value)),
-            labelled::origin(&job.data.train, &part.key, row),
-        ));
+        sentences.push(format!("{placed}, {far}{others}: {advice}"));
     }
     Ok(sentences)
+}
+
+/// A value of the training data and the row that holds it, such as `feature "x" is 7 in raw file
+/// train/2.parquet (row 17 of a part), id 17`. `input` is the value where the column is none of the
+/// data.
+pub(crate) async fn placed(
+    store: &Store,
+    job: &Job,
+    rows: &TrainingRows,
+    name: &str,
+    (part, row): (&Part, u64),
+    input: &str,
+) -> Result<String> {
+    let what = match name == job.data.goal.target.name {
+        true => "target",
+        false => "feature",
+    };
+    let (value, key) = natural(store, job, rows, name, part, row).await?;
+    Ok(format!(
+        "{what} {name:?} is {} in {}{key}",
+        value.as_deref().unwrap_or(input),
+        labelled::origin(&job.data.train, &part.key, row),
+    ))
+}
+
+/// That a value is the first of so many; nothing of one.
+pub(crate) fn first_of(count: u64) -> String {
+    match count {
+        1 => String::new(),
+        count => format!(", the first of {count} such values"),
+    }
 }
 
 /// The target of a row, or its feature before preprocessing, where the input is named like one, and
@@ -344,6 +369,10 @@ pub(crate) async fn natural(
     if names.is_empty() {
         return Ok((None, String::new()));
     }
+    // Whole numbers and decimals are shown with all of their digits.
+    let mut columns = job.data.train.columns.iter();
+    let is_float =
+        columns.any(|column| column.name == input && column.data_type.starts_with("Float"));
     let (file, work, input) = (
         store.file(&part.key).await?,
         rows.work().clone(),
@@ -354,7 +383,8 @@ pub(crate) async fn natural(
         let texts = parts::row(&file, &names, row, &work)?.unwrap_or_default();
         for (name, text) in names.iter().zip(texts) {
             match *name == input {
-                true => value = Some(text.parse().map_or(text, number)),
+                true if is_float => value = Some(text.parse().map_or(text, number)),
+                true => value = Some(text),
                 false => key += &format!(", {name} {text}"),
             }
         }

@@ -28,6 +28,7 @@ use crate::extremes;
 use crate::job::Job;
 use crate::memory;
 use crate::passes::{Kept, TrainingPasses};
+use crate::rounded;
 use crate::training_rows::{Sums, TrainingRows};
 use frames::Frames;
 
@@ -188,7 +189,8 @@ pub(crate) async fn fit(
         Err(error) => {
             let error = error.into_inner();
             let too_large = blame::too_large(&*error);
-            let error = meaning(error, job);
+            let rounded = rounded::of_target(store, job, rows).await?;
+            let error = meaning(error, job, rounded);
             return Err(blame::blaming(error, too_large, store, job, rows).await?);
         }
     };
@@ -284,8 +286,13 @@ fn apart(
     importance
 }
 
-/// Most of what a fit refuses is a matter of the data.
-fn meaning(error: Box<dyn Error + Send + Sync>, job: &Job) -> anyhow::Error {
+/// Most of what a fit refuses is a matter of the data. `rounded` is what is said of a target whose
+/// values are rounded.
+fn meaning(
+    error: Box<dyn Error + Send + Sync>,
+    job: &Job,
+    rounded: Option<String>,
+) -> anyhow::Error {
     let error = match error.downcast::<Kept>() {
         Ok(kept) => return kept.0,
         Err(error) => error,
@@ -309,8 +316,14 @@ fn meaning(error: Box<dyn Error + Send + Sync>, job: &Job) -> anyhow::Error {
     match error.downcast_ref::<estimator::FitError>() {
         Some(estimator::FitError::Fit(error)) => of_fit(error),
         Some(estimator::FitError::OneValue { value, rows }) => {
-            let value = extremes::number(*value);
-            alike(job, &value, *rows, "there is nothing to predict")
+            let (value, nothing) = (extremes::number(*value), "there is nothing to predict");
+            match rounded {
+                None => alike(job, &value, *rows, nothing),
+                Some(rounded) => {
+                    let value = format!("{value} in double precision");
+                    alike(job, &value, *rows, &format!("{nothing}; {rounded}"))
+                }
+            }
         }
         Some(error) => of_data(error.to_string()),
         None => match (
@@ -370,7 +383,12 @@ fn beyond_single_precision(fit: &Fit, target: &str) -> Vec<String> {
 }
 
 /// What a person should know of the fit.
-pub(crate) fn warnings(fit: &Fit, job: &Job, ruinous: Vec<String>) -> Vec<String> {
+pub(crate) fn warnings(
+    fit: &Fit,
+    job: &Job,
+    rows: &TrainingRows,
+    ruinous: Vec<String>,
+) -> Vec<String> {
     let mut warnings = Vec::new();
     if let Some(descent) = fit.descent.as_ref().filter(|descent| !descent.converged) {
         let steepest = match &descent.steepest {
@@ -408,8 +426,12 @@ pub(crate) fn warnings(fit: &Fit, job: &Job, ruinous: Vec<String>) -> Vec<String
                 (1.0 / range).min(1e300)
             ),
             false => format!(
-                "feature {:?} has one value in all training rows: nothing can be learned from it",
-                input.name
+                "feature {:?} has one value{} in all training rows: nothing can be learned from it",
+                input.name,
+                match rows.rounded().any(|(name, _)| name == input.name) {
+                    true => " in double precision",
+                    false => "",
+                }
             ),
         });
     }

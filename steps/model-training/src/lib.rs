@@ -19,6 +19,7 @@ mod plan;
 mod pyfunc;
 mod record;
 mod reference;
+mod rounded;
 mod scratch;
 mod select;
 #[cfg(test)]

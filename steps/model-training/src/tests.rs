@@ -8,6 +8,7 @@ mod golden;
 mod home;
 mod in_mlflow;
 mod refusals;
+mod rounded;
 mod sides;
 mod trees;
 mod tuned;

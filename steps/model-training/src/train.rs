@@ -27,6 +27,7 @@ use crate::holdout;
 use crate::job::Job;
 use crate::record::{Recorded, chosen, every_metric, four, record, record_again, run_of};
 use crate::reference::{self, Natural};
+use crate::rounded;
 use crate::select;
 use crate::training_rows::{SCRATCH_BYTES, TrainingRows};
 use crate::tune;
@@ -176,7 +177,8 @@ async fn make(
     let read = natural.rows(&rows);
     ruinous.extend(extremes::describe(store, job, read, &absurd.features).await?);
     ruinous.extend(extremes::describe(store, job, &rows, absurd.target.as_slice()).await?);
-    let mut warnings = warnings(&fit, job, ruinous);
+    ruinous.extend(rounded::describe(store, job, &rows).await?);
+    let mut warnings = warnings(&fit, job, &rows, ruinous);
     let few = holdout::decided_by_few(step, store, job, &fit.model, &measured, &progress);
     warnings.extend(few.await?);
     warnings.extend(selection.as_ref().and_then(tune::doubt));

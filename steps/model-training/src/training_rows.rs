@@ -1,16 +1,17 @@
 //! Passes over the training rows, in parallel, with results that do not depend on the threads.
 
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context, Result};
 use catalog::manifest::{DatasetManifest, Part};
-use learn::preprocessing::Preprocessing;
+use learn::preprocessing::{FittedColumn, Preprocessing};
 use learn::rows::Rows;
 use runtime::step::{Progress, Step};
 use runtime::work::Work;
-use table::labelled::{LabelledRows, Unusable};
+use table::labelled::{LabelledRows, Rounded, Unusable};
 use table::parts::BATCH_ROWS;
 
 use crate::memory;
@@ -42,13 +43,21 @@ pub(crate) struct TrainingRows {
     train: Arc<DatasetManifest>,
     parts: Arc<[PlacedPart]>,
     scratch_bytes: u64,
-    /// After the first pass: the decoded rows, where they fitted.
-    decoded: Arc<OnceLock<Option<Arc<Scratch>>>>,
+    /// After the first pass.
+    decoded: Arc<OnceLock<Decoded>>,
     pub(crate) progress: Progress,
     /// Rows by which a fit knows when to stop.
     pub(crate) validation: Option<Arc<TrainingRows>>,
     /// Whether a fit says how much each input matters, which may take longer than growing trees.
     pub(crate) ranks: bool,
+}
+
+/// What the first pass leaves.
+struct Decoded {
+    /// The decoded rows, where they fitted.
+    scratch: Option<Arc<Scratch>>,
+    /// Columns with values that are rounded, as [`Unusable::into_rounded`] gives them.
+    rounded: BTreeMap<usize, Rounded>,
 }
 
 /// A part, how many of its rows are read, and the number of the first one among all that are.
@@ -161,6 +170,19 @@ impl TrainingRows {
         self.rows.preprocessing()
     }
 
+    /// The columns of which double precision rounds values, by their names: features that are not
+    /// dropped, then the target. None before the first pass.
+    pub(crate) fn rounded(&self) -> impl Iterator<Item = (&str, &Rounded)> {
+        let columns = self.preprocessing().columns();
+        let name = move |at: usize| match columns.get(at) {
+            Some(FittedColumn::Dropped(_)) => None,
+            Some(column) => Some(column.name()),
+            None => Some(self.rows.goal().target.name.as_str()),
+        };
+        let rounded = self.decoded.get().into_iter().flat_map(|of| &of.rounded);
+        rounded.filter_map(move |(at, of)| Some((name(*at)?, of)))
+    }
+
     /// The first pass.
     ///
     /// # Errors
@@ -191,9 +213,12 @@ impl TrainingRows {
             )
             .await?;
         unusable.refuse(&self.train, &self.rows)?;
-        let kept = scratch.filter(|_| !full.load(Ordering::Relaxed));
+        let decoded = Decoded {
+            scratch: scratch.filter(|_| !full.load(Ordering::Relaxed)),
+            rounded: unusable.into_rounded(),
+        };
         // A pass that was quicker has decoded the same rows.
-        let _ = self.decoded.set(kept);
+        let _ = self.decoded.set(decoded);
         Ok(all)
     }
 
@@ -243,7 +268,7 @@ impl TrainingRows {
         };
         let mut all = none.clone();
         let ahead = self.ahead(&none);
-        match decoded {
+        match &decoded.scratch {
             Some(scratch) => {
                 let read = {
                     let (rows, scratch, none) = (self.clone(), scratch.clone(), none.clone());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch};
+use arrow::array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema};
 use catalog::layout::{self, DataVersion, ModelName, Split};
 use catalog::manifest::Role;
@@ -79,6 +79,8 @@ pub(crate) struct Home {
     name: ModelName,
     config: String,
     p: usize,
+    /// Of features that are whole numbers: by how much they are more than rows say.
+    plus: Option<i64>,
 }
 
 impl Home {
@@ -91,6 +93,12 @@ impl Home {
     pub(crate) async fn of_number(p: usize) -> Self {
         let task = r#""task": "regression", "#;
         Self::with(p, &TrackingArgs::default(), "churn", task).await
+    }
+
+    /// Whose features are whole numbers, so much more than rows say.
+    pub(crate) fn of_whole(mut self, plus: i64) -> Self {
+        self.plus = Some(plus);
+        self
     }
 
     /// With its runs and models in an MLflow server, or in one behind a proxy, under a name that no
@@ -139,6 +147,7 @@ impl Home {
             name: name.parse().unwrap(),
             config,
             p,
+            plus: None,
         }
     }
 
@@ -194,10 +203,11 @@ impl Home {
         let header = Header::new(inputs.clone(), &self.step);
         let (mut parts, mut raw) = (Vec::new(), Vec::new());
         for (ordinal, (key, rows)) in shards.iter().enumerate() {
-            let (store, rows, p) = (self.store.clone(), rows.clone(), self.p);
+            let (store, rows) = (self.store.clone(), rows.clone());
+            let (p, plus) = (self.p, self.plus);
             let part_key = layout::part(&folder, &header.fingerprint, ordinal);
             let part = blocking(move || {
-                let batch = batch(&rows, p);
+                let batch = batch(&rows, p, plus);
                 let mut writer = PartWriter::new(&store, part_key, ordinal, &batch.schema())?;
                 writer.write(&batch)?;
                 writer.finish()
@@ -219,6 +229,10 @@ impl Home {
             role,
         };
         let features = names(self.p);
+        let of_features = match self.plus {
+            None => "Float64",
+            Some(_) => "Int64",
+        };
         let manifest = DatasetManifest {
             data_version: version,
             split,
@@ -229,7 +243,7 @@ impl Home {
                 .chain(
                     features
                         .iter()
-                        .map(|name| column(name, "Float64", Role::Feature)),
+                        .map(|name| column(name, of_features, Role::Feature)),
                 )
                 .chain([column("target", "Int64", Role::Target)])
                 .collect(),
@@ -338,16 +352,22 @@ pub(crate) fn names(p: usize) -> Vec<String> {
     (1..=p).map(|j| format!("feature{j}")).collect()
 }
 
-fn batch(rows: &Rows, p: usize) -> RecordBatch {
+fn batch(rows: &Rows, p: usize, plus: Option<i64>) -> RecordBatch {
     let mut fields = vec![Field::new("id", DataType::Int64, false)];
     let mut columns: Vec<ArrayRef> = vec![Arc::new(Int64Array::from_iter_values(
         0..rows.y.len() as i64,
     ))];
     for (j, name) in names(p).into_iter().enumerate() {
-        fields.push(Field::new(name, DataType::Float64, true));
-        columns.push(Arc::new(
-            rows.x.iter().map(|row| row[j]).collect::<Float64Array>(),
-        ));
+        let values = rows.x.iter().map(|row| row[j]);
+        let column: ArrayRef = match plus {
+            None => Arc::new(values.collect::<Float64Array>()),
+            Some(plus) => {
+                let whole = values.map(|value| value.map(|value| value as i64 + plus));
+                Arc::new(whole.collect::<Int64Array>())
+            }
+        };
+        fields.push(Field::new(name, column.data_type().clone(), true));
+        columns.push(column);
     }
     // The target is between others: its place in the file must not matter.
     fields.insert(1, Field::new("target", DataType::Int64, true));
