@@ -113,17 +113,23 @@ fn binned(
 /// The rows of a table that weigh anything.
 fn matrix(table: &Table, values: Values, units: Units) -> Result<DMatrix> {
     let rows = table.rows();
-    let matrix = DMatrix::from_dense_shared(Arc::new(values), rows, table.width(), f32::NAN)?;
-    let matrix = matrix.with_labels(&table.labels(units)?)?;
-    let Some(weights) = table.weights()? else {
-        return Ok(matrix);
+    let mut matrix = DMatrix::from_dense_shared(Arc::new(values), rows, table.width(), f32::NAN)?;
+    let (mut labels, weights) = (table.labels(units)?, table.weights()?);
+    let Some(mut weights) = weights else {
+        return Ok(matrix.with_labels(&labels)?);
     };
-    let matrix = matrix.with_weights(&weights)?;
-    let weighing: Vec<usize> = (0..rows).filter(|row| weights[*row] > 0.0).collect();
-    Ok(match weighing.len() == rows {
-        true => matrix,
-        false => matrix.select_rows(&weighing)?,
-    })
+    let weighs = |weight: &f32| *weight > 0.0;
+    if !weights.iter().all(weighs) {
+        // A view of the numbers, which are not copied. Labels and weights would be: they follow.
+        let weighing: Vec<usize> = (0..rows).filter(|row| weighs(&weights[*row])).collect();
+        matrix = matrix.select_rows(&weighing)?;
+        let mut of_labels = weights.iter();
+        labels.retain(|_| of_labels.next().is_some_and(weighs));
+        weights.retain(weighs);
+    }
+    let matrix = matrix.with_labels(&labels)?;
+    drop(labels);
+    Ok(matrix.with_weights(&weights)?)
 }
 
 /// Writes rows into the table as they pass.
@@ -155,5 +161,32 @@ impl Sums for Keep {
     fn merge(&mut self, later: Self) -> Result<()> {
         self.look.merge(later.look);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use runtime::step::Step;
+
+    use super::*;
+
+    #[test]
+    fn rows_that_weigh_nothing_are_in_no_matrix() {
+        let folder = tempfile::tempdir().unwrap();
+        let step = Step::for_test("model-training", folder.path());
+        let table = Table::new(step.work(), Sample::new(4, None, 0), 2).unwrap();
+        let weights = [0.5, 0.0, 2.0, 0.0];
+        let rows = Rows {
+            x: &[0.0, 1.0, 2.0, 3.0, 4.0, f64::NAN, 6.0, 7.0],
+            y: &[10.0, 20.0, 30.0, 40.0],
+            weights: Some(&weights),
+        };
+        table.write(0, rows).unwrap();
+        let matrix = matrix(&table, table.values().unwrap(), Units::default()).unwrap();
+        assert_eq!(matrix.labels(), Some(&[10.0, 30.0][..]));
+        assert_eq!(matrix.weights(), Some(&[0.5, 2.0][..]));
+        let numbers = [0, 1].map(|row| [0, 1].map(|input| matrix.get(row, input)));
+        assert_eq!(numbers, [[Some(0.0), Some(1.0)], [Some(4.0), None]]);
+        assert_eq!(matrix.n_rows(), 2);
     }
 }

@@ -14,6 +14,8 @@ const NUMBER: u64 = 4;
 const MAPPED: u64 = 64 << 20;
 /// Bytes of a label or a weight while it is read and handed over.
 const LABEL: u64 = 12;
+/// Bytes of the place of a row among all rows, where some weigh nothing and are passed over.
+const PLACE: u64 = 8;
 /// Bytes of a row, and of each of its raw scores, while trees grow, as they were measured.
 const OF_ROW: u64 = 20;
 const OF_SCORE: u64 = 40;
@@ -32,7 +34,7 @@ impl Options {
         let validation = rows.validation;
         let rows = self.rows_of(rows.fit);
         let mapped = rows.saturating_mul(NUMBER * inputs).min(MAPPED);
-        let mapped = mapped.saturating_add(rows.saturating_mul(LABEL));
+        let mapped = mapped.saturating_add(rows.saturating_mul(LABEL + PLACE));
         let cells = rows.saturating_mul(self.of_two_cells(inputs) * inputs) / 8;
         let turned = rows.min(TURNED) * NUMBER * inputs;
         let sketching = mapped
@@ -43,7 +45,7 @@ impl Options {
             .saturating_add(rows.saturating_mul(OF_ROW + OF_SCORE * outputs))
             .saturating_add(self.histograms(rows, inputs))
             .saturating_add(
-                validation.saturating_mul(NUMBER * inputs + LABEL + 2 * NUMBER * outputs),
+                validation.saturating_mul(NUMBER * inputs + LABEL + PLACE + 2 * NUMBER * outputs),
             );
         sketching.max(binning).max(growing)
     }
@@ -116,5 +118,16 @@ mod tests {
         // No more nodes than rows, however deep.
         assert_eq!(at(17), at(20));
         assert!(bytes(&of, 50_000, 10_000_000, 200) > bytes(&of, 50_000, 0, 200));
+    }
+
+    #[test]
+    fn rows_beside_some_that_weigh_nothing_are_announced() {
+        let of = Options::default();
+        let (rows, inputs) = (1_000_000, 5);
+        // Where few weigh nothing: numbers, label and weight, and the place twice, once as it is
+        // handed over.
+        let taken = rows * (4 * inputs as u64 + 4 + 4 + 2 * 8);
+        let announced = bytes(&of, 1000, rows, inputs) - bytes(&of, 1000, 0, inputs);
+        assert!(announced >= taken, "{announced} of {taken}");
     }
 }
