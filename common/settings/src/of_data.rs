@@ -34,16 +34,25 @@ pub fn wrong(
             if let Some(gate) = gate.filter(|of| of.judges_segments() && divided.is_empty()) {
                 problems.push(without_segments(gate.gate_segment_floor));
             }
-            let features = prepared.iter().filter(|of| of.role == Role::Feature);
-            let features = features.map(|column| column.name.clone());
-            let judged = features.chain([SCORE.to_owned()]).chain(divided);
-            let judged: Vec<String> = judged.collect();
-            let judge = crate::group::<JudgeArgs>(variable);
-            let found = judge.map(|judge| judge.monitor_columns.check(&judged));
-            problems.extend(found.and_then(Result::err));
+            problems.extend(unknown_to_reports(prepared, divided, variable));
         }
     }
     problems.iter().map(problem_of).collect()
+}
+
+/// A column of `MONITOR_COLUMNS` that a report on a model of these prepared columns does not judge,
+/// where these may divide its rows.
+fn unknown_to_reports(
+    prepared: &[Column],
+    divided: Vec<String>,
+    variable: impl Fn(&str) -> Option<OsString>,
+) -> Option<anyhow::Error> {
+    let features = prepared.iter().filter(|of| of.role == Role::Feature);
+    let features = features.map(|column| column.name.clone());
+    let judged = features.chain([SCORE.to_owned()]).chain(divided);
+    let judged: Vec<String> = judged.collect();
+    let judge = crate::group::<JudgeArgs>(variable)?;
+    judge.monitor_columns.check(&judged).err()
 }
 
 /// The columns that may divide the rows of a report: which of them have few values is known only
@@ -70,14 +79,23 @@ pub fn check_trained(prepared: &[Column], dataset: &Dataset) -> Result<()> {
 
 /// Refuses settings of this process by which rows of these columns could not be scored. What
 /// reports judge is none of them: the champion may lack a column that the next model will have,
-/// and its predictions are of use all the same.
+/// and its predictions are of use all the same. What their report will refuse is given back.
 ///
 /// # Errors
 /// A segment column that is not there: exit 2.
 #[expect(clippy::disallowed_methods, reason = "all settings are looked at here")]
-pub fn check_scored(prepared: &[Column]) -> Result<()> {
-    let found = segments(prepared, |name| std::env::var_os(name));
-    refused(found.err().iter().map(problem_of).collect())
+pub fn check_scored(prepared: &[Column]) -> Result<Option<String>> {
+    scored(prepared, |name| std::env::var_os(name))
+}
+
+fn scored(
+    prepared: &[Column],
+    variable: impl Fn(&str) -> Option<OsString> + Copy,
+) -> Result<Option<String>> {
+    let divided = segments(prepared, variable);
+    let divided = divided.or_else(|error| refused(vec![problem_of(&error)]).map(|()| None))?;
+    let found = divided.and_then(|divided| unknown_to_reports(prepared, divided, variable));
+    Ok(found.map(|error| error.to_string()))
 }
 
 fn refused(problems: Vec<Problem>) -> Result<()> {
@@ -97,13 +115,8 @@ mod tests {
     const TWO: &str = r#""type": "int64""#;
     const NUMBER: &str = r#""type": "float64""#;
 
-    /// What is wrong for a target of a type, beside three features and what the contract ignores.
-    fn found(target: &str, ignored: bool, variables: &[(&str, &str)]) -> Vec<(String, String)> {
-        let dataset = format!(
-            r#"{{"columns": [{{"name": "id", "type": "int64", "role": "id"}},
-                {{"name": "y", "role": "target", {target}}}]}}"#
-        );
-        let dataset = Dataset::parse(dataset.as_bytes()).unwrap();
+    /// Two features, and what the contract ignores.
+    fn prepared(ignored: bool) -> Vec<Column> {
         let column = |name: &str, data_type: &str, role| Column {
             name: name.to_owned(),
             data_type: data_type.to_owned(),
@@ -119,13 +132,48 @@ mod tests {
             prepared.push(column("region", "Utf8", Role::Ignored));
             prepared.push(column("shop", "Int64", Role::Ignored));
         }
-        let variable = |name: &str| {
+        prepared
+    }
+
+    fn among(variables: &[(&str, &str)]) -> impl Fn(&str) -> Option<OsString> + Copy {
+        move |name: &str| {
             let mut variables = variables.iter();
             let found = variables.find(|(of, _)| *of == name);
             found.map(|(_, value)| OsString::from(value))
-        };
-        let problems = wrong(&prepared, &dataset, variable).into_iter();
+        }
+    }
+
+    /// What is wrong for a target of a type, beside the prepared columns.
+    fn found(target: &str, ignored: bool, variables: &[(&str, &str)]) -> Vec<(String, String)> {
+        let dataset = format!(
+            r#"{{"columns": [{{"name": "id", "type": "int64", "role": "id"}},
+                {{"name": "y", "role": "target", {target}}}]}}"#
+        );
+        let dataset = Dataset::parse(dataset.as_bytes()).unwrap();
+        let problems = wrong(&prepared(ignored), &dataset, among(variables)).into_iter();
         problems.map(|of| (of.name, of.text)).collect()
+    }
+
+    #[test]
+    fn what_a_report_will_refuse_is_known_before_rows_are_scored() {
+        for (variables, said) in [
+            (&[("MONITOR_COLUMNS", "x1,region")][..], None),
+            (&[], None),
+            // Of the next model alone.
+            (
+                &[("MONITOR_COLUMNS", "-ammount")],
+                Some("names \"ammount\", which is none of the columns that a report judges"),
+            ),
+        ] {
+            let found = scored(&prepared(true), among(variables)).unwrap();
+            assert_eq!(found.is_some(), said.is_some(), "{found:?}");
+            let text = found.unwrap_or_default();
+            assert!(text.contains(said.unwrap_or_default()), "{text}");
+        }
+        let error = scored(&prepared(true), among(&[("SEGMENT_COLUMNS", "Region")]));
+        let error = error.unwrap_err();
+        assert_eq!(runtime::failure::exit_code(&error), 2);
+        assert!(format!("{error:#}").contains("it can name region, shop"));
     }
 
     #[test]

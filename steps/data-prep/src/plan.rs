@@ -98,7 +98,9 @@ pub(crate) async fn of_rows(
         models::check(folder, &config, preparation.columns(), rule)?;
         of_data::check_trained(preparation.columns(), &config.dataset)?;
     } else {
-        of_data::check_scored(preparation.columns())?;
+        if let Some(refused) = of_data::check_scored(preparation.columns())? {
+            tracing::warn!("the rows are scored, and their report will fail: {refused}");
+        }
     }
     let (mut looks_back, mut scored) = (None, None);
     let mut files = match holdout {
