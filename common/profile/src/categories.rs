@@ -146,7 +146,9 @@ impl NewValues {
         self.limit();
     }
 
-    /// Takes so many rows off each value that no more than are kept have any left.
+    /// Takes so many rows off each value that no more than are kept have any left: at least one row
+    /// off each of more values than are kept, and so at most once in as many rows. On average a row
+    /// costs no more than finding its value.
     fn limit(&mut self) {
         if self.values.len() <= MOST_VALUES {
             return;
