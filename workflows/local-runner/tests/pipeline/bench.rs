@@ -224,6 +224,14 @@ impl Bench {
         pods
     }
 
+    /// The phase of a task of the last workflow; `None` where it has no node.
+    pub(crate) fn phase(&self, task: &str) -> Option<String> {
+        let workflow = self.latest();
+        let mut nodes = workflow["status"]["nodes"].as_object().unwrap().values();
+        let found = nodes.find(|node| node["displayName"] == task);
+        found.and_then(|node| node["phase"].as_str().map(str::to_owned))
+    }
+
     /// An output parameter of the last workflow.
     pub(crate) fn result(&self, name: &str) -> String {
         let workflow = self.latest();

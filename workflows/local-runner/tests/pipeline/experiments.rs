@@ -22,14 +22,6 @@ fn pipeline(bench: &Bench, config: &str, more: &[&str]) -> Ran {
     bench.pipeline(&[&["--config-maps", config], more].concat())
 }
 
-/// The phase of a task of the last workflow.
-fn phase(bench: &Bench, task: &str) -> Option<String> {
-    let workflow = bench.latest();
-    let mut nodes = workflow["status"]["nodes"].as_object().unwrap().values();
-    let found = nodes.find(|node| node["displayName"] == task);
-    found.and_then(|node| node["phase"].as_str().map(str::to_owned))
-}
-
 /// Folders and files below a folder of the store; none where it is not there.
 fn below(bench: &Bench, folder: &str) -> usize {
     fs::read_dir(bench.store(folder)).map_or(0, Iterator::count)
@@ -42,7 +34,7 @@ fn an_experiment_is_measured_and_nothing_but_its_run_is_visible_until_it_is_regi
     // Nobody is asked about what becomes no version.
     pipeline(&bench, &config, &["-p", "approval=required"]).expect(0);
     for task in ["approval", "promotion", "inference"] {
-        assert_eq!(phase(&bench, task).as_deref(), Some("Skipped"), "{task}");
+        assert_eq!(bench.phase(task).as_deref(), Some("Skipped"), "{task}");
     }
     let results = [
         "registered",

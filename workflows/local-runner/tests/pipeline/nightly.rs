@@ -98,18 +98,9 @@ fn a_night_without_new_data_does_nothing_and_says_so_until_a_file_comes() {
         let workflow = bench.latest();
         assert_eq!(workflow["status"]["phase"], "Succeeded");
         let name = workflow["metadata"]["name"].as_str().unwrap();
-        let node = |path: &str| {
-            let nodes = workflow["status"]["nodes"].as_object().unwrap();
-            nodes
-                .values()
-                .find(|node| node["name"] == format!("{name}.{path}"))
-                .unwrap()
-                .clone()
-        };
-        assert_eq!(
-            (&node("scoring")["phase"], &node("monitoring")["phase"]),
-            (&"Skipped".into(), &"Skipped".into())
-        );
+        for task in ["scoring", "monitoring"] {
+            assert_eq!(bench.phase(task).as_deref(), Some("Skipped"), "{task}");
+        }
         let results = [
             "shards",
             "rows-scored",
@@ -157,6 +148,24 @@ fn a_run_of_its_own_looks_first_whether_the_predictions_are_there() {
     report("results/2026-09-20/m/v1/_manifest.json").expect(0);
     assert_eq!(bench.output("model-monitoring-check", "rows"), "800");
     assert_eq!(bench.output("model-monitoring-report", "reused"), "true");
+
+    // Nothing has drifted, so that nothing is trained, not even where a warning is enough.
+    let before = bench.lasting();
+    let retrain = [
+        "submit",
+        "--from=workflowtemplate/alameda-retrain-on-drift",
+        "-p=data-version=2026-09-21",
+        "-p=model-name=m",
+        "-p=results-manifest=results/2026-09-20/m/v1/_manifest.json",
+        "-p=retrain-on=warn",
+    ];
+    bench.alameda(&retrain).expect(0);
+    assert_eq!(bench.output("model-monitoring-report", "reused"), "true");
+    assert_eq!(bench.phase("training").as_deref(), Some("Skipped"));
+    let results = ["verdict", "promoted", "model-version"];
+    assert_eq!(results.map(|name| bench.result(name)), ["ok", "false", ""]);
+    assert_unchanged(&before, &bench.lasting());
+
     report("results/2026-09-21/m/v1/_manifest.json").expect(1);
     let workflow = bench.latest();
     let nodes = workflow["status"]["nodes"].as_object().unwrap();
