@@ -23,9 +23,7 @@ use database::{
     CountedDay, CountedDays, Database, Publication, Reader, RowSorter, Settings, Table,
 };
 use learn::metrics::{Classification, Report as Metrics};
-use pages::content::{SegmentedColumn, Segments};
 use pages::judge::Rules;
-use pages::judge::performance::{SegmentCounts, segment};
 use profile::drift::Thresholds;
 use profile::profiles::Baseline;
 use serde_json::Value;

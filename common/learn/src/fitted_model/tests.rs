@@ -94,6 +94,48 @@ fn a_file_of_version_one_scores_the_same_bits() {
     );
 }
 
+/// It published the rows with their probabilities: see the README beside them.
+#[test]
+fn the_model_of_the_first_release_scores_the_bits_that_it_published() {
+    let file = include_bytes!("../../../testing/fixtures/released/model.json");
+    let tables = include_str!("../../../testing/fixtures/released/tables.sql");
+    let (mut x, mut flag) = (Vec::new(), Vec::new());
+    let (mut probabilities, mut classes) = (Vec::new(), Vec::new());
+    for line in tables.lines() {
+        let Some(line) = line.strip_prefix("INSERT INTO public.predictions (") else {
+            continue;
+        };
+        let (columns, values) = line.split_once(") VALUES (").expect("values");
+        assert!(columns.starts_with("id, at, y, x, flag, prediction, probability, "));
+        let values: Vec<&str> = values.split(", ").collect();
+        x.push(values[3].parse::<f64>().expect("a number"));
+        flag.push(f64::from(u8::from(values[4] == "true")));
+        classes.push(Some(values[5].parse::<usize>().expect("a class")));
+        probabilities.push(values[6].parse::<f64>().expect("a probability"));
+    }
+    assert_eq!(probabilities.len(), 60);
+
+    let model = Reader::standard().read(file).expect("a model");
+    let frame = Frame::new(vec![Column::Numbers(&x), Column::Numbers(&flag)]);
+    let (mut matrix, mut scores) = (Vec::new(), Vec::new());
+    model
+        .score(&frame, &mut matrix, &mut scores)
+        .expect("scores");
+    assert_eq!(bits(&scores), bits(&probabilities));
+    let columns = model.predicted(&matrix, &scores);
+    assert_eq!(columns[0].values, Values::Classes(classes));
+
+    // By the formula, with another exponential.
+    let file: Value = serde_json::from_slice(file).expect("JSON");
+    let number = |value: &Value| value.as_f64().expect("a number");
+    let (a, b) = (&file["coefficients"][0], &file["coefficients"][1]);
+    for ((x, flag), score) in x.iter().zip(&flag).zip(&scores) {
+        let sum = number(&file["intercept"]) + number(a) * x + number(b) * flag;
+        let expected = 1.0 / (1.0 + libm::exp(-sum));
+        assert!((score - expected).abs() <= 1e-15, "{score} {expected}");
+    }
+}
+
 /// A calibrated model is of a version that programs without calibration refuse.
 #[test]
 fn a_calibrated_model_predicts_what_its_calibration_makes_of_the_raw_score() {

@@ -14,26 +14,19 @@ async fn a_report_is_shown_as_it_was_written_and_its_segments_stand_on_the_model
     ] {
         assert_eq!(ask(at, path, "").await.status, 404, "{path}");
     }
+    // One that the first release wrote, in which ranges of the score become regions.
+    let released = include_str!("../../../../common/testing/fixtures/released/report.json");
+    let mut report: Value = serde_json::from_str(released).unwrap();
     let region = |name: &str, rows: u64| {
-        let counts = SegmentCounts {
-            rows,
-            scored_rows: rows,
-            score_sum: 0.5 * rows as f64,
-            ..SegmentCounts::default()
-        };
-        segment(Some(name.to_owned()), &counts, 1_200)
+        let mut part = report["segments"]["score"][0].clone();
+        part["name"] = name.into();
+        part["rows"] = rows.into();
+        part
     };
-    let by_region = SegmentedColumn {
-        column: HOSTILE.to_owned(),
-        values: vec![region("north", 900), region("=1", 300)],
-    };
-    let segments = Segments {
-        score: Vec::new(),
-        columns: vec![by_region],
-        too_many_values: Vec::new(),
-    };
+    let values = [region("north", 900), region("=1", 300)];
+    report["segments"]["columns"] = serde_json::json!([{"column": HOSTILE, "values": values}]);
+    report["data_version"] = "2".into();
     let folder = layout::report(&version("2"), &name(), 4);
-    let report = serde_json::json!({"data_version": "2", "segments": segments, "more": 1});
     home.store
         .put_json(&layout::report_json(&folder), &report)
         .await

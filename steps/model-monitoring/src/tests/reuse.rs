@@ -1,7 +1,7 @@
 //! Running twice, and what is reported when little is known.
 
 use catalog::manifest::{self, Quarantined, ResultsManifest};
-use pages::content::{Finding, Severity};
+use pages::content::{Committed, Finding, REPORT_VERSION, Severity};
 use profile::drift::Verdict;
 
 use super::home::{Home, Names, Reported, Rows};
@@ -39,6 +39,28 @@ async fn a_second_run_reuses_the_report_and_gives_the_same_page() {
         format!("{second:?}").replace("true", "false"),
         format!("{first:?}").replace("true", "false")
     );
+}
+
+/// It is on other rows, and in the place of this one.
+#[tokio::test]
+async fn a_report_of_the_first_release_is_read_and_replaced() {
+    let (home, results) = simple().await;
+    let released = include_bytes!("../../../../common/testing/fixtures/released/report.json");
+    let before: Committed = serde_json::from_slice(released).unwrap();
+    let content = before.content;
+    assert_eq!(content.report_version, REPORT_VERSION);
+    assert_eq!(content.performance.labelled_rows, 6);
+    assert_eq!(content.drift.features[0].current.median, Some(1.0));
+    // Which the first release did not write.
+    assert_eq!(content.drift.features[0].current.median_low, None);
+
+    let key = "reports/25.05.1/m/v3/report.json";
+    home.store.put(key, released.to_vec()).await.unwrap();
+    let (outputs, after) = home.report(&results).await;
+    assert_eq!(outputs.get("reused"), Some("false"));
+    assert_eq!(after.content.performance.labelled_rows, 225);
+    let (outputs, _) = home.report(&results).await;
+    assert_eq!(outputs.get("reused"), Some("true"));
 }
 
 #[tokio::test]
