@@ -408,6 +408,18 @@ fn a_mean_and_a_constant_are_models_like_others() {
         if family == "constant" {
             assert_eq!(ours.value(0), 140.0);
         }
+        // The dashboard knows the labels that came with the rows: every other one.
+        let labelled = data.files[0].iter().step_by(2);
+        let label = |row: &Vec<Value>| row.last().unwrap().as_f64().unwrap();
+        let errors: Vec<f64> = labelled.map(|row| ours.value(0) - label(row)).collect();
+        let squares: f64 = errors.iter().map(|error| error * error).sum();
+        let rmse = (squares / errors.len() as f64).sqrt();
+        let dashboard = bench.command(&["dashboard", "--bind", "127.0.0.1:0"]);
+        let table = page(dashboard, "/tables/metrics.csv?model=m");
+        let mut lines = table.lines();
+        let line = lines.find_map(|line| line.strip_prefix("rmse,")).unwrap();
+        let (shown, _holdout) = line.split_once(',').unwrap();
+        close(shown.parse().unwrap(), rmse, family);
     }
 }
 

@@ -85,6 +85,12 @@ def contributions(model, folder, matrix, training):
 
 def reasons(model, folder, frame, training, scored):
     """The largest difference of a contribution, relative to the largest of its row."""
+    if model["estimator"]["kind"] == "constant":
+        mean = training[model["target"]["name"]].mean()
+        expected = {"mean": mean, "constant": 0.25}[model["training"]["family"]]
+        assert (scored["prediction"] - expected).abs().max() < 1e-12, (expected, scored["prediction"])
+        assert (scored["top_reasons"] == "[]").all(), scored["top_reasons"]
+        return 0.0
     matrix, features = inputs(model, frame)
     added = contributions(model, folder, matrix, inputs(model, training)[0])
     classes = [str(name) for name in model["target"].get("classes", [])]

@@ -34,6 +34,9 @@ fn configure(folder: &Path, target: &Value, family: &str) {
     ]});
     let name = target["name"].as_str().unwrap();
     let mut models = json!({"candidates": [{"family": family}], "explain": 2});
+    if family == "constant" {
+        models["candidates"][0]["value"] = json!(0.25);
+    }
     if target["type"] == "float64" {
         models["interval"] = json!(0.9);
         // So that the reasons are beside the means of all training rows.
@@ -105,10 +108,10 @@ fn several_classes_are_published_with_a_probability_for_each() {
     }
 }
 
-#[test]
-fn a_number_is_published_without_a_probability() {
+/// Publishes numbers that families predict.
+fn publish_numbers(families: [&str; 2]) {
     let target = json!({"name": "regression", "type": "float64", "role": "target"});
-    for family in ["linear-regression", "gradient-boosting"] {
+    for family in families {
         let names = publish(&target, family);
         let [data_version, model_version, prediction] = ADDED;
         let expected = [
@@ -121,4 +124,14 @@ fn a_number_is_published_without_a_probability() {
         ];
         assert_eq!(names, expected);
     }
+}
+
+#[test]
+fn a_number_is_published_without_a_probability() {
+    publish_numbers(["linear-regression", "gradient-boosting"]);
+}
+
+#[test]
+fn a_number_that_is_the_same_for_every_row_is_published_without_reasons() {
+    publish_numbers(["mean", "constant"]);
 }
