@@ -2,9 +2,12 @@
 
 use catalog::layout;
 use catalog::manifest::{self, ModelManifest};
+use learn::estimator::Families;
 use learn::fitted_model::{FittedModel, Reader};
 use learn::frame::{Column, Frame};
+use learn::model::ClassValue;
 use learn::preprocessing::FittedColumn;
+use learn::task::{Binary, Target};
 use runtime::step::Outputs;
 
 use super::home::{Home, Rows};
@@ -215,9 +218,18 @@ async fn a_fit_that_stopped_early_names_the_file_that_decides() {
     assert!(!warnings.contains("MODEL_MAX_ITER"), "{warnings}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn every_family_that_learns_two_classes_is_trained_and_measured() {
-    for family in ["logistic-regression", "gradient-boosting", "mean"] {
+    let target = Target {
+        name: "target".to_owned(),
+        classes: [0, 1].map(ClassValue::Int).to_vec(),
+    };
+    let families = Families::standard();
+    let learning = families.all().iter();
+    let learning = learning.filter(|family| family.learns(&Binary, &target));
+    let names: Vec<&str> = learning.map(|family| family.name()).collect();
+    assert!(names.contains(&"random-forest"), "{names:?}");
+    for family in names {
         let models = format!(r#"{{"candidates": [{{"family": "{family}"}}]}}"#);
         let (home, flags) = prepared(&models).await;
         let outputs = home.train(&flags).await.unwrap();
