@@ -2,7 +2,7 @@
 
 use testing::postgres;
 
-use super::lab::Lab;
+use super::lab::{Lab, Ran};
 
 /// The Python of docs/reading-results.md.
 fn documented() -> String {
@@ -39,6 +39,18 @@ fn others_read_what_a_pipeline_leaves_behind() {
         lines[6].starts_with("cells True all rows True median near "),
         "{read}"
     );
+
+    // What is counted of one day is the same wherever it is counted or shown.
+    let mut python = lab.program(&testing::python().unwrap());
+    python
+        .arg(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/services/one_day.py"
+        ))
+        .arg(env!("CARGO_BIN_EXE_alameda"))
+        .arg(lab.home())
+        .arg(&lab.name);
+    Ran::from(python.output().unwrap()).expect(0);
 }
 
 /// Rows of the lab's table with a digest of all their cells, by Postgres itself.
