@@ -208,6 +208,7 @@ impl Registry for Embedded {
                 model: model.to_owned(),
                 fingerprint: fingerprint.to_owned(),
                 run_id: run_id.to_owned(),
+                description: candidate.description.clone(),
                 created_at: Utc::now(),
             };
             if self

@@ -108,10 +108,15 @@ pub struct Candidate<'a> {
     pub files: &'a [File],
     /// What a person finds it by, besides.
     pub tags: Vec<(String, String)>,
+    /// What a person reads of the version, in Markdown; may be empty.
+    pub description: String,
+    /// What a person reads of the registered model, in Markdown, where nobody has described it;
+    /// may be empty.
+    pub about_model: String,
 }
 
 impl<'a> Candidate<'a> {
-    /// Without files and tags.
+    /// Without files, tags and descriptions.
     pub fn new(
         model_name: &'a ModelName,
         model: &'a str,
@@ -125,6 +130,8 @@ impl<'a> Candidate<'a> {
             run_id,
             files: &[],
             tags: Vec::new(),
+            description: String::new(),
+            about_model: String::new(),
         }
     }
 }

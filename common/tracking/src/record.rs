@@ -107,6 +107,9 @@ pub struct Version {
     pub fingerprint: String,
     /// The run that trained it.
     pub run_id: String,
+    /// What a person reads of it, in Markdown; empty where nothing was said.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
     /// When it was registered.
     pub created_at: DateTime<Utc>,
 }

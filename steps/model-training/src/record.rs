@@ -10,7 +10,8 @@ use runtime::step::Step;
 use store::Store;
 use store::digest;
 use tracking::{
-    Candidate, Dataset, MODEL_FOLDER, Run, RunRecord, RunSpec, Status, Table, Tracking, Version,
+    CHAMPION, Candidate, Dataset, MODEL_FOLDER, Run, RunRecord, RunSpec, Status, Table, Tracking,
+    Version,
 };
 
 use crate::job::Job;
@@ -58,7 +59,7 @@ pub(crate) async fn record_again(
         !job.choice.register || run.tags.get(REGISTERED_TAG).is_none_or(|of| of != "false")
     };
     match run.filter(|run| run.status == Status::Finished && says_so(run)) {
-        Some(run) => register(tracking, job, key, manifest, &run.run_id).await,
+        Some(run) => register(tracking, job, key, manifest, metrics, &run.run_id).await,
         None => {
             tracking
                 .in_run(&run_of(step, job), async |run| {
@@ -101,7 +102,7 @@ pub(crate) async fn record(
         .map(|file| file.key.as_str())
         .collect();
     run.log_files(MODEL_FOLDER, store, &keys).await?;
-    let recorded = register(tracking, job, key, manifest, run.id()).await?;
+    let recorded = register(tracking, job, key, manifest, metrics, run.id()).await?;
     let version = recorded.version.as_ref();
     run.describe(note(job, version, manifest, metrics)).await?;
     if let Some(version) = version {
@@ -119,6 +120,7 @@ async fn register(
     job: &Job,
     key: &str,
     manifest: &ModelManifest,
+    metrics: &ModelMetrics,
     run_id: &str,
 ) -> Result<Recorded> {
     if !job.choice.register {
@@ -133,7 +135,7 @@ async fn register(
             version: None,
         });
     }
-    let candidate = candidate(job, key, manifest, run_id);
+    let candidate = candidate(job, key, manifest, metrics, run_id);
     let version = tracking.register(&candidate).await?;
     Ok(Recorded {
         run_id: version.run_id.clone(),
@@ -178,23 +180,32 @@ fn candidate<'a>(
     job: &'a Job,
     key: &'a str,
     manifest: &'a ModelManifest,
+    metrics: &ModelMetrics,
     run_id: &'a str,
 ) -> Candidate<'a> {
     let header = manifest.header();
+    let tags = [
+        ("alameda.data_version", manifest.data_version.to_string()),
+        ("alameda.config", manifest.config.clone()),
+        ("alameda.workflow", header.workflow.clone()),
+        ("alameda.code_version", env!("CARGO_PKG_VERSION").to_owned()),
+    ];
+    let goal = &job.data.goal;
+    // Tags are the numbers that MLflow shows on the page of a version.
+    let measured = goal.task.metrics().iter().filter_map(|metric| {
+        let value = metrics.holdout.number(metric.name)?;
+        Some((metric.name, value.to_string()))
+    });
+    let tags = tags.into_iter().chain(measured);
     Candidate {
         files: &manifest.files,
-        tags: vec![
-            (
-                "alameda.data_version".to_owned(),
-                manifest.data_version.to_string(),
-            ),
-            ("alameda.config".to_owned(), manifest.config.clone()),
-            ("alameda.workflow".to_owned(), header.workflow.clone()),
-            (
-                "alameda.code_version".to_owned(),
-                env!("CARGO_PKG_VERSION").to_owned(),
-            ),
-        ],
+        tags: tags.map(|(name, value)| (name.to_owned(), value)).collect(),
+        description: description(job, manifest, metrics),
+        about_model: format!(
+            "Predicts `{}` (task {}). The alias `{CHAMPION}` points to the version that scores.",
+            goal.target.name,
+            goal.task.name()
+        ),
         ..Candidate::new(&job.model_name, key, &header.fingerprint, run_id)
     }
 }
@@ -304,7 +315,7 @@ fn of_two(holdout: &learn::metrics::Report) -> [(&'static str, Table); 2] {
     ]
 }
 
-/// What a person reads first, in Markdown.
+/// What a person reads of the run first, in Markdown.
 fn note(
     job: &Job,
     version: Option<&Version>,
@@ -318,6 +329,19 @@ fn note(
             job.model_name
         ),
     };
+    format!("{named}.\n\n{}", description(job, manifest, metrics))
+}
+
+/// What a person reads of the model, in Markdown: what it is, and how good on the holdout.
+fn description(job: &Job, manifest: &ModelManifest, metrics: &ModelMetrics) -> String {
+    let goal = &job.data.goal;
+    let selection = metrics.selection.as_ref();
+    let winner = selection.and_then(|of| of.candidates.iter().find(|of| of.chosen));
+    let family = match (winner, job.choice.candidates.first()) {
+        (Some(winner), _) => winner.family.as_str(),
+        (None, Some(only)) => only.family.name(),
+        (None, None) => "none",
+    };
     let holdout = &metrics.holdout;
     let measured = match holdout.binary() {
         Some(of_two) => format!(
@@ -326,18 +350,20 @@ fn note(
             four(of_two.roc_auc),
             four(of_two.f1),
         ),
-        None => every_metric(job.data.goal.task, holdout),
+        None => every_metric(goal.task, holdout),
     };
-    let mut note = format!(
-        "{named}, trained on data version {} ({} rows) by workflow {}.\n\nOn the holdout ({} rows): {}.\n",
+    let mut text = format!(
+        "Task {} of `{}`, family {family}, trained on data version {} ({} rows) by workflow {}.\n\n\
+         On the holdout ({} rows): {measured}.\n",
+        goal.task.name(),
+        goal.target.name,
         manifest.data_version,
         metrics.fit.rows,
         manifest.header().workflow,
         holdout.rows(),
-        measured,
     );
-    if let Some(selection) = &metrics.selection {
-        note += &format!(
+    if let Some(selection) = selection {
+        text += &format!(
             "\nChosen on {}: {}.\n",
             selection.validation,
             chosen(selection)
@@ -345,9 +371,9 @@ fn note(
     }
     for warning in &manifest.warnings {
         // Writing to a text does not fail.
-        let _ = write!(note, "\n- {warning}");
+        let _ = write!(text, "\n- {warning}");
     }
-    note
+    text
 }
 
 /// What won over what, and what was found beside, in one line.

@@ -10,6 +10,8 @@ pub(super) const PARAM: usize = 6000;
 pub(super) const TAG: usize = 8000;
 /// Characters of a registered model's tag, at most.
 pub(super) const MODEL_TAG: usize = 5000;
+/// Characters of the description of a registered model or of a version, at most.
+pub(super) const DESCRIPTION: usize = 5000;
 /// Characters of the name of a run, an experiment or a data set, at most.
 pub(super) const NAME: usize = 250;
 /// Hexadecimal digits of a data set's digest.

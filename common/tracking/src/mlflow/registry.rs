@@ -11,7 +11,8 @@ use super::super::tracker::Registry;
 use super::super::{Candidate, FINGERPRINT_TAG, MODEL_FOLDER, Version};
 use super::begin::CREATOR_TAG;
 use super::wire::{
-    Done, KeyValue, ModelVersion, ModelVersionFound, ModelVersionsFound, ModelsFound, NewVersion,
+    Done, KeyValue, ModelFound, ModelVersion, ModelVersionFound, ModelVersionsFound, ModelsFound,
+    NewVersion,
 };
 use super::{Mlflow, names, wire};
 use catalog::layout::ModelName;
@@ -43,7 +44,7 @@ impl Registry for Mlflow {
         let run = self.run(candidate.run_id).await?.info;
         self.check_files(&run, MODEL_FOLDER, candidate.files)
             .await?;
-        self.ensure_model(name).await?;
+        self.ensure_model(name, &candidate.about_model).await?;
         let source = format!("{}/{MODEL_FOLDER}", run.artifact_uri);
         let mut tags: BTreeMap<String, String> = candidate.tags.iter().cloned().collect();
         tags.insert(FINGERPRINT_TAG.to_owned(), candidate.fingerprint.to_owned());
@@ -51,6 +52,7 @@ impl Registry for Mlflow {
         let creator = Self::creator();
         tags.insert(CREATOR_TAG.to_owned(), creator.clone());
         let tags = wire::tags(&tags, names::MODEL_TAG);
+        let description = names::value(&candidate.description, names::DESCRIPTION);
 
         let operation = format!("registering a version of {name}");
         let find_or_create = || async {
@@ -67,6 +69,7 @@ impl Registry for Mlflow {
                 name: &model,
                 source: &source,
                 run_id: candidate.run_id,
+                description: &description,
                 tags: &tags,
             };
             let call = self
@@ -176,21 +179,31 @@ impl Mlflow {
         }
     }
 
-    async fn ensure_model(&self, name: &ModelName) -> Result<()> {
+    /// Makes the registered model, or describes one that nobody has described.
+    async fn ensure_model(&self, name: &ModelName, about: &str) -> Result<()> {
         let model = name.to_string();
         let operation = format!("looking up the registered model {name}");
         let call = self
             .client
             .get("registered-models/get", &[("name", &model)]);
-        match self.client.ask::<Done>(&operation, &call).await? {
-            Ok(_) => return Ok(()),
+        let about = names::value(about, names::DESCRIPTION);
+        let described = json!({ "name": name, "description": about });
+        match self.client.ask::<ModelFound>(&operation, &call).await? {
+            Ok(found) if about.is_empty() || !found.registered_model.description.is_empty() => {
+                return Ok(());
+            }
+            Ok(_) => {
+                let operation = format!("describing the registered model {name}");
+                let path = "registered-models/update";
+                let call = self.client.send(Method::PATCH, path, &described)?;
+                self.client.must::<Done>(&operation, &call).await?;
+                return Ok(());
+            }
             Err(refusal) if refusal.is_missing() => {}
             Err(refusal) => return Err(self.client.refused(&operation, &refusal)),
         }
         let operation = format!("creating the registered model {name}");
-        let call = self
-            .client
-            .post("registered-models/create", &json!({ "name": name }))?;
+        let call = self.client.post("registered-models/create", &described)?;
         match self.client.ask::<Done>(&operation, &call).await? {
             Err(refusal) if !refusal.is_taken() => Err(self.client.refused(&operation, &refusal)),
             _ => Ok(()),
@@ -318,5 +331,6 @@ fn version_of(name: &ModelName, found: ModelVersion) -> Option<Version> {
         fingerprint,
         created_at: found.created_at(),
         run_id: found.run_id,
+        description: found.description,
     })
 }

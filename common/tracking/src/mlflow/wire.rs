@@ -301,6 +301,8 @@ pub(super) struct ModelFound {
 pub(super) struct RegisteredModel {
     pub(super) name: String,
     #[serde(default)]
+    pub(super) description: String,
+    #[serde(default)]
     pub(super) aliases: Vec<Alias>,
 }
 
@@ -319,6 +321,8 @@ pub(super) struct ModelVersion {
     pub(super) creation_timestamp: i64,
     #[serde(default)]
     pub(super) run_id: String,
+    #[serde(default)]
+    pub(super) description: String,
     #[serde(default)]
     pub(super) tags: Vec<KeyValue>,
     #[serde(default)]
@@ -343,5 +347,6 @@ pub(super) struct NewVersion<'a> {
     pub(super) name: &'a str,
     pub(super) source: &'a str,
     pub(super) run_id: &'a str,
+    pub(super) description: &'a str,
     pub(super) tags: &'a [KeyValue],
 }

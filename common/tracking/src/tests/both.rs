@@ -176,6 +176,7 @@ async fn the_same_fingerprint_is_one_version(home: Home) {
             registered.model,
             format!("models/{}/{i}/_manifest.json", home.name)
         );
+        assert_eq!(registered.description, homes::description(i));
         assert_eq!(
             home.tracking.version(&home.name, version).await.unwrap(),
             registered

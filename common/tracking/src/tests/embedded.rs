@@ -15,6 +15,20 @@ async fn a_run_is_one_object_and_the_workflows_another() {
     assert_eq!(home.store.list(layout::RUNS).await.unwrap().len(), 2);
 }
 
+#[tokio::test]
+async fn a_version_of_a_release_that_described_none_is_read() {
+    let home = Home::embedded();
+    let before = serde_json::json!({
+        "model_name": home.name, "version": 1, "model": "models/m/_manifest.json",
+        "fingerprint": fingerprint(7), "run_id": "r", "created_at": "2026-01-01T00:00:00Z"
+    });
+    let key = layout::version(&home.name, 1);
+    home.store.put_json(&key, &before).await.unwrap();
+    let known = home.register(7).await;
+    assert_eq!((known.version, known.description.as_str()), (1, ""));
+    assert_eq!(home.register(8).await.version, 2);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_those_who_move_an_alias_at_once_one_wins() {
     let home = std::sync::Arc::new(Home::embedded());

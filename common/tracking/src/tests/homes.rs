@@ -23,6 +23,14 @@ pub(super) fn fingerprint(i: usize) -> String {
     digest::hex(i.to_string().as_bytes())
 }
 
+/// What a registered model is described by.
+pub(super) const ABOUT: &str = "Models of *churn*.";
+
+/// What the version of the fingerprint `i` is described by.
+pub(super) fn description(i: usize) -> String {
+    format!("Model **{i}**.\n\nIts F1 is 0.5.")
+}
+
 /// Keys of files.
 pub(super) fn keys(files: &[File]) -> Vec<&str> {
     files.iter().map(|file| file.key.as_str()).collect()
@@ -147,10 +155,13 @@ impl Home {
             .await?;
         let model = format!("models/{}/{i}/_manifest.json", self.name);
         let fingerprint = fingerprint(i);
-        let candidate = Candidate::new(&self.name, &model, &fingerprint, run.id());
-        self.tracking
-            .register(&Candidate { files, ..candidate })
-            .await
+        let candidate = Candidate {
+            files,
+            description: description(i),
+            about_model: ABOUT.to_owned(),
+            ..Candidate::new(&self.name, &model, &fingerprint, run.id())
+        };
+        self.tracking.register(&candidate).await
     }
 
     /// Everything that a training does with the tracking.

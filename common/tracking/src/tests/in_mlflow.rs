@@ -60,6 +60,9 @@ async fn everything_that_is_written_is_read_back() {
                 .register(&Candidate {
                     files: &files,
                     tags,
+                    // MLflow's database has a column of 5000 characters.
+                    description: format!("**{}**", "é".repeat(6000)),
+                    about_model: "Größe `x`".to_owned(),
                     ..candidate
                 })
                 .await
@@ -149,6 +152,38 @@ async fn everything_that_is_written_is_read_back() {
     assert_eq!(found["aliases"], json!(["champion"]));
     assert_eq!(found["tags"]["alameda.fingerprint"], fingerprint(1));
     assert_eq!(found["tags"]["alameda.data_version"], "25.05.1");
+    let description = found["description"].as_str().unwrap();
+    assert_eq!(description.chars().count(), 5000);
+    assert!(
+        description.starts_with("**éé") && description.ends_with("é... (cut: 6004 characters)"),
+        "{description}"
+    );
+    assert_eq!(version.description, description);
+    assert_eq!(read["about"], "Größe `x`");
+}
+
+#[tokio::test]
+async fn a_registered_model_is_described_unless_somebody_did() {
+    let home = Home::mlflow();
+    let named: ModelName = format!("{}-named", home.name).parse().unwrap();
+    let of_both = [home.name.to_string(), named.to_string()];
+    let arguments: Vec<&str> = of_both.iter().map(String::as_str).collect();
+    let create = "import mlflow, sys\n\
+                  client = mlflow.MlflowClient()\n\
+                  client.create_registered_model(sys.argv[1])\n\
+                  client.create_registered_model(sys.argv[2], description='by hand')\n\
+                  print('null')";
+    homes::python(create, &home.uri, &arguments);
+    home.register(1).await;
+    // A second version finds the description of the first.
+    home.register(2).await;
+    let home = home.about(&named);
+    home.register(1).await;
+    let read = "import json, mlflow, sys\n\
+                client = mlflow.MlflowClient()\n\
+                print(json.dumps([client.get_registered_model(name).description for name in sys.argv[1:]]))";
+    let described = homes::python(read, &home.uri, &arguments);
+    assert_eq!(described, json!([homes::ABOUT, "by hand"]));
 }
 
 #[tokio::test]

@@ -49,7 +49,7 @@ def run(r):
 def version(v):
     v = client.get_model_version(name, v.version)
     return {"version": int(v.version), "source": v.source, "run_id": v.run_id, "status": v.status, "tags": v.tags,
-            "aliases": sorted(v.aliases)}
+            "aliases": sorted(v.aliases), "description": v.description}
 
 
 experiment = client.get_experiment_by_name(name)
@@ -60,4 +60,5 @@ print(json.dumps({
     "runs": [run(r) for r in runs],
     "deleted": len(deleted),
     "versions": sorted([version(v) for v in versions], key=lambda v: v["version"]),
+    "about": client.get_registered_model(name).description if versions else None,
 }))

@@ -24,7 +24,8 @@ print(json.dumps([{
     "datasets": [[d.dataset.name, {t.key: t.value for t in d.tags}, json.loads(d.dataset.profile)]
                  for d in run.inputs.dataset_inputs],
     "model": {f.path: f.file_size for f in client.list_artifacts(run.info.run_id, "model")},
-    "versions": [[int(v.version), v.tags] for v in client.search_model_versions(f"run_id = '{run.info.run_id}'")],
+    "versions": [[int(v.version), v.tags, v.description] for v in client.search_model_versions(f"run_id = '{run.info.run_id}'")],
+    "about": client.get_registered_model(name).description,
 } for run in runs]))
 "#;
     let output = Command::new(testing::python().unwrap())
@@ -113,13 +114,28 @@ async fn a_training_is_all_there_and_a_second_one_changes_nothing() {
         (&json!(1), outputs.get("model"))
     );
     assert_eq!(tags["alameda.data_version"], "1");
-    assert!(
-        run["tags"]["mlflow.note.content"]
-            .as_str()
-            .unwrap()
-            .starts_with("Version 1 of **whole**"),
-        "{run:#}"
+    // What the page of the version shows: its metrics are those of its run, to the last bit.
+    for metric in ["roc_auc", "accuracy", "f1", "log_loss", "brier"] {
+        let shown: f64 = tags[metric].as_str().unwrap().parse().unwrap();
+        assert_eq!(Some(shown), run["metrics"][metric].as_f64(), "{metric}");
+    }
+    let description = run["versions"][0][2].as_str().unwrap();
+    let four = |metric: &str| format!("{:.4}", run["metrics"][metric].as_f64().unwrap());
+    let expected = format!(
+        "Task binary of `target`, family logistic-regression, trained on data version 1 (231 rows) \
+         by workflow test.\n\nOn the holdout (50 rows): accuracy {}, ROC AUC {}, F1 {}.\n",
+        four("accuracy"),
+        four("roc_auc"),
+        four("f1")
     );
+    assert_eq!(description, expected);
+    assert_eq!(
+        run["tags"]["mlflow.note.content"],
+        format!("Version 1 of **whole**.\n\n{description}")
+    );
+    let about =
+        "Predicts `target` (task binary). The alias `champion` points to the version that scores.";
+    assert_eq!(run["about"], about);
 
     let again = home.train(&flags).await.unwrap();
     assert_eq!(again.get("reused"), Some("true"));
