@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use catalog::manifest::Role;
 use hessboost::model::{BoostedModel, ModelFormat};
 use learn::calibration::Method;
-use learn::estimator::boosting::{Bounds, GradientBoosting, Imported};
+use learn::estimator::boosting::{Bounds, GradientBoosting, Imported, of_categories};
 use learn::model::ClassValue;
 use learn::models::{Chosen, Validation};
 use learn::preprocessing::Settings;
@@ -25,6 +25,9 @@ use crate::train::make_of;
 
 /// Of two classes; what a model of XGBoost or LightGBM predicts by.
 const THRESHOLD: f64 = 0.5;
+
+/// The bit of LightGBM's `decision_type` that says that a split is one by categories.
+const CATEGORIES: u8 = 1;
 
 /// Reads the file, measures, commits and registers the model, or finds that all of it is done.
 ///
@@ -99,7 +102,7 @@ pub(crate) async fn import(
     if let Some(order) = other_order(&target.classes) {
         return Err(wrong(format!(
             "class 0 of the file would be {}, because the classes of target {:?} are in the order {order}: list \
-             `allowed` in ascending order, and let `positive` be 1, or leave it out",
+             `allowed` in ascending order, and leave `positive` out",
             target.classes[0], target.name
         )));
     }
@@ -137,18 +140,17 @@ pub(crate) async fn import(
     Ok(made)
 }
 
-/// The order of classes that are the numbers from 0 on and not in this order: a file numbers them
-/// by themselves then.
+/// The order of classes that are the numbers from 0 on, or false and true, and not in this order: a
+/// file numbers them by themselves then.
 fn other_order(classes: &[ClassValue]) -> Option<String> {
-    let numbers: Vec<usize> = classes
-        .iter()
-        .map(|class| class.to_string().parse().ok())
-        .collect::<Option<_>>()?;
-    let mut sorted = numbers.clone();
-    sorted.sort_unstable();
-    let are_numbers = sorted.iter().copied().eq(0..classes.len());
-    let order = numbers.iter().map(ToString::to_string);
-    (are_numbers && sorted != numbers).then(|| order.collect::<Vec<_>>().join(", "))
+    let number = |class: &ClassValue| match class {
+        ClassValue::Bool(truth) => Some(usize::from(*truth)),
+        ClassValue::Int(_) | ClassValue::Text(_) => class.to_string().parse().ok(),
+    };
+    let numbers: Vec<usize> = classes.iter().map(number).collect::<Option<_>>()?;
+    let are_numbers = (0..classes.len()).all(|class| numbers.contains(&class));
+    let order = classes.iter().map(ToString::to_string);
+    (are_numbers && !numbers.is_sorted()).then(|| order.collect::<Vec<_>>().join(", "))
 }
 
 /// What a file holds.
@@ -177,21 +179,23 @@ fn read(bytes: &[u8]) -> Result<Read> {
             if text.contains("\nis_linear=1\n") {
                 bail!("its leaves are linear models (linear_tree), which Alameda does not read");
             }
+            let header = |key: &str| {
+                let mut lines = text.lines();
+                let found = lines.find_map(|line| line.strip_prefix(key));
+                found.unwrap_or_default()
+            };
+            let names = header("feature_names=").split(' ');
+            let names: Vec<String> = names.map(str::to_owned).collect();
+            if let Some(name) = splits(text, "decision_type=")
+                .filter(|(_, kind)| kind.parse::<u8>().is_ok_and(|kind| kind & CATEGORIES != 0))
+                .find_map(|(input, _)| names.get(input))
+            {
+                bail!(of_categories(name));
+            }
             let model = BoostedModel::decode(with_weights(text).as_bytes(), format)?;
             let trees = model.encode(ModelFormat::XgboostJson)?;
-            let objective = text
-                .lines()
-                .find_map(|line| line.strip_prefix("objective="));
-            let of_objective =
-                || format!("objective {:?} of LightGBM", objective.unwrap_or_default());
+            let of_objective = || format!("objective {:?} of LightGBM", header("objective="));
             let (trees, _) = GradientBoosting::import(&trees).with_context(of_objective)?;
-            let mut lines = text.lines();
-            let names = lines.find_map(|line| line.strip_prefix("feature_names="));
-            let names: Vec<String> = names
-                .unwrap_or_default()
-                .split(' ')
-                .map(str::to_owned)
-                .collect();
             Ok(Read {
                 format: "lightgbm-text",
                 doubles: doubles(text, names.len()),
@@ -219,23 +223,27 @@ fn with_weights(text: &str) -> Cow<'_, str> {
     Cow::Owned(kept.map(|line| format!("{line}\n")).collect())
 }
 
-/// The bounds of splits by input, of a text that LightGBM wrote: of each tree a line of the inputs
-/// of its splits, and later one of their bounds.
+/// The bounds of splits by input, of a text that LightGBM wrote.
 fn doubles(text: &str, inputs: usize) -> Vec<Vec<f64>> {
     let mut found = vec![Vec::new(); inputs];
-    let mut of_tree = "";
-    for line in text.lines() {
-        if let Some(splits) = line.strip_prefix("split_feature=") {
-            of_tree = splits;
-        } else if let Some(bounds) = line.strip_prefix("threshold=") {
-            let numbers = bounds.split(' ').filter_map(|bound| bound.parse().ok());
-            let splits = of_tree.split(' ').filter_map(|input| input.parse().ok());
-            for (input, bound) in splits.zip(numbers) {
-                if let Some(bounds) = found.get_mut::<usize>(input) {
-                    bounds.push(bound);
-                }
-            }
+    for (input, bound) in splits(text, "threshold=") {
+        if let (Some(bounds), Ok(bound)) = (found.get_mut(input), bound.parse::<f64>()) {
+            bounds.push(bound);
         }
     }
     found
+}
+
+/// The splits of a text that LightGBM wrote: the input of each, and what the line that begins with
+/// `key` says of it. A tree has a line of the inputs of its splits before all others of them.
+fn splits<'a>(text: &'a str, key: &'a str) -> impl Iterator<Item = (usize, &'a str)> {
+    let mut of_tree = "";
+    let columns = text.lines().filter_map(move |line| {
+        of_tree = line.strip_prefix("split_feature=").unwrap_or(of_tree);
+        Some((of_tree, line.strip_prefix(key)?))
+    });
+    columns.flat_map(|(inputs, column)| {
+        let splits = inputs.split(' ').zip(column.split(' '));
+        splits.filter_map(|(input, of)| Some((input.parse::<usize>().ok()?, of)))
+    })
 }

@@ -6,6 +6,7 @@ mod fixtures;
 mod forests;
 mod golden;
 mod home;
+mod imports;
 mod in_mlflow;
 mod refusals;
 mod rounded;

@@ -53,6 +53,7 @@ pub use precision::{Bounds, Moved, single};
 pub use seen::Look;
 pub use tree::{Node, Tree};
 pub use units::Units;
+pub use xgboost::of_categories;
 
 /// Its name in a model file, and in `models.json`.
 pub const KIND: &str = "gradient-boosting";

@@ -83,16 +83,24 @@ pub(crate) struct Home {
     plus: Option<i64>,
 }
 
+/// Of a column of whole numbers, in the contract.
+const WHOLE: &str = r#""type": "int64""#;
+
 impl Home {
     /// For data of `p` features.
     pub(crate) async fn new(p: usize) -> Self {
-        Self::with(p, &TrackingArgs::default(), "churn", "").await
+        Self::of_target(p, WHOLE).await
+    }
+
+    /// Whose target has these fields in the contract, beside its name and role.
+    pub(crate) async fn of_target(p: usize, target: &str) -> Self {
+        Self::with(p, &TrackingArgs::default(), "churn", "", target).await
     }
 
     /// Whose target is a number.
     pub(crate) async fn of_number(p: usize) -> Self {
         let task = r#""task": "regression", "#;
-        Self::with(p, &TrackingArgs::default(), "churn", task).await
+        Self::with(p, &TrackingArgs::default(), "churn", task, WHOLE).await
     }
 
     /// Whose features are whole numbers, so much more than rows say.
@@ -112,26 +120,24 @@ impl Home {
             },
             name,
             "",
+            WHOLE,
         )
         .await
     }
 
-    async fn with(p: usize, args: &TrackingArgs, name: &str, task: &str) -> Self {
+    async fn with(p: usize, args: &TrackingArgs, name: &str, task: &str, target: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let step = Step::for_test("model-training", folder.path());
         let store = Store::of(&step).unwrap();
-        let column = |name: &str, role: &str, data_type: &str| {
-            format!(r#"{{"name": "{name}", "type": "{data_type}", "role": "{role}"}}"#)
+        let column = |name: &str, role: &str, fields: &str| {
+            format!(r#"{{"name": "{name}", {fields}, "role": "{role}"}}"#)
         };
         let mut columns = vec![
-            column("id", "id", "int64"),
-            column("target", "target", "int64"),
+            column("id", "id", WHOLE),
+            column("target", "target", target),
         ];
-        columns.extend(
-            names(p)
-                .iter()
-                .map(|name| column(name, "feature", "float64")),
-        );
+        let feature = |name: &String| column(name, "feature", r#""type": "float64""#);
+        columns.extend(names(p).iter().map(feature));
         let dataset = format!(r#"{{{task}"columns": [{}]}}"#, columns.join(", "));
         let config = Config::parse(dataset, "SELECT * FROM raw".to_owned())
             .unwrap()

@@ -286,7 +286,8 @@ impl GradientBoosting {
             }
         };
         let trees = trees.into_iter().zip(tree_info).take(kept);
-        let trees = trees.map(|(tree, output)| read_tree(tree, output));
+        let names = &learner.feature_names;
+        let trees = trees.map(|(tree, output)| read_tree(tree, output, names));
         let trees = trees.collect::<Result<_, _>>()?;
         let mut boosting = Self::new(inputs, loss, trees, vec![0.0; inputs])?;
         boosting.base_score = base_score(&param.base_score, loss)?;
@@ -312,9 +313,12 @@ fn base_score(text: &str, loss: Loss) -> Result<Vec<f32>, EstimatorError> {
     })
 }
 
-fn read_tree(tree: FileTree, output: usize) -> Result<Tree, EstimatorError> {
-    if tree.split_type.iter().any(|kind| *kind != 0) {
-        return Err(EstimatorError::invalid("a tree splits by categories"));
+fn read_tree(tree: FileTree, output: usize, names: &[String]) -> Result<Tree, EstimatorError> {
+    let mut splits = tree.split_type.iter().zip(&tree.split_indices);
+    if let Some((_, input)) = splits.find(|(kind, _)| **kind != 0) {
+        let name = names.get(*input as usize);
+        let name = name.map_or_else(|| format!("f{input}"), String::clone);
+        return Err(EstimatorError::Invalid(of_categories(&name)));
     }
     let numbers = tree.tree_param.size_leaf_vector.as_deref();
     if numbers.is_some_and(|numbers| !["0", "1"].contains(&numbers)) {
@@ -339,6 +343,14 @@ fn read_tree(tree: FileTree, output: usize) -> Result<Tree, EstimatorError> {
         loss_changes: tree.loss_changes,
     };
     Tree::try_from(columns.in_levels())
+}
+
+/// Why trees of another program are refused that split a feature by its categories.
+pub fn of_categories(feature: &str) -> String {
+    format!(
+        "a tree splits feature {feature:?} by categories, and Alameda imports trees that compare \
+         numbers: encode the categories in features.sql, and train the model on the result"
+    )
 }
 
 /// A tree as XGBoost keeps it.
