@@ -4,6 +4,8 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
+use learn::fitted_model::Reader;
+use learn::frame::{Column, Frame};
 use serde_json::Value;
 use testing::{
     Fault, HttpProxy, Mlflow, MlflowOptions, Rule, Server, free_port, local, mlflow, status,
@@ -36,7 +38,7 @@ fn others_read_runs_and_models_as_documented() {
     must_be_served(&lab);
 }
 
-/// `mlflow models serve` answers to the example that lies beside the model.
+/// `mlflow models serve` answers to the example that lies beside the model as the step scores it.
 fn must_be_served(lab: &Lab) {
     let (folder, port) = (tempfile::tempdir().unwrap(), free_port().unwrap());
     let mlflow = testing::program("venv/bin/mlflow").unwrap();
@@ -52,21 +54,35 @@ fn must_be_served(lab: &Lab) {
     let mut server = Server::start("scorer", &command, "TERM", folder.path()).unwrap();
     let ready = || status(local(port), "/ping") == Some(200);
     server.wait_until(ready).unwrap();
-    let answer = lab.python(&format!(
+    let read = lab.python(&format!(
         "
 import json, mlflow, urllib.request
-example = mlflow.artifacts.load_dict('models:/{}@champion/serving_input_example.json')
+model = 'models:/{}@champion'
+example = mlflow.artifacts.load_dict(f'{{model}}/serving_input_example.json')
 call = urllib.request.Request(
     'http://127.0.0.1:{port}/invocations',
     json.dumps(example).encode(), {{'Content-Type': 'application/json'}},
 )
-print(urllib.request.urlopen(call).read().decode())
+print(json.dumps({{
+    'answer': json.load(urllib.request.urlopen(call)),
+    'row': example['dataframe_split']['data'][0],
+    'file': mlflow.artifacts.load_text(f'{{model}}/model.json'),
+}}))
 ",
         lab.name
     ));
-    let answer: Value = serde_json::from_str(&answer).unwrap();
-    let probability = answer["predictions"][0]["probability"].as_f64().unwrap();
-    assert!(probability > 0.0 && probability < 1.0, "{answer}");
+    let read: Value = serde_json::from_str(&read).unwrap();
+    let file = read["file"].as_str().unwrap();
+    let model = Reader::standard().read(file.as_bytes()).unwrap();
+    let row: Vec<f64> = serde_json::from_value(read["row"].clone()).unwrap();
+    let columns = row.chunks(1).map(Column::Numbers).collect();
+    let (mut matrix, mut scores) = (Vec::new(), Vec::new());
+    model
+        .score(&Frame::new(columns), &mut matrix, &mut scores)
+        .unwrap();
+    let served = &read["answer"]["predictions"][0]["probability"];
+    let apart = (served.as_f64().unwrap() - scores[0]).abs();
+    assert!(apart < 1e-9, "{served} and {scores:?}");
 }
 
 #[test]
