@@ -163,7 +163,8 @@ impl GradientBoosting {
     /// any, or where they only count, inputs keep their order.
     ///
     /// # Errors
-    /// [`EstimatorError::Features`], with the input that one side lacks.
+    /// [`EstimatorError::Features`], with the input that one side lacks, or the names of a file that
+    /// has not one for each of its inputs.
     pub fn places(
         &self,
         names: &[String],
@@ -186,6 +187,13 @@ impl GradientBoosting {
                 ))),
             };
         }
+        if names.len() != self.inputs {
+            return Err(EstimatorError::Features(format!(
+                "the model file names {} features, and its trees take {}",
+                names.len(),
+                self.inputs
+            )));
+        }
         if let Some(other) = inputs.iter().find(|input| !names.contains(input)) {
             return Err(EstimatorError::Features(format!(
                 "the data has a feature {other:?} that the model does not have; the model's features are {}",
@@ -200,7 +208,15 @@ impl GradientBoosting {
                 ))
             })
         };
-        names.iter().map(place).collect()
+        let places: Vec<usize> = names.iter().map(place).collect::<Result<_, _>>()?;
+        // Each input has a name: with more names than inputs, one is there twice.
+        match places.len() == inputs.len() {
+            true => Ok(places),
+            false => Err(EstimatorError::Features(format!(
+                "the model file names a feature twice: {}",
+                names.join(", ")
+            ))),
+        }
     }
 }
 
@@ -243,6 +259,8 @@ mod tests {
             ("a b", "a c", "feature \"c\" that the model does not"),
             ("a b", "a", "needs a feature \"b\""),
             ("", "a b c", "takes 2 features"),
+            ("a b c", "a b c", "names 3 features, and its trees take 2"),
+            ("a a", "a", "names a feature twice"),
         ] {
             let refused = named(&names(of_file), &names(inputs));
             let text = refused.expect_err("refused").to_string();

@@ -1,6 +1,8 @@
 //! Models of XGBoost, scored and explained here: the fixture and the script that made it are in
 //! `testing/fixtures`.
 
+mod damaged;
+
 use super::*;
 use crate::model::ClassValue;
 use crate::rows::{InMemory, Passes, Rows};

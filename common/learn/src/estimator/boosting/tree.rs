@@ -234,6 +234,19 @@ impl Tree {
         }
     }
 
+    /// Splits on the way to the farthest leaf.
+    pub(super) fn depth(&self) -> usize {
+        let mut depths = vec![0; self.nodes.len()];
+        let splits = self.nodes.iter().enumerate();
+        for (at, node) in splits.filter(|(_, node)| !node.is_leaf()) {
+            // Children come after their parent.
+            for child in [node.left as usize, node.right as usize] {
+                depths[child] = depths[at] + 1;
+            }
+        }
+        depths.into_iter().max().unwrap_or(0)
+    }
+
     /// The largest input that a split looks at.
     pub(super) fn last_input(&self) -> Option<u32> {
         let splits = self.nodes.iter().filter(|node| !node.is_leaf());

@@ -17,6 +17,12 @@ pub(super) const FILE: &str = "xgboost.json";
 const NO_PARENT: u32 = i32::MAX as u32;
 /// What XGBoost refuses in the name of a feature.
 const FORBIDDEN: [char; 3] = ['[', ']', '<'];
+/// Features of a file at most: a damaged number must not ask for memory.
+const MOST_FEATURES: usize = 1 << 20;
+/// Splits on the way to a leaf at most: contributions walk down a tree by recursion.
+pub(super) const DEEPEST: usize = 1000;
+/// What the leaves of a row may add up to, with room for what their sums round.
+const LARGEST: f64 = f32::MAX as f64 / 2.0;
 
 /// What is read of a file of XGBoost.
 #[derive(Deserialize)]
@@ -217,12 +223,24 @@ impl GradientBoosting {
     /// Gives the names of its inputs too; none where the file has none.
     ///
     /// # Errors
-    /// Those of [`GradientBoosting::from_xgboost`].
+    /// Those of [`GradientBoosting::from_xgboost`], and leaves that add up to infinite scores.
     pub fn import(bytes: &[u8]) -> Result<(Self, Vec<String>), EstimatorError> {
         let (mut trees, names) = Self::of_file(bytes)?;
         let outputs = trees.base_score.len();
         let base_score = std::mem::replace(&mut trees.base_score, vec![0.0; outputs]);
-        Ok((trees.from(&base_score)?, names))
+        let trees = trees.from(&base_score)?;
+        let mut largest = vec![0.0; outputs];
+        for tree in &trees.trees {
+            let leaves = tree.nodes().iter().filter(|node| node.is_leaf());
+            let sizes = leaves.map(|leaf| f64::from(leaf.value.abs()));
+            largest[tree.output()] += sizes.fold(0.0, f64::max);
+        }
+        if largest.iter().any(|sum| *sum > LARGEST) {
+            return Err(EstimatorError::invalid(
+                "its leaves add up to more than single precision holds",
+            ));
+        }
+        Ok((trees, names))
     }
 
     fn of_file(bytes: &[u8]) -> Result<(Self, Vec<String>), EstimatorError> {
@@ -248,6 +266,10 @@ impl GradientBoosting {
             number("num_feature", &param.num_feature)?,
             number("num_class", &param.num_class)?,
         );
+        if inputs > MOST_FEATURES {
+            let reason = format!("num_feature is {inputs}: it must be {MOST_FEATURES} at most");
+            return Err(EstimatorError::Invalid(reason));
+        }
         let named = learner.feature_names.len();
         if named != 0 && named != inputs {
             let reason = format!("it has {named} names of {inputs} features");
@@ -273,6 +295,11 @@ impl GradientBoosting {
         if trees.len() != tree_info.len() {
             let (trees, of) = (trees.len(), tree_info.len());
             let reason = format!("it has {trees} trees, and tree_info is of {of}");
+            return Err(EstimatorError::Invalid(reason));
+        }
+        // Each class has a tree in every round.
+        if classes > trees.len() {
+            let reason = format!("it has {} trees of {classes} classes", trees.len());
             return Err(EstimatorError::Invalid(reason));
         }
         let kept = match learner.attributes.best_iteration {
@@ -342,7 +369,13 @@ fn read_tree(tree: FileTree, output: usize, names: &[String]) -> Result<Tree, Es
         sum_hessian: tree.sum_hessian,
         loss_changes: tree.loss_changes,
     };
-    Tree::try_from(columns.in_levels())
+    let tree = Tree::try_from(columns.in_levels())?;
+    match tree.depth() {
+        depth if depth > DEEPEST => Err(EstimatorError::Invalid(format!(
+            "a tree has {depth} splits on the way to a leaf: {DEEPEST} are read at most"
+        ))),
+        _ => Ok(tree),
+    }
 }
 
 /// Why trees of another program are refused that split a feature by its categories.
