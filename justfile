@@ -24,6 +24,10 @@ test *args: install-services lint
 kills:
     cargo test --release --workspace --locked --test pipeline fifty_kills -- --ignored --nocapture
 
+# damage files of XGBoost and LightGBM for twenty minutes, and import each: it is refused, or scores
+fuzz-import:
+    cargo test --release --workspace --locked --lib twenty_minutes_of_damaged_files -- --ignored --nocapture
+
 # check format, lints, docs, licences, and unused dependencies
 lint: install-services
     #!/usr/bin/env bash

@@ -1,11 +1,15 @@
 //! The verb `import`: a model that somebody made with XGBoost or LightGBM.
 
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 
 use anyhow::{Context, Result, bail};
 use catalog::manifest::Role;
 use hessboost::model::{BoostedModel, ModelFormat};
 use learn::calibration::Method;
+use learn::estimator::EstimatorError;
 use learn::estimator::boosting::{Bounds, GradientBoosting, Imported, of_categories};
 use learn::model::ClassValue;
 use learn::models::{Chosen, Validation};
@@ -49,14 +53,10 @@ pub(crate) async fn import(
             flags.model_file, flags.train_manifest
         ))
     };
-    let Read {
-        format,
-        trees,
-        names,
-        doubles,
-    } = read(&bytes).map_err(|error| {
+    let read = read(&bytes).map_err(|error| {
         Failure::usage(format!("{} (--model-file): {error:#}", flags.model_file))
     })?;
+    let format = read.format;
     let columns = data.train.columns.iter();
     for column in columns.filter(|column| column.role == Role::Feature) {
         // A boolean is 0 or 1.
@@ -69,24 +69,13 @@ pub(crate) async fn import(
         }
     }
     let inputs = features::signature(&data.train.columns, false)?.names();
-    let of_features = |error| {
+    let family = family(read, &inputs).map_err(|error| {
         wrong(format!(
             "{error}; features.sql defines the features of the data"
         ))
-    };
-    let places = trees.places(&names, &inputs).map_err(of_features)?;
-    let trees = trees.moved(&places).map_err(of_features)?;
-    let bounds = match doubles.is_empty() {
-        true => Bounds::default(),
-        false => {
-            let mut by_input = vec![Vec::new(); inputs.len()];
-            let placed = doubles.into_iter().zip(places);
-            placed.for_each(|(of, place)| by_input[place] = of);
-            Bounds::new(by_input, &trees)
-        }
-    };
+    })?;
     // One for the life of the program.
-    let family: &'static Imported = Box::leak(Box::new(Imported::new(trees, bounds)));
+    let family: &'static Imported = Box::leak(Box::new(family));
     let (task, target) = (data.goal.task, &data.goal.target);
     if !learn::estimator::Family::learns(family, task, target) {
         let classes = match target.classes.len() {
@@ -208,6 +197,25 @@ fn read(bytes: &[u8]) -> Result<Read> {
              save_model(\"model.json\") of XGBoost, or save_model(\"model.txt\") of LightGBM"
         ),
     }
+}
+
+/// The trees of a file, for rows of these inputs.
+///
+/// # Errors
+/// Those of [`GradientBoosting::places`].
+fn family(read: Read, inputs: &[String]) -> Result<Imported, EstimatorError> {
+    let places = read.trees.places(&read.names, inputs)?;
+    let trees = read.trees.moved(&places)?;
+    let bounds = match read.doubles.is_empty() {
+        true => Bounds::default(),
+        false => {
+            let mut by_input = vec![Vec::new(); inputs.len()];
+            let placed = read.doubles.into_iter().zip(places);
+            placed.for_each(|(of, place)| by_input[place] = of);
+            Bounds::new(by_input, &trees)
+        }
+    };
+    Ok(Imported::new(trees, bounds))
 }
 
 /// The text without the empty weights that LightGBM writes for a tree of one leaf, and which its
