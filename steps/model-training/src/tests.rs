@@ -9,6 +9,7 @@ mod home;
 mod imports;
 mod in_mlflow;
 mod refusals;
+mod reproduced;
 mod rounded;
 mod sides;
 mod trees;

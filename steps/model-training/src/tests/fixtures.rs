@@ -1,7 +1,10 @@
 //! The fit through parquet against scikit-learn: fixtures and the scripts that made them are in
 //! `common/tests/fixtures`.
 
+use std::sync::Arc;
+
 use learn::model::ClassWeight;
+use learn::models::Validation;
 use learn::preprocessing::Family as PreparedFor;
 use learn::splitmix::customers;
 use runtime::step::Step;
@@ -12,7 +15,7 @@ use crate::Training;
 use crate::job::Job;
 use crate::reference::Natural;
 use crate::training_rows::TrainingRows;
-use table::labelled::LabelledRows;
+use table::labelled::{LabelledRows, Side, Split};
 
 /// The training rows of a job, as its only candidate takes them.
 pub(super) async fn training_rows(
@@ -51,17 +54,56 @@ async fn bytes_of(
     ]
 }
 
-/// Fits with so many threads, bytes of decoded rows on disk and bytes of memory.
-pub(super) async fn bytes_are_the_same(home: &Home, job: &Job, budgets: &[(usize, u64, u64)]) {
+/// The split of the training rows of a job by which a fit stops early.
+pub(super) async fn split_of(home: &Home, job: &Job) -> Arc<Split> {
+    let (store, train) = (&home.store, &job.data.train);
+    let split = Split::of(&home.step, store, train, &Validation::default());
+    Arc::new(split.await.unwrap())
+}
+
+/// The rows to fit on of a split, beside its validation rows.
+pub(super) async fn validated_rows(
+    home: &Home,
+    step: &Step,
+    job: &Job,
+    scratch_bytes: u64,
+    split: &Arc<Split>,
+) -> TrainingRows {
+    let on = |side| {
+        let split = split.clone();
+        move |rows: LabelledRows| rows.on_side(&split, side)
+    };
+    let beside = training_rows(home, step, job, scratch_bytes, on(Side::Validation)).await;
+    let rows = training_rows(home, step, job, scratch_bytes, on(Side::Fit)).await;
+    rows.validated_on(beside)
+}
+
+/// Fits with so many threads, bytes of decoded rows on disk and bytes of memory, beside validation
+/// rows where the candidate stops early; gives the model file.
+pub(super) async fn bytes_are_the_same(
+    home: &Home,
+    job: &Job,
+    budgets: &[(usize, u64, u64)],
+) -> Vec<u8> {
+    let only = &job.choice.candidates[0];
+    let split = match only.family.stops_early(&only.options) {
+        true => Some(split_of(home, job).await),
+        false => None,
+    };
     let mut made = Vec::new();
     for (threads, scratch_bytes, memory) in budgets {
         let step = home.step.with_threads(*threads).with_memory(*memory);
-        let rows = training_rows(home, &step, job, *scratch_bytes, |rows| rows).await;
+        let rows = match &split {
+            Some(split) => validated_rows(home, &step, job, *scratch_bytes, split).await,
+            None => training_rows(home, &step, job, *scratch_bytes, |rows| rows).await,
+        };
         made.push(bytes_of(home, &step, job, &rows, &Natural::Rows(None)).await);
     }
     for other in &made[1..] {
         assert!(*other == made[0]);
     }
+    let [model, _] = made.swap_remove(0);
+    model
 }
 
 #[derive(Deserialize)]

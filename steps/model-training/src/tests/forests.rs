@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::fixtures::bytes_are_the_same;
 use super::home::{Home, Rows};
-use super::trees::{prepared_for, rows};
+use super::trees::{prepared_for, rows, weighed_rows};
 use crate::Training;
 use crate::job::Job;
 
@@ -70,6 +70,22 @@ async fn the_bytes_of_a_forest_depend_on_no_budget() {
         (3, 0, 1 << 27),
     ];
     bytes_are_the_same(&home, &job, &budgets).await;
+
+    // Of numbers, and of more classes, where rows weigh.
+    for classes in [0, 3] {
+        let all = weighed_rows(20_000, 0, classes);
+        let home = Home::weighed(4, classes).await;
+        home.write_models(
+            r#"{"candidates": [{"family": "random-forest", "n_estimators": 7, "max_rows": 15000}]}"#,
+        );
+        let shards = [all.slice(0, 9_001), all.slice(9_001, 20_000)];
+        let holdout = weighed_rows(100, 1_000_000, classes);
+        let flags = home.prepared("1", &holdout, &shards).await;
+        let job = Job::read(&home.store, &flags).await.unwrap();
+        let file = bytes_are_the_same(&home, &job, &budgets).await;
+        let forest = Reader::standard().read(&file).unwrap().estimator;
+        assert_eq!(forest.trees(), Some(7 * classes.max(1)));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

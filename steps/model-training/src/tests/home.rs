@@ -81,10 +81,23 @@ pub(crate) struct Home {
     p: usize,
     /// Of features that are whole numbers: by how much they are more than rows say.
     plus: Option<i64>,
+    /// Whether the last number of a row is no feature, but what the row weighs.
+    weighs: bool,
 }
 
 /// Of a column of whole numbers, in the contract.
 const WHOLE: &str = r#""type": "int64""#;
+
+/// Of a contract whose target is a number.
+const REGRESSION: &str = r#""task": "regression", "#;
+
+/// Of number `at` of the `p` of a row.
+fn role_of(at: usize, p: usize, weighs: bool) -> Role {
+    match weighs && at + 1 == p {
+        true => Role::Weight,
+        false => Role::Feature,
+    }
+}
 
 impl Home {
     /// For data of `p` features.
@@ -94,19 +107,40 @@ impl Home {
 
     /// Whose target has these fields in the contract, beside its name and role.
     pub(crate) async fn of_target(p: usize, target: &str) -> Self {
-        Self::with(p, &TrackingArgs::default(), "churn", "", target).await
+        Self::with(p, &TrackingArgs::default(), "churn", "", target, false).await
     }
 
     /// Whose target is a number.
     pub(crate) async fn of_number(p: usize) -> Self {
-        let task = r#""task": "regression", "#;
-        Self::with(p, &TrackingArgs::default(), "churn", task, WHOLE).await
+        Self::with(
+            p,
+            &TrackingArgs::default(),
+            "churn",
+            REGRESSION,
+            WHOLE,
+            false,
+        )
+        .await
     }
 
     /// Whose features are whole numbers, so much more than rows say.
     pub(crate) fn of_whole(mut self, plus: i64) -> Self {
         self.plus = Some(plus);
         self
+    }
+
+    /// Whose target has so many classes, 0 for a number; the last of `p` numbers is no feature, but
+    /// what a row weighs.
+    pub(crate) async fn weighed(p: usize, classes: usize) -> Self {
+        let (task, target) = match classes {
+            0 => (REGRESSION, WHOLE.to_owned()),
+            2 => ("", WHOLE.to_owned()),
+            _ => {
+                let allowed: Vec<usize> = (0..classes).collect();
+                ("", format!(r#"{WHOLE}, "allowed": {allowed:?}"#))
+            }
+        };
+        Self::with(p, &TrackingArgs::default(), "churn", task, &target, true).await
     }
 
     /// With its runs and models in an MLflow server, or in one behind a proxy, under a name that no
@@ -121,23 +155,33 @@ impl Home {
             name,
             "",
             WHOLE,
+            false,
         )
         .await
     }
 
-    async fn with(p: usize, args: &TrackingArgs, name: &str, task: &str, target: &str) -> Self {
+    async fn with(
+        p: usize,
+        args: &TrackingArgs,
+        name: &str,
+        task: &str,
+        target: &str,
+        weighs: bool,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let step = Step::for_test("model-training", folder.path());
         let store = Store::of(&step).unwrap();
-        let column = |name: &str, role: &str, fields: &str| {
+        let column = |name: &str, role: Role, fields: &str| {
             format!(r#"{{"name": "{name}", {fields}, "role": "{role}"}}"#)
         };
         let mut columns = vec![
-            column("id", "id", WHOLE),
-            column("target", "target", target),
+            column("id", Role::Id, WHOLE),
+            column("target", Role::Target, target),
         ];
-        let feature = |name: &String| column(name, "feature", r#""type": "float64""#);
-        columns.extend(names(p).iter().map(feature));
+        columns.extend(names(p).iter().enumerate().map(|(at, name)| {
+            let role = role_of(at, p, weighs);
+            column(name, role, r#""type": "float64""#)
+        }));
         let dataset = format!(r#"{{{task}"columns": [{}]}}"#, columns.join(", "));
         let config = Config::parse(dataset, "SELECT * FROM raw".to_owned())
             .unwrap()
@@ -154,6 +198,7 @@ impl Home {
             config,
             p,
             plus: None,
+            weighs,
         }
     }
 
@@ -234,40 +279,39 @@ impl Home {
             data_type: data_type.to_owned(),
             role,
         };
-        let features = names(self.p);
-        let of_features = match self.plus {
+        let numbers = names(self.p);
+        let of_numbers = match self.plus {
             None => "Float64",
             Some(_) => "Int64",
         };
-        let manifest = DatasetManifest {
-            data_version: version,
-            split,
-            config: self.config.clone(),
-            holdout: "first-shard".to_owned(),
-            columns: [column("id", "Int64", Role::Id)]
-                .into_iter()
-                .chain(
-                    features
-                        .iter()
-                        .map(|name| column(name, of_features, Role::Feature)),
-                )
-                .chain([column("target", "Int64", Role::Target)])
-                .collect(),
-            rows: parts.iter().map(|part| part.rows).sum(),
-            labelled_rows: parts.iter().map(|part| part.rows).sum(),
-            parts,
-            shards: raw,
-            history: Vec::new(),
-            labels: Vec::new(),
-            quarantined: Vec::new(),
-            left_out: Default::default(),
-            short_history: 0,
-            aggregates: Vec::new(),
-            violations: Vec::new(),
-            quarantine: Vec::new(),
-            warnings: Vec::new(),
-            header,
-        };
+        let manifest =
+            DatasetManifest {
+                data_version: version,
+                split,
+                config: self.config.clone(),
+                holdout: "first-shard".to_owned(),
+                columns: [column("id", "Int64", Role::Id)]
+                    .into_iter()
+                    .chain(numbers.iter().enumerate().map(|(at, name)| {
+                        column(name, of_numbers, role_of(at, self.p, self.weighs))
+                    }))
+                    .chain([column("target", "Int64", Role::Target)])
+                    .collect(),
+                rows: parts.iter().map(|part| part.rows).sum(),
+                labelled_rows: parts.iter().map(|part| part.rows).sum(),
+                parts,
+                shards: raw,
+                history: Vec::new(),
+                labels: Vec::new(),
+                quarantined: Vec::new(),
+                left_out: Default::default(),
+                short_history: 0,
+                aggregates: Vec::new(),
+                violations: Vec::new(),
+                quarantine: Vec::new(),
+                warnings: Vec::new(),
+                header,
+            };
         let key = layout::manifest(&folder);
         self.store.put_json(&key, &manifest).await.unwrap();
         key

@@ -8,13 +8,12 @@ use learn::estimator::boosting::{GradientBoosting, Loss};
 use learn::estimator::{Estimator, EstimatorError, Link};
 use learn::fitted_model::{FittedModel, Reader};
 use learn::frame::{Column, Frame};
-use learn::models::Validation;
 use runtime::step::Outputs;
 use serde_json::Value;
 use store::digest;
 use table::labelled::{LabelledRows, Side, Split};
 
-use super::fixtures::{bytes_are_the_same, training_rows};
+use super::fixtures::{bytes_are_the_same, split_of, training_rows, validated_rows};
 use super::home::{Home, Rows};
 use crate::Training;
 use crate::fit::Fit;
@@ -56,8 +55,27 @@ pub(super) async fn prepared_for(family: &str, options: &str, shards: &[Rows]) -
     (home, flags)
 }
 
+/// [`rows`] whose target has so many classes, or is a number for 0, with an eighth of them at
+/// random; and what each row weighs at last, a fourth of them nothing.
+pub(super) fn weighed_rows(count: usize, from: usize, classes: usize) -> Rows {
+    let mut all = rows(count, from);
+    for (i, (x, y)) in all.x.iter_mut().zip(&mut all.y).enumerate() {
+        let random = |of: u64| learn::splitmix::number(of, (from + i) as u64);
+        let label = y.unwrap_or(0);
+        *y = Some(match classes {
+            0 => 1000 * label + (random(10) % 500) as i64,
+            _ if random(11).is_multiple_of(8) => (random(12) % classes as u64) as i64,
+            2 => label,
+            // The third class is where the first number is large.
+            _ => label + i64::from(x[0] > Some(0.25)),
+        });
+        x.push(Some((random(13) % 4) as f64 / 2.0));
+    }
+    all
+}
+
 /// The trees of a model, as its file holds them.
-fn trees(model: &FittedModel) -> Vec<Value> {
+pub(super) fn trees(model: &FittedModel) -> Vec<Value> {
     let fields = model.estimator.to_json().unwrap();
     fields["trees"].as_array().unwrap().clone()
 }
@@ -248,24 +266,11 @@ async fn no_more_trees_grow_than_the_rows_beside_gain_by() {
     }
     let (home, flags) = prepared(options, &[noisy]).await;
     let job = Job::read(&home.store, &flags).await.unwrap();
-    let split = Split::of(
-        &home.step,
-        &home.store,
-        &job.data.train,
-        &Validation::default(),
-    )
-    .await;
-    let split = Arc::new(split.unwrap());
+    let split = split_of(&home, &job).await;
     let mut made = Vec::new();
     for threads in [1, 3] {
         let step = home.step.with_threads(threads);
-        let on = |side| {
-            let split = split.clone();
-            move |rows: LabelledRows| rows.on_side(&split, side)
-        };
-        let beside = training_rows(&home, &step, &job, 0, on(Side::Validation)).await;
-        let rows = training_rows(&home, &step, &job, 0, on(Side::Fit)).await;
-        let rows = rows.validated_on(beside);
+        let rows = validated_rows(&home, &step, &job, 0, &split).await;
         let candidate = &job.choice.candidates[0];
         let fit = crate::fit::fit(&home.store, &job, candidate, &rows)
             .await
