@@ -1,6 +1,7 @@
 mod by_models_json;
 mod candidates;
 mod extremes;
+mod families;
 mod fan_out;
 mod fixtures;
 mod forests;
