@@ -144,6 +144,66 @@ fn contributions_add_up_to_the_raw_score() {
     }
 }
 
+/// The raw scores of a row, computed anew of what an estimator says of itself.
+fn by_formula(formula: &Formula<'_>, row: &[f64]) -> Vec<f64> {
+    let linear = |(coefficients, intercept): (&&[f64], &f64)| {
+        let products = coefficients.iter().zip(row).map(|(of, x)| of * x);
+        intercept + products.sum::<f64>()
+    };
+    match formula {
+        Formula::Constant(scores) => scores.to_vec(),
+        Formula::Linear {
+            coefficients,
+            intercepts,
+        } => coefficients.iter().zip(*intercepts).map(linear).collect(),
+        Formula::Trees {
+            base_score,
+            trees,
+            units,
+        } => {
+            let mut scores = base_score.to_vec();
+            for tree in *trees {
+                let mut node = &tree.nodes()[0];
+                while !node.is_leaf() {
+                    let x = row[node.input as usize] as f32;
+                    let goes_left = x < node.value || x.is_nan() && node.missing_left;
+                    let child = if goes_left { node.left } else { node.right };
+                    node = &tree.nodes()[child as usize];
+                }
+                scores[tree.output()] += node.value;
+            }
+            let units = units.unwrap_or_default();
+            let number = |score: &f32| units.offset() + units.scale() * f64::from(*score);
+            scores.iter().map(number).collect()
+        }
+    }
+}
+
+#[test]
+fn other_programs_get_the_same_files_again_and_a_formula_of_the_raw_score() {
+    for (estimator, data) in fitted() {
+        let inputs = estimator.inputs();
+        let names = names("x", inputs);
+        let files = estimator.exports(&names).expect("files");
+        let object = estimator.to_json().expect("JSON");
+        let read = Families::standard().read(&object).expect("an estimator");
+        assert_eq!(read.exports(&names).expect("files"), files);
+        let Some(formula) = estimator.formula() else {
+            continue;
+        };
+        for row in data.x.chunks_exact(inputs).take(20) {
+            let mut raw = Vec::new();
+            estimator.raw(row, &mut raw);
+            let theirs = by_formula(&formula, row);
+            assert_eq!(theirs.len(), raw.len());
+            for (theirs, raw) in theirs.iter().zip(&raw) {
+                let size = theirs.abs().max(1.0);
+                assert!((theirs - raw).abs() <= 1e-9 * size, "{estimator:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn probabilities_are_shares_and_missing_values_give_none() {
     for (estimator, data) in fitted() {
