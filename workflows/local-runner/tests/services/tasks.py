@@ -72,13 +72,15 @@ def inputs(model, frame):
 
 def contributions(model, folder, matrix, training):
     """By row, class and input, what the input adds to the raw score."""
-    estimator = model["estimator"]
-    if estimator["kind"] == "gradient-boosting":
+    file = os.path.join(folder, "xgboost.json")
+    if os.path.exists(file):
         import xgboost
 
-        booster = xgboost.Booster(model_file=os.path.join(folder, "xgboost.json"))
+        booster = xgboost.Booster(model_file=file)
         added = booster.predict(xgboost.DMatrix(matrix, feature_names=booster.feature_names), pred_contribs=True)
         return added.reshape(len(matrix), -1, matrix.shape[1] + 1)[:, :, :-1]
+    # Of a linear model; another one would have to be computed here by itself.
+    estimator = model["estimator"]
     slopes = np.atleast_2d(np.array(estimator["coefficients"]))
     return slopes[None] * (matrix - training.mean(axis=0))[:, None]
 

@@ -3,7 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use serde_json::{Value, json};
+use learn::estimator::Families;
+use learn::model::ClassValue;
+use learn::task::{Target, Tasks};
+use serde_json::{Map, Value, json};
 
 use super::lab::{Lab, Ran};
 
@@ -15,8 +18,37 @@ fn python(lab: &Lab, arguments: &[&str]) -> String {
     Ran::from(ran).expect(0).stdout
 }
 
+/// Families that predict the same for every row, for no reason.
+const WITHOUT_REASONS: [&str; 2] = ["mean", "constant"];
+
+/// A candidate of each other family of the registry that learns a target of so many classes, or a
+/// number for 0; of those that grow trees with few, whose reasons take their time.
+fn candidates(classes: usize) -> Vec<Value> {
+    let named = (0..classes).map(|class| ClassValue::Text(class.to_string()));
+    let target = Target {
+        name: "target".to_owned(),
+        classes: named.collect(),
+    };
+    let task = Tasks::standard().of_target(&target).unwrap();
+    let mut candidates = Vec::new();
+    for family in Families::standard().all() {
+        if WITHOUT_REASONS.contains(&family.name()) || !family.learns(task, &target) {
+            continue;
+        }
+        let mut candidate = json!({"family": family.name()});
+        let options = family.options(&Map::new()).unwrap();
+        if options.contains_key("n_estimators") {
+            candidate["n_estimators"] = json!(30);
+        }
+        candidates.push(candidate);
+    }
+    // A linear model, boosted trees and a forest at least.
+    assert!(candidates.len() > 2, "{candidates:?}");
+    candidates
+}
+
 /// A configuration of files under `train` and `predict`.
-fn configure(folder: &Path, target: &Value, family: &str) {
+fn configure(folder: &Path, target: &Value, candidate: &Value) {
     let default = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../config-maps"));
     fs::create_dir(folder).unwrap();
     for name in ["ml-config.yaml", "kustomization.yaml"] {
@@ -33,10 +65,7 @@ fn configure(folder: &Path, target: &Value, family: &str) {
         target,
     ]});
     let name = target["name"].as_str().unwrap();
-    let mut models = json!({"candidates": [{"family": family}], "explain": 2});
-    if family == "constant" {
-        models["candidates"][0]["value"] = json!(0.25);
-    }
+    let mut models = json!({"candidates": [candidate], "explain": 2});
     if target["type"] == "float64" {
         models["interval"] = json!(0.9);
         // So that the reasons are beside the means of all training rows.
@@ -53,12 +82,12 @@ fn configure(folder: &Path, target: &Value, family: &str) {
 }
 
 /// Publishes predictions of a target, which are those of the parts; gives the names of the columns.
-fn publish(target: &Value, family: &str) -> Vec<String> {
+fn publish(target: &Value, candidate: &Value) -> Vec<String> {
     let mut lab = Lab::new();
     let [raw, store, config] = ["raw", "store", "config"].map(|name| lab.folder().join(name));
     let [at, store, folder] = [&raw, &store, &config].map(|path| path.to_str().unwrap());
     python(&lab, &["write", at]);
-    configure(&config, target, family);
+    configure(&config, target, candidate);
     lab.set("RAW_URL", at);
     lab.set("STORE_URL", store);
     lab.pipeline(&["--config-maps", folder]).expect(0);
@@ -80,8 +109,8 @@ const ADDED: [&str; 3] = ["data_version", "model_version", "prediction"];
 #[test]
 fn two_classes_are_published_with_their_reasons() {
     let target = json!({"name": "binary", "type": "bool", "role": "target"});
-    for family in ["logistic-regression", "gradient-boosting"] {
-        let names = publish(&target, family);
+    for candidate in candidates(2) {
+        let names = publish(&target, &candidate);
         assert_eq!(
             names,
             [&ADDED[..], &["probability", "top_reasons"]].concat()
@@ -95,7 +124,7 @@ fn several_classes_are_published_with_a_probability_for_each() {
         "name": "multiclass", "type": "utf8", "role": "target",
         "allowed": ["low", "middle", "high"]
     });
-    for family in ["logistic-regression", "gradient-boosting"] {
+    for candidate in candidates(3) {
         let of_classes = [
             "probability",
             "probability_high",
@@ -103,16 +132,16 @@ fn several_classes_are_published_with_a_probability_for_each() {
             "probability_middle",
             "top_reasons",
         ];
-        let names = publish(&target, family);
+        let names = publish(&target, &candidate);
         assert_eq!(names, [&ADDED[..], &of_classes].concat());
     }
 }
 
-/// Publishes numbers that families predict.
-fn publish_numbers(families: [&str; 2]) {
+/// Publishes numbers that candidates predict.
+fn publish_numbers(candidates: &[Value]) {
     let target = json!({"name": "regression", "type": "float64", "role": "target"});
-    for family in families {
-        let names = publish(&target, family);
+    for candidate in candidates {
+        let names = publish(&target, candidate);
         let [data_version, model_version, prediction] = ADDED;
         let expected = [
             data_version,
@@ -128,10 +157,11 @@ fn publish_numbers(families: [&str; 2]) {
 
 #[test]
 fn a_number_is_published_without_a_probability() {
-    publish_numbers(["linear-regression", "gradient-boosting"]);
+    publish_numbers(&candidates(0));
 }
 
 #[test]
 fn a_number_that_is_the_same_for_every_row_is_published_without_reasons() {
-    publish_numbers(["mean", "constant"]);
+    let constant = json!({"family": "constant", "value": 0.25});
+    publish_numbers(&[json!({"family": "mean"}), constant]);
 }
