@@ -59,10 +59,49 @@ fn tracked(bench: &Bench) -> BTreeMap<String, Value> {
         .collect()
 }
 
+/// The texts in the cells of each row of a table of a page.
+fn cells<'a>(page: &'a str, caption: &str) -> Vec<Vec<&'a str>> {
+    let (_, table) = page.split_once(&format!("<caption>{caption}<")).unwrap();
+    let (table, _) = table.split_once("</table>").unwrap();
+    let (_, body) = table.split_once("<tbody>").unwrap();
+    let texts = |row: &'a str| {
+        let texts = row.split('<').filter_map(|piece| piece.split_once('>'));
+        let texts = texts.map(|(_, text)| text.trim());
+        texts.filter(|text| !text.is_empty()).collect::<Vec<_>>()
+    };
+    let rows = body.split("<tr>").skip(1);
+    rows.map(texts).collect()
+}
+
+/// The page shows how much worse the metric gets without each feature, as `metrics.json` says.
+fn must_show_permutation_importance(bench: &Bench) {
+    let model = bench.output("model-training-train", "model");
+    let metrics = bench.json(&model.replace("_manifest", "metrics"));
+    let measured = metrics["selection"]["permutation"].as_array().unwrap();
+    let page = fs::read_to_string(bench.store("reports/1/m/v1/report.html")).unwrap();
+    let shown = cells(&page, "Permutation importance");
+    assert_eq!((shown.len(), measured.len()), (4, 4), "{shown:?}");
+    assert!(measured[0]["mean"].as_f64() > Some(0.01), "{measured:?}");
+    for (shown, of) in shown.iter().zip(measured) {
+        let [feature, mean, std] = shown[..] else {
+            panic!("{shown:?}");
+        };
+        assert_eq!(of["feature"], feature);
+        // The page has a minus sign that is as wide as the digits.
+        let number = |text: &str| text.replace('−', "-").parse::<f64>().unwrap();
+        let [mean, std] = [mean, std].map(number);
+        let [exact, spread] = ["mean", "std"].map(|name| of[name].as_f64().unwrap());
+        // To three places, and to three digits at least.
+        assert!((mean - exact).abs() <= 0.000_501, "{of}");
+        assert!((std - spread).abs() <= 0.005_01 * spread, "{of}");
+    }
+}
+
 #[test]
 fn candidates_of_pods_of_their_own_make_the_bytes_of_one_pod() {
     let (one, more) = with_candidates(5_000_000);
     pipeline(&one, &more, &[]);
+    must_show_permutation_importance(&one);
     let skipped = phases(&one, "candidate");
     assert_eq!(skipped.values().collect::<Vec<_>>(), ["Skipped"]);
     let expected = one.lasting();
