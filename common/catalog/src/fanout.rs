@@ -30,7 +30,8 @@
 //! let groups: Vec<String> = serde_json::from_str(&groups)?;
 //! assert_eq!(groups.len(), 2);
 //! let plan: Plan<()> = Plan::read(&store, &key).await?;
-//! let sizes = futures::future::try_join_all(groups.iter().map(|id| plan.group(&store, id))).await?;
+//! let groups = groups.iter().map(|id| plan.group(&store, id));
+//! let sizes = futures::future::try_join_all(groups).await?;
 //! let mut sizes: Vec<usize> = sizes.iter().map(Vec::len).collect();
 //! sizes.sort();
 //! assert_eq!(sizes, [1, 2]);
@@ -159,8 +160,8 @@ impl<J: Serialize + DeserializeOwned> Plan<J> {
     }
 
     /// Works on the shards of one group that are not done yet, in parallel, and writes a marker for
-    /// each when it is finished. `work` runs on blocking threads. Gives the results of all shards of
-    /// the group, and whether all were reused.
+    /// each when it is finished. `work` runs on blocking threads. Gives the results of all shards
+    /// of the group, and whether all were reused.
     ///
     /// With `cache: refresh` a shard is done again, unless this very workflow has done it.
     pub async fn map<D>(
@@ -266,10 +267,10 @@ impl<J: Serialize + DeserializeOwned> Plan<J> {
         }
     }
 
-    /// What the markers of finished groups say, by the fingerprints of the shards. Only those of this
-    /// very workflow count: groups that another one cut, by another parallelism, may name
-    /// shards that were done again since. What went wrong is left to the shard's own marker for
-    /// the same reason.
+    /// What the markers of finished groups say, by the fingerprints of the shards. Only those of
+    /// this very workflow count: groups that another one cut, by another parallelism, may name
+    /// shards that were done again since. What went wrong is left to the shard's own marker for the
+    /// same reason.
     async fn of_groups<D>(
         &self,
         step: &Step,
@@ -296,7 +297,8 @@ impl<J: Serialize + DeserializeOwned> Plan<J> {
             let shards = marker.map(|marker| marker.shards).unwrap_or_default();
             for (shard, result) in shards {
                 let result = Some(result).filter(Finished::may_be_reused);
-                // A shard that two groups name was done by both: its own marker is of the last time.
+                // A shard that two groups name was done by both: its own marker is of the last
+                // time.
                 known
                     .entry(shard)
                     .and_modify(|known| *known = None)

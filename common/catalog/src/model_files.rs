@@ -110,8 +110,8 @@ pub struct Selection {
     pub interval: Option<ChosenInterval>,
     /// Whether the model was fitted again on all training rows.
     pub refit: bool,
-    /// How much worse the metric gets on those rows without each feature, largest first; empty where
-    /// the metric is undefined on some of them.
+    /// How much worse the metric gets on those rows without each feature, largest first; empty
+    /// where the metric is undefined on some of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub permutation: Vec<Permuted>,
 }

@@ -89,8 +89,8 @@ pub struct Dropped {
 }
 
 impl Database {
-    /// Drops the model's rows that are older, at `now`, than the days that rows are kept. A table with
-    /// partitions by time loses those before the month of that day, and the partitions that
+    /// Drops the model's rows that are older, at `now`, than the days that rows are kept. A table
+    /// with partitions by time loses those before the month of that day, and the partitions that
     /// then hold none of another model; another one loses the rows before that day.
     ///
     /// # Errors

@@ -53,7 +53,8 @@ impl Random {
     }
 }
 
-/// Twice the rows of the other class that each row is on the right side of; no two scores are alike.
+/// Twice the rows of the other class that each row is on the right side of; no two scores are
+/// alike.
 fn placements(positive: &[bool], scores: &[f64]) -> Vec<u64> {
     let mut order: Vec<usize> = (0..scores.len()).collect();
     order.sort_by(|a, b| scores[*a].total_cmp(&scores[*b]));
@@ -93,7 +94,8 @@ fn difference(random: &mut Random, rows: usize, distances: [f64; 2]) -> Option<D
 }
 
 /// The area of a segment of entities of so many rows, without each group of the jackknife and
-/// without none. The rows of an entity have one label, and half of their scores' variance in common.
+/// without none. The rows of an entity have one label, and half of their scores' variance in
+/// common.
 fn areas(random: &mut Random, entities: usize, rows: usize) -> Option<(f64, Vec<f64>)> {
     let mut scored = Vec::with_capacity(entities * rows);
     for entity in 0..entities {

@@ -169,7 +169,8 @@ pub trait Estimator: Debug + Send + Sync {
         None
     }
 
-    /// How its raw scores are computed, for other programs; `None` where [`Formula`] has no such form.
+    /// How its raw scores are computed, for other programs; `None` where [`Formula`] has no such
+    /// form.
     fn formula(&self) -> Option<Formula<'_>> {
         None
     }

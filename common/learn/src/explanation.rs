@@ -2,8 +2,8 @@
 //!
 //! What a feature adds is what its inputs add to the raw score together, by
 //! [`Estimator::contributions`]: exact of linear models, beside a row of means, and TreeSHAP of
-//! trees. The raw score is that of the positive class, of the class that is predicted, or the number
-//! itself, before any calibration.
+//! trees. The raw score is that of the positive class, of the class that is predicted, or the
+//! number itself, before any calibration.
 //!
 //! ```
 //! use learn::estimator::LinearRegression;

@@ -65,7 +65,8 @@ pub struct FittedModel {
     pub preprocessing: Preprocessing,
     /// How these become scores.
     pub estimator: Arc<dyn Estimator>,
-    /// Of two classes: what makes probabilities of the estimator's raw scores, in place of its link.
+    /// Of two classes: what makes probabilities of the estimator's raw scores, in place of its
+    /// link.
     pub calibration: Option<Calibration>,
     /// How scores become predictions.
     pub rule: Rule,

@@ -72,8 +72,8 @@ const CHANCE: f64 = 0.001;
 /// the intervals are made for the share `level` of the labels by residuals of `validation` rows.
 ///
 /// Chance decides twice. What intervals of so few validation rows truly hold is Beta distributed
-/// around `level`, and of that a binomial number of rows is seen. Each gets half of the risk, so that
-/// the answer errs on the side of the intervals. All rows weigh the same and are independent.
+/// around `level`, and of that a binomial number of rows is seen. Each gets half of the risk, so
+/// that the answer errs on the side of the intervals. All rows weigh the same and are independent.
 ///
 /// ```
 /// use learn::interval::falls_short;

@@ -20,7 +20,8 @@
 //!         "coefficients": [2.0, -1.0],
 //!         "intercept": 0.0,
 //!         "training": {
-//!             "c": 1.0, "class_weight": "balanced", "rows": 100, "iterations": 4, "converged": true
+//!             "c": 1.0, "class_weight": "balanced",
+//!             "rows": 100, "iterations": 4, "converged": true
 //!         }
 //!     }"#,
 //! )?;

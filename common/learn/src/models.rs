@@ -58,8 +58,8 @@ pub struct Models {
     /// finds it on validation rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold: Option<Threshold>,
-    /// Of a number: the share of labels that the interval of a prediction is made for, on validation
-    /// rows.
+    /// Of a number: the share of labels that the interval of a prediction is made for, on
+    /// validation rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval: Option<f64>,
     /// Where the interval comes from: residuals, unless said.
@@ -68,8 +68,8 @@ pub struct Models {
     /// Which training rows are kept from the fit, where something is chosen by looking at labels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation: Option<Validation>,
-    /// Whether the candidate that was chosen is fitted again on all training rows. Without it, it is
-    /// unless something that was found on validation rows belongs to the fit on the others.
+    /// Whether the candidate that was chosen is fitted again on all training rows. Without it, it
+    /// is unless something that was found on validation rows belongs to the fit on the others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refit: Option<bool>,
     /// How many features are named beside each prediction as those that moved it most.

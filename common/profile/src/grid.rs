@@ -1,7 +1,7 @@
 //! Profiles of older models: buckets about a column's mean, in units of its deviation. Pure.
 //!
-//! They are read, and never made: [`Profile::counted`] gives the cells that they come to. Buckets of
-//! one width say little of a column with far values, and [`Hidden`] says how little.
+//! They are read, and never made: [`Profile::counted`] gives the cells that they come to. Buckets
+//! of one width say little of a column with far values, and [`Hidden`] says how little.
 
 mod buckets;
 mod hidden;

@@ -39,8 +39,8 @@ pub struct GateArgs {
     #[arg(long, env = "GATE_SEGMENT_FLOOR", value_parser = parsers::number)]
     pub gate_segment_floor: Option<f64>,
     /// How much worse than the champion a candidate may be in each segment of the holdout, on the
-    /// same rows; a segment refuses if the whole 95 % interval of the difference is worse; by default
-    /// segments are not compared
+    /// same rows; a segment refuses if the whole 95 % interval of the difference is worse; by
+    /// default segments are not compared
     #[arg(long, env = "GATE_SEGMENT_MARGIN", value_parser = not_negative)]
     pub gate_segment_margin: Option<f64>,
     /// Minimum number of rows of a segment of the holdout; smaller segments are not judged
@@ -79,7 +79,8 @@ impl GateArgs {
     /// The metric that decides on a model of a task, and its floor, where it has one.
     ///
     /// # Errors
-    /// A metric that the task does not have, and a floor that the metric can't reach or miss: exit 2.
+    /// A metric that the task does not have, and a floor that the metric can't reach or miss:
+    /// exit 2.
     pub fn metric(&self, task: &dyn Task) -> Result<(Metric, Option<f64>)> {
         let own = task.metric(task.gate_metric());
         let metric = match (self.gate_metric, own) {

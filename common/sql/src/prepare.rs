@@ -391,7 +391,8 @@ impl Preparation {
     }
 }
 
-/// Hands the rows of a batch to `write`, each with its split: rows to score where none are held out.
+/// Hands the rows of a batch to `write`, each with its split: rows to score where none are held
+/// out.
 fn split(
     batch: &RecordBatch,
     held_out: Option<BooleanArray>,

@@ -14,7 +14,10 @@
 //!     {"name": "amount", "type": "float64", "role": "feature"},
 //!     {"name": "churned", "type": "int64", "role": "target", "allowed": [0, 1]}
 //! ]}"#;
-//! let plan = |sql: &str| Features::new(&Config::parse(dataset.to_owned(), sql.to_owned())?, 64 << 20);
+//! let plan = |sql: &str| {
+//!     let config = Config::parse(dataset.to_owned(), sql.to_owned())?;
+//!     Features::new(&config, 64 << 20)
+//! };
 //! let features = plan("SELECT id, amount * 2 AS twice, churned FROM raw")?;
 //! assert_eq!(features.columns()[1].name, "twice");
 //! // What looks beyond its own row and its entity is refused before anything is read.
@@ -207,7 +210,8 @@ impl Features {
         self.aggregates.fit(memory)
     }
 
-    /// Has the values of aggregates attached to rows: tables by name, as [`Fit::finish`] gives them.
+    /// Has the values of aggregates attached to rows: tables by name, as [`Fit::finish`] gives
+    /// them.
     ///
     /// # Errors
     /// Tables of other aggregates; such that take more than a quarter of the memory: exit 2.
@@ -314,8 +318,9 @@ impl Features {
     /// same time count in the order in which they come. Each of them has one row in the result.
     ///
     /// # Errors
-    /// Errors of `rows` as they are; a value that the query can't be computed from, and a null in an
-    /// entity: exit 10; a fault of the SQL, and a window whose rows do not fit into memory: exit 2.
+    /// Errors of `rows` as they are; a value that the query can't be computed from, and a null in
+    /// an entity: exit 10; a fault of the SQL, and a window whose rows do not fit into memory:
+    /// exit 2.
     pub fn compute(
         &self,
         rows: impl Iterator<Item = Result<RecordBatch>> + Send + 'static,

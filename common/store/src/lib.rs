@@ -145,8 +145,8 @@ pub fn check_url(url: &str) -> Result<()> {
 }
 
 impl Store {
-    /// Opens the store that a URL names: a folder, a `file://` URL or `s3://BUCKET/PREFIX`. A folder is made when it is
-    /// missing; a bucket must be there. S3 is not asked anything yet.
+    /// Opens the store that a URL names: a folder, a `file://` URL or `s3://BUCKET/PREFIX`. A
+    /// folder is made when it is missing; a bucket must be there. S3 is not asked anything yet.
     pub fn create(url: &str) -> Result<Self> {
         Self::create_with(url, &Access::of_process(Role::Store)?)
     }
@@ -317,8 +317,8 @@ impl Store {
         }
     }
 
-    /// Whether an object may be another one than at a moment although its size and its stamp are the
-    /// same: a copy of a file can keep the time of its last change. An ETag can't be kept.
+    /// Whether an object may be another one than at a moment although its size and its stamp are
+    /// the same: a copy of a file can keep the time of its last change. An ETag can't be kept.
     ///
     /// # Errors
     /// A file that can't be looked up.

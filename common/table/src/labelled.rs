@@ -148,8 +148,8 @@ impl LabelledRows {
         self
     }
 
-    /// The same rows, of which `dataset` is all the training data: each in its fold, with the target
-    /// encodings that are out of it, where there are any.
+    /// The same rows, of which `dataset` is all the training data: each in its fold, with the
+    /// target encodings that are out of it, where there are any.
     pub fn in_folds(mut self, dataset: &DatasetManifest, of: Option<OutOfFold>) -> Self {
         self.folds = Some(Arc::new(Folds::new(dataset, of)));
         self

@@ -57,8 +57,8 @@ pub fn key_hashes(keys: &[ArrayRef]) -> Result<impl Iterator<Item = u128> + use<
     keys::hashes(keys)
 }
 
-/// Where several label files name the same row, the last file's label holds: picks it from labels in
-/// the order of their keys.
+/// Where several label files name the same row, the last file's label holds: picks it from labels
+/// in the order of their keys.
 ///
 /// ```
 /// use table::labels::Latest;

@@ -1,8 +1,8 @@
 //! Rows of one raw file on their way to their entities: one object for each file, with its rows in
 //! buckets. All rows of an entity are in the same bucket, whatever their file.
 //!
-//! An object holds one Arrow IPC stream for each bucket that has rows, an index of them, and bytes of
-//! the caller's. So a reader of a bucket's rows reads one range of each object.
+//! An object holds one Arrow IPC stream for each bucket that has rows, an index of them, and bytes
+//! of the caller's. So a reader of a bucket's rows reads one range of each object.
 
 mod object;
 mod once;
@@ -88,8 +88,8 @@ impl Shape {
     }
 
     /// Schema of the rows as they are sorted to be put together: the columns of
-    /// [`Shape::schema`], and after those that decide the order the place of the file and of the row
-    /// in it.
+    /// [`Shape::schema`], and after those that decide the order the place of the file and of the
+    /// row in it.
     pub fn sorted_schema(&self) -> SchemaRef {
         self.with(&[("file", DataType::UInt32), ("row", DataType::UInt64)])
     }

@@ -1,5 +1,5 @@
-//! A holdout that is prepared once more, by the configuration of a champion that was trained on other
-//! features: so it is measured on the rows that judge the candidate.
+//! A holdout that is prepared once more, by the configuration of a champion that was trained on
+//! other features: so it is measured on the rows that judge the candidate.
 
 use std::collections::{BTreeMap, BTreeSet};
 

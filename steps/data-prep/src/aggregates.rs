@@ -1,5 +1,6 @@
 //! Aggregates over the rows to train on. `shuffle` attaches their states to the rows of each raw
-//! file, and writes those of all files of its group together; `reduce` and `commit` read the groups'.
+//! file, and writes those of all files of its group together; `reduce` and `commit` read the
+//! groups'.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};

@@ -1,5 +1,5 @@
-//! Raw files that rows to score look back at: their rows come before those to score, and are no rows
-//! of the result.
+//! Raw files that rows to score look back at: their rows come before those to score, and are no
+//! rows of the result.
 
 use std::collections::BTreeMap;
 

@@ -54,8 +54,8 @@ pub(crate) struct Job {
     /// Of rows to train on that were scored before their labels came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) scored: Option<Scored>,
-    /// Of a query that looks at other rows of an entity, which are brought together first, and of one
-    /// that looks at aggregates over all rows to train on, which are to be computed first.
+    /// Of a query that looks at other rows of an entity, which are brought together first, and of
+    /// one that looks at aggregates over all rows to train on, which are to be computed first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) windows: Option<Windowed>,
     /// Of such a query over rows to score: which files come after those to score.
@@ -329,8 +329,9 @@ impl Committed {
     }
 }
 
-/// Whether what is committed of a holdout that is prepared once more has to be made again: an earlier
-/// release may have made other rows of it, and raw files that were not what they were may be again.
+/// Whether what is committed of a holdout that is prepared once more has to be made again: an
+/// earlier release may have made other rows of it, and raw files that were not what they were may
+/// be again.
 pub(crate) async fn is_outdated(store: &Store, plan: &Plan<Job>, key: &str) -> Result<bool> {
     let found = manifest::read::<DatasetManifest>(store, key).await?;
     Ok(found.is_some_and(|found| {

@@ -97,8 +97,8 @@ pub(crate) fn summarize(
     }
 }
 
-/// Refuses a data set of whose rows too many are quarantined. The rows of a holdout that is prepared
-/// once more are counted by who measures on it.
+/// Refuses a data set of whose rows too many are quarantined. The rows of a holdout that is
+/// prepared once more are counted by who measures on it.
 ///
 /// # Errors
 /// More than the job accepts: exit 10, with the columns and rules.

@@ -208,7 +208,8 @@ impl SortedPeriod<'_> {
     }
 }
 
-/// The first date of the period that a date lies in; one beyond the calendar is a period of its own.
+/// The first date of the period that a date lies in; one beyond the calendar is a period of its
+/// own.
 fn begin(unit: Period, day: DayNumber) -> DayNumber {
     days::date(day).map_or(day, |date| days::number(unit.begin_of(date)))
 }

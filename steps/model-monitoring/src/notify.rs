@@ -1,5 +1,5 @@
-//! `notify`: the exit handler. It records the outcome of a workflow, and sends it to the log and to a
-//! webhook.
+//! `notify`: the exit handler. It records the outcome of a workflow, and sends it to the log and to
+//! a webhook.
 //!
 //! It runs when something went wrong, perhaps with its own arguments: whatever it can't read it
 //! tells of, and goes on. Argo runs it again when it retries it, and when it retries the workflow.

@@ -1,5 +1,5 @@
-//! The candidate's holdout, on which both are measured: as its own configuration prepared it, and as
-//! data-prep did by the configuration of a champion that was trained on other features.
+//! The candidate's holdout, on which both are measured: as its own configuration prepared it, and
+//! as data-prep did by the configuration of a champion that was trained on other features.
 
 use anyhow::Result;
 use catalog::compared::Compared;

@@ -1,5 +1,5 @@
-//! The verb `plan`: which configurations have to prepare the candidate's holdout besides its own, so
-//! that `promote` can measure their champions on it. It writes nothing.
+//! The verb `plan`: which configurations have to prepare the candidate's holdout besides its own,
+//! so that `promote` can measure their champions on it. It writes nothing.
 
 use anyhow::Result;
 use runtime::step::{Outputs, Step};
@@ -12,8 +12,9 @@ use crate::history::History;
 use crate::holdout::AtPlan;
 use crate::promote::Standing;
 
-/// Lists configurations; more of them than `promote` turns out to need, because it scores no champion
-/// of before once the candidate is refused, and never fewer but where one is found wanting then.
+/// Lists configurations; more of them than `promote` turns out to need, because it scores no
+/// champion of before once the candidate is refused, and never fewer but where one is found wanting
+/// then.
 ///
 /// # Errors
 /// What would fail `promote` as well.

@@ -282,9 +282,9 @@ mod tests {
 
     use super::*;
 
-    /// Two segments, of which the second is of these rows. Left out one after the other, 32 groups of
-    /// entities move its metric up and down by `spread`: its standard error is 5.57 times as much, and
-    /// either side of its interval 11.36 times.
+    /// Two segments, of which the second is of these rows. Left out one after the other, 32 groups
+    /// of entities move its metric up and down by `spread`: its standard error is 5.57 times as
+    /// much, and either side of its interval 11.36 times.
     fn segments(metric: Option<f64>, rows: u64, spread: f64) -> Segments {
         let of = |value: &str, metric: Option<f64>, rows, spread: f64| {
             let moved = |metric| (0..32).map(move |i| metric + [spread, -spread][i % 2]);
@@ -319,8 +319,8 @@ mod tests {
     #[test]
     fn each_segment_of_enough_rows_holds_to_floor_and_margin() {
         let [auc, loss] = ["roc_auc", "log_loss"].map(|name| Metric::named(name).unwrap());
-        // Metric, its value and spread, rows, floor, margin, the champion's value and spread, and the
-        // refusal.
+        // Metric, its value and spread, rows, floor, margin, the champion's value and spread, and
+        // the refusal.
         let (certain, sure, unsure) = (0.0, 0.001, 0.01);
         let table = [
             (auc, Some((0.7, certain)), 200, Some(0.6), None, None, ""),

@@ -1,5 +1,5 @@
-//! The verb `train` for one candidate, in a pod of its own: a marker keeps what it measures, and `train`
-//! without a candidate takes it from there.
+//! The verb `train` for one candidate, in a pod of its own: a marker keeps what it measures, and
+//! `train` without a candidate takes it from there.
 
 use anyhow::Result;
 use catalog::fanout;

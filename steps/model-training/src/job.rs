@@ -200,7 +200,8 @@ impl Job {
         layout::manifest(&self.folder())
     }
 
-    /// Where the marker of a candidate stands that was measured in a pod of its own; counted from 1.
+    /// Where the marker of a candidate stands that was measured in a pod of its own; counted
+    /// from 1.
     pub(crate) fn marker(&self, candidate: usize) -> String {
         layout::candidate(&layout::work(&self.inputs.fingerprint()), candidate)
     }

@@ -88,7 +88,8 @@ pub struct Plan {
 pub struct Train {
     #[command(flatten)]
     training: Training,
-    /// Only measure this candidate, counted from 1, and keep the result for the run without this flag
+    /// Only measure this candidate, counted from 1, and keep the result for the run without this
+    /// flag
     #[arg(long)]
     candidate: Option<usize>,
     #[command(flatten)]

@@ -1,5 +1,5 @@
-//! The verb `plan`: which candidates are measured in pods of their own, before `train` chooses one of
-//! them. It writes nothing.
+//! The verb `plan`: which candidates are measured in pods of their own, before `train` chooses one
+//! of them. It writes nothing.
 
 use anyhow::Result;
 use catalog::manifest::{self, ModelManifest};
@@ -9,8 +9,8 @@ use store::Store;
 use crate::Plan;
 use crate::job::Job;
 
-/// Lists the numbers of the candidates; none where `train` measures them itself, or has nothing left
-/// to measure.
+/// Lists the numbers of the candidates; none where `train` measures them itself, or has nothing
+/// left to measure.
 ///
 /// # Errors
 /// What would fail `train` before it fits.

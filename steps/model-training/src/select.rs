@@ -24,8 +24,8 @@ use crate::job::Job;
 use crate::record::four;
 use crate::tune;
 
-/// The splits of the training rows that candidates are compared on; what belongs to one fit is found
-/// on the first. None where nothing is chosen on validation rows.
+/// The splits of the training rows that candidates are compared on; what belongs to one fit is
+/// found on the first. None where nothing is chosen on validation rows.
 pub(crate) async fn splits(step: &Step, store: &Store, job: &Job) -> Result<Vec<Arc<Split>>> {
     if !job.needs_validation() {
         return Ok(Vec::new());

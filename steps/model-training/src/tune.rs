@@ -1,6 +1,6 @@
 //! What is found of the scores of a fit on validation rows: the calibration of its probabilities,
-//! the threshold that a rule asks for, the interval of a predicted number, and how much each feature
-//! matters.
+//! the threshold that a rule asks for, the interval of a predicted number, and how much each
+//! feature matters.
 
 use std::sync::Arc;
 

@@ -58,9 +58,9 @@ pub(crate) fn of(content: &Content<'_>) -> Result<Project> {
     })
 }
 
-/// `models.json`, with the options of its family written out so that they can be edited. How columns
-/// are prepared is left to each family: what is best for a linear model, such as a column per
-/// category, is not for trees.
+/// `models.json`, with the options of its family written out so that they can be edited. How
+/// columns are prepared is left to each family: what is best for a linear model, such as a column
+/// per category, is not for trees.
 fn models(content: &Content<'_>) -> Result<String> {
     let Goal { task, target } = content.goal;
     let families = Families::standard();

@@ -121,8 +121,8 @@ fn bar(bytes: u64, what: &str) -> ProgressBar {
     ProgressBar::new(bytes).with_style(style.progress_chars("━━╌"))
 }
 
-/// What `infer` found, and what comes next. The files were `given` so and lie below `root`, the files were written
-/// to `out`, and `command` writes a command line of this program.
+/// What `infer` found, and what comes next. The files were `given` so and lie below `root`, the
+/// files were written to `out`, and `command` writes a command line of this program.
 fn described(
     inferred: &Inferred,
     given: &[String],

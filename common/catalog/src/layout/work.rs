@@ -48,7 +48,8 @@ pub fn done(work: &str, shard: &str) -> String {
     format!("{work}/done/{shard}.json")
 }
 
-/// The marker of a candidate that was measured in a pod of its own, in a work folder; counted from 1.
+/// The marker of a candidate that was measured in a pod of its own, in a work folder; counted
+/// from 1.
 pub fn candidate(work: &str, number: usize) -> String {
     format!("{work}/candidates/{number}.json")
 }

@@ -114,9 +114,9 @@ impl Family for Boosting {
     }
 
     fn automatic(&self, target: &Target) -> Vec<Map<String, Value>> {
-        // The second is slower and learns less from each tree: better on few rows and noisy targets.
-        // Of several classes the second derivatives vanish as the trees grow sure of them, so that
-        // a leaf of sure rows would never weigh enough to be parted further.
+        // The second is slower and learns less from each tree: better on few rows and noisy
+        // targets. Of several classes the second derivatives vanish as the trees grow sure of them,
+        // so that a leaf of sure rows would never weigh enough to be parted further.
         let least = if target.classes.len() > 2 { 0.1 } else { 3.0 };
         let quick = json!({"n_estimators": 1000, "early_stopping_rounds": 20});
         let careful = json!({
@@ -158,7 +158,8 @@ impl Family for Boosting {
         let parallel = options.get("num_parallel_tree").and_then(Value::as_u64);
         let parallel = parallel.unwrap_or(1).max(1);
         let rounds = fits.iter().filter_map(|fit| match fit.formula() {
-            // Each round has as many of every raw score; those of quantiles have rounds of their own.
+            // Each round has as many of every raw score; those of quantiles have rounds of their
+            // own.
             Some(Formula::Trees { trees, .. }) => {
                 let of_first = trees.iter().filter(|tree| tree.output() == 0).count() as u64;
                 Some(of_first / parallel)

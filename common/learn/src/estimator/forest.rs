@@ -1,5 +1,5 @@
-//! Random forests (Breiman 2001): the mean of trees, each grown on a draw of the rows of its own and
-//! split on few of the inputs at a time. Missing numbers are taken as they are.
+//! Random forests (Breiman 2001): the mean of trees, each grown on a draw of the rows of its own
+//! and split on few of the inputs at a time. Missing numbers are taken as they are.
 //!
 //! The mean of what trees say is kept as a sum, so that forests are scored, explained and written
 //! for XGBoost as [boosted trees](super::boosting) are. Of classes the raw scores are their shares.

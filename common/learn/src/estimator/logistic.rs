@@ -1,5 +1,5 @@
-//! Logistic regression of two classes with an L2 or an elastic-net penalty: [`crate::model`]'s, with
-//! row weights.
+//! Logistic regression of two classes with an L2 or an elastic-net penalty: [`crate::model`]'s,
+//! with row weights.
 //!
 //! ```
 //! use learn::estimator::{Estimator, LogisticRegression};

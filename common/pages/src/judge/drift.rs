@@ -213,8 +213,8 @@ fn concentrated(psi: &Psi, column: &Column<'_>, floor: &NoiseFloor) -> Option<Ps
     Psi::of(buckets, floor)
 }
 
-/// The rows of each category; where the rows are concentrated on a value without a cell, this one is
-/// among them.
+/// The rows of each category; where the rows are concentrated on a value without a cell, this one
+/// is among them.
 fn shares(names: &[String], column: &Column<'_>, is_concentrated: bool) -> CategoryShares {
     let (compared, new) = (column.compared, column.new);
     let rows = |side: &Side, cell: usize| side.cells.get(cell).copied().unwrap_or(0);

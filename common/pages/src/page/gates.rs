@@ -46,8 +46,8 @@ pub(super) fn of(gates: &[GateVerdict]) -> Markup {
     tag("div", parts.into_iter().chain(of_segments))
 }
 
-/// The segments of the holdout that a verdict judged by, folded under its name; nothing of a verdict
-/// that looked at none.
+/// The segments of the holdout that a verdict judged by, folded under its name; nothing of a
+/// verdict that looked at none.
 pub fn segments(verdict: &str, segments: &[GateSegment]) -> Markup {
     if segments.is_empty() {
         return nothing();

@@ -170,8 +170,8 @@ impl<'a> Compared<'a> {
         })
     }
 
-    /// The values of training with their rows, ascending, where all of them are special; `None` where
-    /// others are among them.
+    /// The values of training with their rows, ascending, where all of them are special; `None`
+    /// where others are among them.
     pub fn few(&self) -> Option<Vec<(f64, u64)>> {
         let filled = self
             .then
@@ -203,8 +203,8 @@ impl<'a> Compared<'a> {
         Some((low, high.max(low)))
     }
 
-    /// Both sides over bars of equal width, each cell spread evenly: for the eye. Few special values
-    /// have a bar of no width each.
+    /// Both sides over bars of equal width, each cell spread evenly: for the eye. Few special
+    /// values have a bar of no width each.
     pub fn bars(&self, bars: usize) -> Vec<Bar> {
         let filled: Vec<usize> = (0..self.cells.len())
             .filter(|cell| self.then.cells[*cell] + self.now.cells[*cell] > 0)
@@ -278,8 +278,8 @@ impl<'a> Compared<'a> {
         before as f64 + side.cells[cell] as f64 * part
     }
 
-    /// The cuts that are nearest to the tenths of the training data's finite values, ascending, each
-    /// once.
+    /// The cuts that are nearest to the tenths of the training data's finite values, ascending,
+    /// each once.
     pub fn tenths(&self) -> Vec<usize> {
         let mut sum = 0;
         let cuts = self.cells.cuts().len();

@@ -50,7 +50,8 @@ impl Guide {
 
     #[inline]
     fn step(&self, value: f64) -> usize {
-        // What is no number, of cuts that are all equal, becomes 0; what is too large the last step.
+        // What is no number, of cuts that are all equal, becomes 0; what is too large the last
+        // step.
         (((value - self.least) * self.rate) as usize).min(self.first.len() - 2)
     }
 

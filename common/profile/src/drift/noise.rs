@@ -41,11 +41,11 @@ impl NoiseFloor {
         }
     }
 
-    /// Whether chance explains that one of so many values, in `then` of `n` rows of the reference, is
-    /// in `now` of `m` rows of the current data, or in more.
+    /// Whether chance explains that one of so many values, in `then` of `n` rows of the reference,
+    /// is in `now` of `m` rows of the current data, or in more.
     ///
-    /// Of all rows with the value, those of the current data are binomial around the share m / (n + m);
-    /// Chernoff's bound of their tail is at most so large for each of the values (Bonferroni).
+    /// Of all rows with the value, those of the current data are binomial around the share m / (n +
+    /// m); Chernoff's bound of their tail is at most so large for each of the values (Bonferroni).
     pub fn explains(&self, [then, n]: [u64; 2], [now, m]: [u64; 2], values: u64) -> bool {
         let rows = (then + now) as f64;
         let (seen, expected) = (now as f64 / rows, m as f64 / (n + m) as f64);
@@ -64,8 +64,8 @@ impl NoiseFloor {
     /// data: that of [`NoiseFloor::at`], and more where buckets have few rows.
     ///
     /// By chance a bucket adds Cov(x, ln x) / rows of either side, where x is its number of rows, a
-    /// Poisson variable: 1 / rows for many. The index is then about a multiple of chi-square, with as
-    /// many degrees of freedom as such parts make up (Satterthwaite).
+    /// Poisson variable: 1 / rows for many. The index is then about a multiple of chi-square, with
+    /// as many degrees of freedom as such parts make up (Satterthwaite).
     pub(super) fn of_buckets(&self, buckets: &[PsiBucket], n: u64, m: u64) -> f64 {
         let plain = self.at(buckets.len(), n, m);
         let share =
@@ -194,8 +194,8 @@ mod tests {
         quantiles: Vec<f64>,
     }
 
-    /// Rows of a side that hold one of so many equally frequent values, by bucket: 100 of them, which
-    /// have the most rows of the reference, and the others together.
+    /// Rows of a side that hold one of so many equally frequent values, by bucket: 100 of them,
+    /// which have the most rows of the reference, and the others together.
     fn drawn(values: usize, [n, m]: [u64; 2], seed: u64) -> Vec<PsiBucket> {
         let count = |rows: u64, seed: u64| {
             let mut counts = vec![0_u64; values];

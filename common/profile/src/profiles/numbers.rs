@@ -198,7 +198,8 @@ impl NumberCounts {
     }
 
     /// Share of the rows with a label and a prediction whose label lies within the interval that
-    /// [`error_cuts`] cut the errors at; `None` without such rows, and where they are not cut there.
+    /// [`error_cuts`] cut the errors at; `None` without such rows, and where they are not cut
+    /// there.
     pub fn coverage(&self, baseline: &NumberScores, interval: [f64; 2]) -> Option<f64> {
         let within = self.error.cells.get(within(baseline, interval)?)?;
         let within: i64 = within.iter().sum();

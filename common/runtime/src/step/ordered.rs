@@ -46,8 +46,8 @@ impl Step {
         self.fold_sized(0, items, work, take).await
     }
 
-    /// [`Step::fold`] of results that hold so many bytes each: no more of them wait than half of the
-    /// memory holds.
+    /// [`Step::fold`] of results that hold so many bytes each: no more of them wait than half of
+    /// the memory holds.
     pub async fn fold_sized<T, R>(
         &self,
         bytes: u64,

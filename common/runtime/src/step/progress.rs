@@ -61,8 +61,8 @@ impl Progress {
         self.bar.set_position(done);
         let percent = (u128::from(done) * 100 / u128::from(total)) as u64;
         if self.state.written.fetch_max(percent, Ordering::Relaxed) < percent {
-            // Argo shows progress but does not depend on it: a full disk is reported by the step's own
-            // writes.
+            // Argo shows progress but does not depend on it: a full disk is reported by the step's
+            // own writes.
             let _ = self.write(done, total);
         }
     }
@@ -75,8 +75,8 @@ impl Progress {
             .context("writing the progress file (ARGO_PROGRESS_FILE)")
     }
 
-    /// Many units are reported in per cent: Argo adds up the numbers of all pods, and a pod that counts
-    /// bytes would be all that the workflow's progress shows.
+    /// Many units are reported in per cent: Argo adds up the numbers of all pods, and a pod that
+    /// counts bytes would be all that the workflow's progress shows.
     fn write(&self, done: u64, total: u64) -> std::io::Result<()> {
         let Some(file) = &self.file else {
             return Ok(());

@@ -179,7 +179,8 @@ impl Features {
         format!(" in the column {:?}", self.schema.field(column).name())
     }
 
-    /// The error for rows that the query can't be computed from; `last` are those that it took last.
+    /// The error for rows that the query can't be computed from; `last` are those that it took
+    /// last.
     pub(super) fn failure(
         &self,
         error: &DataFusionError,

@@ -172,8 +172,8 @@ impl Alone {
         self.expr.evaluate(&batch).map(|_| ())
     }
 
-    /// What a format, a pattern or a position is refused for: DataFusion looks at it for values that
-    /// are not null.
+    /// What a format, a pattern or a position is refused for: DataFusion looks at it for values
+    /// that are not null.
     fn fault_of_literals(&self) -> Option<DataFusionError> {
         let call = self.expr.downcast_ref::<ScalarFunctionExpr>()?;
         let name = call.fun().name();

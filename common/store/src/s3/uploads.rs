@@ -382,8 +382,8 @@ impl Bucket {
         }
     }
 
-    /// Aborts an upload. A failure is reported in the log only: there is another error to report, and
-    /// the bucket's lifecycle rule is the last resort.
+    /// Aborts an upload. A failure is reported in the log only: there is another error to report,
+    /// and the bucket's lifecycle rule is the last resort.
     async fn abort(&self, location: &Location, id: &str) {
         let operation = format!("aborting the upload of s3://{}/{location}", self.name);
         let id = id.to_owned();

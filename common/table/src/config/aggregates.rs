@@ -109,8 +109,8 @@ impl Config {
         aggregates.any(|aggregate| aggregate.fitted.is_none())
     }
 
-    /// Pins the configuration with the values of its aggregates, tables by name; gives its digest and
-    /// the tables' files.
+    /// Pins the configuration with the values of its aggregates, tables by name; gives its digest
+    /// and the tables' files.
     ///
     /// # Errors
     /// Those of the store.

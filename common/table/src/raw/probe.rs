@@ -181,8 +181,8 @@ impl Probe {
         }
     }
 
-    /// All rows, in these columns, each batch with the column of every value that does not fit; null
-    /// takes its place.
+    /// All rows, in these columns, each batch with the column of every value that does not fit;
+    /// null takes its place.
     ///
     /// # Errors
     /// A file that can't be read as what its name says, or that lacks a column: exit 10.
@@ -319,8 +319,8 @@ fn spread(rows: u64, most: u64) -> RowSelection {
     selectors.into()
 }
 
-/// What the readers need to know of a column: moments that a parquet file holds as INT96 are read as
-/// the contract's.
+/// What the readers need to know of a column: moments that a parquet file holds as INT96 are read
+/// as the contract's.
 fn contract(found: &Found) -> ColumnContract {
     let column_type = match found.data_type {
         Some(DataType::Timestamp(_, None)) => ColumnType::Timestamp,

@@ -93,8 +93,8 @@ pub async fn threshold(
 }
 
 /// What is added to the predictions of a model of a number, or to its quantiles, for the ends of an
-/// interval that holds this share of the labels; `None` of too few rows that weigh something. Memory does not grow with
-/// the rows.
+/// interval that holds this share of the labels; `None` of too few rows that weigh something.
+/// Memory does not grow with the rows.
 ///
 /// # Errors
 /// As [`super::evaluate`].

@@ -30,8 +30,8 @@ const MAGIC: &[u8; 8] = b"alashuf1";
 /// first digits of their digest.
 const ENTRY: usize = 24 + DIGITS;
 const DIGITS: usize = 32;
-/// How much is compressed: what is read once is written quickly. The default level saves a hundredth
-/// of the bytes, and takes half as long again.
+/// How much is compressed: what is read once is written quickly. The default level saves a
+/// hundredth of the bytes, and takes half as long again.
 const LEVEL: i32 = 1;
 /// Bytes that are written at once.
 const BUFFER: usize = 1 << 16;

@@ -9,8 +9,9 @@ use store::{LocalFile, Object};
 use super::Task;
 
 impl Task {
-    /// The raw file, if it is the one that was planned, and what it has to be as long as it is read.
-    /// Files that were read before and are looked at again are known by their content instead.
+    /// The raw file, if it is the one that was planned, and what it has to be as long as it is
+    /// read. Files that were read before and are looked at again are known by their content
+    /// instead.
     pub(crate) fn planned(&self, shard: &Shard) -> Result<(LocalFile, Object)> {
         let gone = || self.gone(shard);
         let file = wait(self.raw.find_file(&shard.key))?.ok_or_else(gone)?;

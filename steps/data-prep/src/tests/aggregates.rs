@@ -22,8 +22,8 @@ const FEATURES: &str = r#"SELECT * EXCEPT ("store.last"),
     CAST(store.rows AS DOUBLE) / everyone.rows AS share
 FROM raw"#;
 
-/// Compares `argv[1]`, a JSON of globs and parts, with DuckDB and with math.fsum; prints the greatest
-/// relative differences, and how many rows differ in whole numbers and times.
+/// Compares `argv[1]`, a JSON of globs and parts, with DuckDB and with math.fsum; prints the
+/// greatest relative differences, and how many rows differ in whole numbers and times.
 const DUCKDB: &str = r#"
 import duckdb, json, math, sys
 given = json.loads(sys.argv[1])

@@ -155,7 +155,8 @@ async fn rows_see_what_came_before_and_are_alone_in_the_result() {
         keys(&data.shards),
         own.map(|(key, rows)| (key.to_owned(), rows))
     );
-    // Of training, what can't be seen is not read on: an hour before `from`, and one after all rows.
+    // Of training, what can't be seen is not read on: an hour before `from`, and one after all
+    // rows.
     let others = [("predict/0.parquet", 2), ("train/0.parquet", 2)];
     assert_eq!(
         keys(&data.history),

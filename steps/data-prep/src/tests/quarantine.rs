@@ -66,7 +66,8 @@ fn quarantining(keys: Value) -> Bench {
 
 const HALF: &str = "--max-quarantined-share=0.5";
 
-/// File, row, column, rule, value, and the id of the raw row, of each reason in the manifest's files.
+/// File, row, column, rule, value, and the id of the raw row, of each reason in the manifest's
+/// files.
 fn reasons(bench: &Bench, manifest: &DatasetManifest) -> Vec<[String; 6]> {
     let names = ["file", "row", "column", "rule", "value", "raw"].map(str::to_owned);
     let mut found = Vec::new();
@@ -181,7 +182,8 @@ async fn more_than_the_share_that_may_be_quarantined_is_refused_by_column_and_ru
         assert!(text.contains(part), "{text}");
     }
     assert!(!bench.visible().await);
-    // What is done is taken up by a run that accepts more, and is refused again by one that does not.
+    // What is done is taken up by a run that accepts more, and is refused again by one that does
+    // not.
     let committed = bench.prepare(&["--max-quarantined-share=0.08"]).await;
     assert_eq!(committed.unwrap().get("left-out"), Some("8"));
     let text = failure(10, bench.prepare(&["--max-quarantined-share=0.07"]).await);

@@ -143,8 +143,8 @@ pub(crate) fn auc_where(coefficients: [f64; 2], holds: impl Fn(usize) -> bool) -
     right / pairs
 }
 
-/// The AUC of one model less that of another on some rows of any file, each an entity, with DeLong's
-/// variance.
+/// The AUC of one model less that of another on some rows of any file, each an entity, with
+/// DeLong's variance.
 pub(crate) fn auc_difference(models: [[f64; 2]; 2], holds: impl Fn(usize) -> bool) -> Difference {
     let held: Vec<(f64, f64, i64)> = rows(&DATA)
         .enumerate()

@@ -1,21 +1,20 @@
 //! Values that lie far apart from all others of their feature, and not by chance, such as 999999 in
 //! place of a missing one.
 //!
-//! Deviations and quantiles say nothing here: the former are made by such values, and of a long tail
-//! the largest of many rows are as many quantile ranges away as one likes. What long tails do not
-//! have are gaps. A value is looked at that lies [`FAR`] times as far from all others as these lie
-//! apart. Of the largest of Pareto's distribution of index a, with any number of rows, that happens
-//! with a chance of 101^-a, which is 0.001 for 1.5; of log-normal ones it hardly ever does.
+//! Deviations and quantiles say nothing here: the former are made by such values, and of a long
+//! tail the largest of many rows are as many quantile ranges away as one likes. What long tails do
+//! not have are gaps. A value is looked at that lies [`FAR`] times as far from all others as these
+//! lie apart. Of the largest of Pareto's distribution of index a, with any number of rows, that
+//! happens with a chance of 101^-a, which is 0.001 for 1.5; of log-normal ones it hardly ever does.
 //! Therefore it is named only if it also looks like a placeholder; or if it is rare and [`ABSURD`]
-//! times as far, whose chance is 0.00003.
-//! A tail does not repeat its largest value either. So a number that looks like a placeholder, and
-//! that [`REPEATED`] rows hold, is named as soon as it lies farther from all others than these lie
-//! apart; unless they are a few values, such as prices, which may have nines of their own. Numbers
-//! such as 888 or 255 are named from [`NEAR`] times as far on, and any other, such as 0 among
-//! years, from [`OUTSIDE`] times on: nearer by, 0 is the amount of those who buy nothing. Where
-//! rows repeat the values of their group, the largest of Pareto's distribution of index 1 is that
-//! far in one column of 20, of 2 in one of 400.
-//! Where all others are alike, as beside a rare flag, nothing says what is far.
+//! times as far, whose chance is 0.00003. A tail does not repeat its largest value either. So a
+//! number that looks like a placeholder, and that [`REPEATED`] rows hold, is named as soon as it
+//! lies farther from all others than these lie apart; unless they are a few values, such as prices,
+//! which may have nines of their own. Numbers such as 888 or 255 are named from [`NEAR`] times as
+//! far on, and any other, such as 0 among years, from [`OUTSIDE`] times on: nearer by, 0 is the
+//! amount of those who buy nothing. Where rows repeat the values of their group, the largest of
+//! Pareto's distribution of index 1 is that far in one column of 20, of 2 in one of 400. Where all
+//! others are alike, as beside a rare flag, nothing says what is far.
 
 use profile::placeholder::{NEAR, is_placeholder, may_be_placeholder};
 

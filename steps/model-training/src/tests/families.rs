@@ -15,8 +15,8 @@ use serde_json::{Map, Value, json};
 use super::home::Home;
 use super::trees::weighed_rows;
 
-/// The options that a family needs, where it needs some; none where it does not learn a target of so
-/// many classes, or of a number for 0.
+/// The options that a family needs, where it needs some; none where it does not learn a target of
+/// so many classes, or of a number for 0.
 fn options(family: &dyn Family, classes: usize) -> Option<Map<String, Value>> {
     let classes = 0..classes as i64;
     let target = Target {

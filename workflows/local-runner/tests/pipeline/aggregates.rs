@@ -1,5 +1,5 @@
-//! Features that look at all rows to train on: the values are those of DuckDB, in training, in every
-//! night, and where a champion of another training is measured.
+//! Features that look at all rows to train on: the values are those of DuckDB, in training, in
+//! every night, and where a champion of another training is measured.
 
 use std::fs;
 

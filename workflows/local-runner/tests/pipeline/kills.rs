@@ -51,8 +51,8 @@ fn candidates_of_pods_of_their_own_are_the_same_after_kills_at_random_moments() 
     });
 }
 
-/// Kills the pipeline so often at random moments in homes that `home` makes alike, and compares what
-/// is left with what an undisturbed run leaves; `home` gives arguments of the submission too.
+/// Kills the pipeline so often at random moments in homes that `home` makes alike, and compares
+/// what is left with what an undisturbed run leaves; `home` gives arguments of the submission too.
 fn survives(most: u64, home: impl Fn() -> (Bench, Vec<String>)) {
     let (calm, more) = home();
     let more: Vec<&str> = more.iter().map(String::as_str).collect();

@@ -1,5 +1,6 @@
-//! A model's folder is one that MLflow loads: `mlflow.pyfunc` predicts what was scored, to 1e-9, for
-//! each task and family, of 100,000 rows with texts, whole numbers, booleans and missing values.
+//! A model's folder is one that MLflow loads: `mlflow.pyfunc` predicts what was scored, to 1e-9,
+//! for each task and family, of 100,000 rows with texts, whole numbers, booleans and missing
+//! values.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -84,8 +85,8 @@ impl Home {
         Self { bench, config }
     }
 
-    /// Trains a model of this name by a candidate or a `models.json`, and scores: the folders of the
-    /// model and of the results.
+    /// Trains a model of this name by a candidate or a `models.json`, and scores: the folders of
+    /// the model and of the results.
     fn train(&self, name: &str, models: &Value) -> [String; 2] {
         // A script names a model that fails by its folder.
         eprintln!("{} has {name} by {models}", self.bench.folder().display());

@@ -1,4 +1,5 @@
-//! Scripts beside these tests: they write raw files, and find by Python's packages what ours must be.
+//! Scripts beside these tests: they write raw files, and find by Python's packages what ours must
+//! be.
 
 use std::path::Path;
 use std::process::Command;

@@ -1,5 +1,6 @@
-//! Flights whose distance comes in metres from the first night on, and in miles before: the report says
-//! drift, and a model trained on what was scored and labelled since takes over through the gate.
+//! Flights whose distance comes in metres from the first night on, and in miles before: the report
+//! says drift, and a model trained on what was scored and labelled since takes over through the
+//! gate.
 
 use std::fs;
 

@@ -89,8 +89,8 @@ impl Scale<'_> {
         self.link(path, content, |shared| fs::write(shared, content).unwrap());
     }
 
-    /// Makes one more name of a file that many share, which is quickly made and removed; `name` says
-    /// which, and `create` writes it.
+    /// Makes one more name of a file that many share, which is quickly made and removed; `name`
+    /// says which, and `create` writes it.
     fn link(&self, path: &Path, name: &str, create: impl FnOnce(&Path)) {
         let made = self.made.replace(self.made.get() + 1);
         let shared = format!("{}-{name}-{}", self.shards, made / LINKS);

@@ -1,5 +1,5 @@
-//! Gradient boosting through the whole pipeline; what is published equals what XGBoost's own package
-//! makes of the exported file.
+//! Gradient boosting through the whole pipeline; what is published equals what XGBoost's own
+//! package makes of the exported file.
 
 use std::fmt::Write;
 use std::fs;

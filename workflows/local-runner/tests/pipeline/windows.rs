@@ -241,7 +241,8 @@ fn a_backfill_in_any_order_has_the_values_of_duckdb() {
     let answer = scored(&bench);
     assert!(answer["rows"].as_u64().unwrap() > 300, "{answer}");
     assert_eq!(answer["differing"], 0, "{answer}");
-    // A file that was not scored then is looked back at all the same, and its times are known since.
+    // A file that was not scored then is looked back at all the same, and its times are known
+    // since.
     let history = |day: &str| {
         let key = format!("results/{day}/m/v1/_selection.json");
         let files = bench.json(&key)["history"]["files"].clone();

@@ -159,12 +159,12 @@ impl Sums for Sampled {
 }
 
 impl GradientBoosting {
-    /// Where each input of the trees is among `inputs`. `names` are those that the file has; without
-    /// any, or where they only count, inputs keep their order.
+    /// Where each input of the trees is among `inputs`. `names` are those that the file has;
+    /// without any, or where they only count, inputs keep their order.
     ///
     /// # Errors
-    /// [`EstimatorError::Features`], with the input that one side lacks, or the names of a file that
-    /// has not one for each of its inputs.
+    /// [`EstimatorError::Features`], with the input that one side lacks, or the names of a file
+    /// that has not one for each of its inputs.
     pub fn places(
         &self,
         names: &[String],

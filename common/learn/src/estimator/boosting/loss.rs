@@ -24,8 +24,8 @@ pub enum Loss {
         /// How many.
         classes: usize,
     },
-    /// Half the squared error of the shares of classes, which are the raw scores: of two classes the
-    /// share of the second alone. Forests are grown on it.
+    /// Half the squared error of the shares of classes, which are the raw scores: of two classes
+    /// the share of the second alone. Forests are grown on it.
     Shares {
         /// How many.
         classes: usize,

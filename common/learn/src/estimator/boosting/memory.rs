@@ -1,8 +1,8 @@
 //! The memory that growing trees takes.
 //!
 //! Three times compete for the most of it: while cells are found, each input has a sketch of its
-//! quantiles; while rows are put into the cells, these stand beside the mapped rows; and while trees
-//! grow, their open nodes have histograms.
+//! quantiles; while rows are put into the cells, these stand beside the mapped rows; and while
+//! trees grow, their open nodes have histograms.
 
 use super::Options;
 use crate::estimator::family::HeldRows;
@@ -27,8 +27,8 @@ const OF_CELL: u64 = 16;
 const AHEAD: u64 = 8;
 
 impl Options {
-    /// Bytes of memory at most for rows of so many inputs and raw scores, the mapped file of the rows
-    /// included.
+    /// Bytes of memory at most for rows of so many inputs and raw scores, the mapped file of the
+    /// rows included.
     pub(super) fn bytes(&self, rows: HeldRows, outputs: u64) -> u64 {
         let inputs = rows.inputs as u64;
         let validation = rows.validation;

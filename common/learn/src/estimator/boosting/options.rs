@@ -35,8 +35,8 @@ pub struct Options {
     pub max_bin: u32,
     /// Trees of a round, each on rows and inputs of its own.
     pub num_parallel_tree: u32,
-    /// Rounds without a smaller loss on the validation rows after which no more trees are grown, and
-    /// those after the best round are left out; 0 for never.
+    /// Rounds without a smaller loss on the validation rows after which no more trees are grown,
+    /// and those after the best round are left out; 0 for never.
     pub early_stopping_rounds: u32,
     /// Of the samples.
     pub seed: u64,

@@ -142,7 +142,8 @@ impl Look {
     /// The units to grow trees in.
     ///
     /// # Errors
-    /// A target that is a number, and always the same, or whose squares are not of double precision.
+    /// A target that is a number, and always the same, or whose squares are not of double
+    /// precision.
     pub fn units(&self, target: &Target) -> Result<Units, FitError> {
         if !self.classes.is_empty() {
             return Ok(Units::default());

@@ -311,9 +311,9 @@ impl Columns {
     }
 
     /// With children side by side, as XGBoost expects them, level by level where they are not: the
-    /// files of other programs have another order. Nodes that no split leads to are left out: XGBoost
-    /// leaves them where it pruned. Columns that are no tree stay as they are, for [`Tree::new`] to
-    /// refuse.
+    /// files of other programs have another order. Nodes that no split leads to are left out:
+    /// XGBoost leaves them where it pruned. Columns that are no tree stay as they are, for
+    /// [`Tree::new`] to refuse.
     pub(super) fn in_levels(self) -> Self {
         let nodes = self.left_children.len();
         let mut order = vec![0];

@@ -1,5 +1,5 @@
-//! The elastic net of several classes: its optimum by the conditions that hold there, added up row by
-//! row.
+//! The elastic net of several classes: its optimum by the conditions that hold there, added up row
+//! by row.
 
 use super::*;
 use crate::estimator::multinomial::Fit;

@@ -237,7 +237,8 @@ impl Fit {
     /// Takes in raw rows of `what`, such as the name of a file.
     ///
     /// # Errors
-    /// Rows that the SQL can't be computed from: exit 10. More keys than there is memory for: exit 2.
+    /// Rows that the SQL can't be computed from: exit 10. More keys than there is memory for:
+    /// exit 2.
     pub fn add(&mut self, what: &str, rows: &RecordBatch) -> Result<()> {
         for groups in &mut self.groups {
             groups.add(what, rows)?;

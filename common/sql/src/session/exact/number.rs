@@ -276,8 +276,8 @@ impl Number {
         }
     }
 
-    /// The same sum, whose digits are from 0 to below 2^32, but for the last, which is not 0 and has
-    /// the sign of the sum: there is one such form.
+    /// The same sum, whose digits are from 0 to below 2^32, but for the last, which is not 0 and
+    /// has the sign of the sum: there is one such form.
     fn carried(&self) -> Self {
         let mut digits = self.digits.clone();
         let mut carry = 0;

@@ -337,9 +337,9 @@ impl<'a> Row<'a> {
         scratch
     }
 
-    /// Whole lines within a quoted field, where all of them have the separators of a row: two quotes
-    /// that belong to no field close each other, and the rows between them would be lost. Of a
-    /// single line, and of two columns, nothing is known.
+    /// Whole lines within a quoted field, where all of them have the separators of a row: two
+    /// quotes that belong to no field close each other, and the rows between them would be lost. Of
+    /// a single line, and of two columns, nothing is known.
     pub(super) fn swallowed(&self, separator: u8) -> Option<usize> {
         let bytes = self.text.as_bytes();
         if self.fields < 3 || memchr(b'\n', bytes).is_none() {

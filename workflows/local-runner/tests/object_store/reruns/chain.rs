@@ -83,7 +83,8 @@ pub(super) fn chain() -> &'static Chain {
     static CHAIN: OnceLock<Chain> = OnceLock::new();
     CHAIN.get_or_init(|| {
         let mut lab = Lab::new(S3Server::minio());
-        // Few rows to score, because of each day there is a profile, and every write is one to be killed at.
+        // Few rows to score, because of each day there is a profile, and every write is one to be
+        // killed at.
         lab.sample_data(6, 0, 2);
         lab.python(
             "for name in ('part-000.parquet', 'part-001.parquet'):\n\
@@ -121,8 +122,8 @@ pub(super) fn chain() -> &'static Chain {
     })
 }
 
-/// The flag for a configuration by whose contract some rows are quarantined, so that their files are
-/// looked at as every other one.
+/// The flag for a configuration by whose contract some rows are quarantined, so that their files
+/// are looked at as every other one.
 fn quarantining(lab: &Lab) -> String {
     let folder = lab.folder().join("quarantining");
     fs::create_dir(&folder).unwrap();
@@ -261,7 +262,8 @@ fn of_several(run: &mut Run, lab: &Lab, train: &[String; 2]) {
     assert!(trained["candidates"].ends_with("of 2"));
 }
 
-/// A third model, of other features: the holdout is prepared once more for the champion, which stays.
+/// A third model, of other features: the holdout is prepared once more for the champion, which
+/// stays.
 fn of_other_features(run: &mut Run, lab: &Lab) {
     let config = lab.folder().join("other-features");
     fs::create_dir(&config).unwrap();

@@ -1,5 +1,5 @@
-//! The same where rows of an entity are brought together: the shuffle's plan and markers, the reduce of
-//! the buckets, and the commit, for ten billion rows in a hundred thousand files.
+//! The same where rows of an entity are brought together: the shuffle's plan and markers, the
+//! reduce of the buckets, and the commit, for ten billion rows in a hundred thousand files.
 
 use std::cell::Cell;
 use std::fs::{self, File};
