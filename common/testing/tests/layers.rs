@@ -1,10 +1,11 @@
-//! Which crate may depend on which: the table of `common/README.md`, from the ground up.
+//! Which crate may depend on which: the table of `common/README.md`, from the ground up; and how
+//! large a Rust file may be.
 
 // What tests are made of is no test to Clippy.
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -37,6 +38,10 @@ const SQL: (&str, [&str; 3]) = ("sql", ["data-prep", "dataset", "lint"]);
 
 /// Crates that nothing else may depend on but to test.
 const TESTS: [&str; 2] = ["testing", "testing-home"];
+
+/// Lines of a Rust file at most, and characters of a comment's line: rustfmt sees to the code.
+const LINES: usize = 500;
+const WIDTH: usize = 100;
 
 /// Crates of the workspace, each with those of them that it depends on. What tests alone need is
 /// left out: a test may start a server of `testing`, and a fixture may come from above.
@@ -119,5 +124,35 @@ fn only_those_that_prepare_rows_carry_datafusion() {
             !needs.contains(sql) || allowed.contains(&name.as_str()),
             "{name} depends on {sql}"
         );
+    }
+}
+
+/// Rust files in a folder and below.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).expect("a folder");
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    let (folders, files): (Vec<_>, Vec<_>) = paths.partition(|path| path.is_dir());
+    let is_rust = |file: &PathBuf| file.extension().is_some_and(|of| of == "rs");
+    let below = folders.iter().flat_map(|folder| sources(folder));
+    files.into_iter().filter(is_rust).chain(below).collect()
+}
+
+#[test]
+fn no_rust_file_is_too_long_and_no_comment_too_wide() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let folders = ["common", "steps", "workflows"].iter();
+    let files: Vec<PathBuf> = folders
+        .flat_map(|folder| sources(&root.join(folder)))
+        .collect();
+    assert!(files.len() > 500, "{} files", files.len());
+    for file in files {
+        let text = std::fs::read_to_string(&file).expect("a text");
+        let (name, lines) = (file.display(), text.lines().count());
+        assert!(lines <= LINES, "{name} has {lines} lines: part it");
+        let comments = text.lines().enumerate();
+        let mut comments = comments.filter(|(_, line)| line.trim_start().starts_with("//"));
+        let wide = comments.find(|(_, line)| line.chars().count() > WIDTH);
+        let wide = wide.map(|(at, line)| (at + 1, line));
+        assert_eq!(wide, None, "{name}: break the line at {WIDTH} characters");
     }
 }
