@@ -146,17 +146,8 @@ impl Features {
         for condition in self.filter.iter().chain(&self.train_filter) {
             condition.must_compute(&self.raw)?;
         }
-        if let Some(fault) = probe::of_logical(&self.logical) {
-            let column = match &self.logical {
-                LogicalPlan::Projection(select) => {
-                    let mut exprs = select.expr.iter();
-                    exprs.position(|expr| probe::of_constants(expr).is_some())
-                }
-                _ => None,
-            };
-            let place = column.map(|column| self.in_column(column));
-            let what = format!("{FEATURES_FILE} fails{}", place.unwrap_or_default());
-            return Err(refusal(&what, &fault));
+        if let Some((column, fault)) = probe::of_logical(&self.logical) {
+            return Err(self.refusal(column, &fault));
         }
         let Some(fault) = probe::of_plan(&self.plan) else {
             return Ok(());
@@ -165,9 +156,13 @@ impl Features {
         let count = least(all.len(), |count| self.fault(&all[..count]).is_some());
         let column = count.map(|count| count - 1);
         let of_column = column.and_then(|column| self.fault(&[column]));
+        Err(self.refusal(column, &of_column.unwrap_or(fault)))
+    }
+
+    fn refusal(&self, column: Option<usize>, fault: &DataFusionError) -> anyhow::Error {
         let place = column.map(|column| self.in_column(column));
         let what = format!("{FEATURES_FILE} fails{}", place.unwrap_or_default());
-        Err(refusal(&what, &of_column.unwrap_or(fault)))
+        refusal(&what, fault)
     }
 
     /// The fault of these columns of the result that shows without any row.

@@ -72,14 +72,21 @@ pub(super) fn of_expr(expr: &Arc<dyn PhysicalExpr>, schema: &Schema) -> Option<D
     fault.or(walked.err())
 }
 
-/// The first fault of functions of constants, which are computed before there is a plan to run.
-pub(super) fn of_logical(plan: &LogicalPlan) -> Option<DataFusionError> {
-    let mut fault = None;
+/// The first fault of functions of constants, which are computed before there is a plan to run, and
+/// the column of the result that has it; `None` for one below the result.
+pub(super) fn of_logical(plan: &LogicalPlan) -> Option<(Option<usize>, DataFusionError)> {
+    let mut found = None;
     let walked = plan.apply(|node| {
-        fault = node.expressions().iter().find_map(of_constants);
-        Ok(until(&fault))
+        let is_result = std::ptr::eq(node, plan) && matches!(node, LogicalPlan::Projection(_));
+        let exprs = node.expressions();
+        let mut columns = exprs.iter().enumerate();
+        found = columns.find_map(|(column, expr)| {
+            let fault = of_constants(expr)?;
+            Some((is_result.then_some(column), fault))
+        });
+        Ok(until(&found))
     });
-    fault.or(walked.err())
+    found.or_else(|| Some((None, walked.err()?)))
 }
 
 /// The same of one expression, before it is simplified.
@@ -105,8 +112,8 @@ pub(super) fn of_constants(expr: &Expr) -> Option<DataFusionError> {
     fault.or(walked.err())
 }
 
-fn until(fault: &Option<DataFusionError>) -> TreeNodeRecursion {
-    match fault {
+fn until<T>(found: &Option<T>) -> TreeNodeRecursion {
+    match found {
         Some(_) => TreeNodeRecursion::Stop,
         None => TreeNodeRecursion::Continue,
     }
