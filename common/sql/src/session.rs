@@ -35,12 +35,13 @@ mod exact;
 mod excerpt;
 mod fault;
 mod frame;
-mod joined;
 mod lineage;
+mod operators;
 mod overflow;
 mod probe;
 mod sliding;
 mod source;
+mod values;
 mod wide;
 mod windows;
 
@@ -406,7 +407,7 @@ fn state(table: &str, raw: &SchemaRef, order: Vec<SortExpr>, memory: u64) -> Res
         .with_config(config)
         .with_runtime_env(runtime)
         // Before DataFusion's own, which would be asked first.
-        .with_expr_planners(vec![bounded::planner()])
+        .with_expr_planners(vec![Arc::new(operators::Planner)])
         .with_default_features()
         .build();
     let context = SessionContext::new_with_state(state);

@@ -1,28 +1,28 @@
-//! Functions that make long texts out of short ones, with a limit: DataFusion's own allocate
-//! whatever is asked for, which ends the process.
+//! Functions with limits: of those that make long texts out of short ones DataFusion's own allocate
+//! whatever is asked for, which ends the process; others give a wrong value in silence.
 
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array};
 use arrow::compute::kernels::length::length;
 use arrow::compute::{cast, concat};
-use arrow::datatypes::{DataType, Field, FieldRef, Int64Type, Schema};
+use arrow::datatypes::{DataType, FieldRef, Int64Type};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{ScalarValue, plan_datafusion_err};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::FunctionRegistry;
 use datafusion::execution::context::SessionContext;
-use datafusion::functions::core::overlay;
-use datafusion::logical_expr::planner::ExprPlanner;
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
 };
-use datafusion::physical_expr::expressions::{BinaryExpr, Literal};
-use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::Literal;
 
-use super::joined;
+use super::operators::JOIN;
+use super::values;
 
-/// The functions by name; those of [`planner`] are two more.
+/// The functions by name, besides those of [`values`]; OVERLAY and `||` are planned past the
+/// registry.
 const FUNCTIONS: [&str; 10] = [
     CONCAT,
     CONCAT_WS,
@@ -65,37 +65,16 @@ const CODE: i64 = 64;
 /// # Errors
 /// A session without them.
 pub(super) fn register(context: &SessionContext) -> Result<()> {
-    for name in FUNCTIONS {
+    for name in FUNCTIONS.into_iter().chain(values::functions()) {
         let inner = context.udf(name)?;
         context.register_udf(ScalarUDF::from(Bounded { inner }));
     }
     Ok(())
 }
 
-/// Plans the clauses that are such functions, with limits too.
-pub(super) fn planner() -> Arc<dyn ExprPlanner> {
-    let inner = overlay();
-    Arc::new(joined::Planner {
-        overlay: Arc::new(ScalarUDF::from(Bounded { inner })),
-    })
-}
-
-/// `||` with its limits. It is an operator until here, after which columns without an alias are
-/// named.
-///
-/// # Errors
-/// Sides that it does not join.
-pub(super) fn joined(binary: &BinaryExpr, schema: &Schema) -> Result<Arc<dyn PhysicalExpr>> {
-    let inner = Arc::new(joined::function());
-    let sides = vec![binary.left().clone(), binary.right().clone()];
-    let field = Field::new(joined::NAME, binary.data_type(schema)?, true);
-    Ok(Arc::new(ScalarFunctionExpr::new(
-        joined::NAME,
-        Arc::new(ScalarUDF::from(Bounded { inner })),
-        sides,
-        Arc::new(field),
-        Arc::default(),
-    )))
+/// The function with its limits.
+pub(super) fn limited(inner: Arc<ScalarUDF>) -> Arc<ScalarUDF> {
+    Arc::new(ScalarUDF::from(Bounded { inner }))
 }
 
 /// Refuses a constant text that would take too much memory beside the rows of a batch.
@@ -151,7 +130,29 @@ impl ScalarUDFImpl for Bounded {
         self.inner.return_field_from_args(args)
     }
 
-    fn invoke_with_args(&self, mut args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        match self.name() {
+            values::ROUND | values::TRUNC => return values::rounded(&self.inner, args),
+            name => match values::greatest_of_time(name) {
+                Some(greatest) => values::check_time(name, greatest, &args)?,
+                None => return self.text(args),
+            },
+        }
+        self.inner.invoke_with_args(args)
+    }
+}
+
+/// What is known of the text of a row before it is made.
+struct Size {
+    /// Its bytes at most.
+    most: i64,
+    /// How many it may have.
+    limit: i64,
+}
+
+impl Bounded {
+    /// Makes texts.
+    fn text(&self, mut args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         // DataFusion takes a negative number of a column for a huge one; one that is written out
         // makes an empty text.
         if let Some(ColumnarValue::Array(numbers)) = args.args.get_mut(1)
@@ -173,20 +174,10 @@ impl ScalarUDFImpl for Bounded {
         }
         self.in_pieces(args, &sizes)
     }
-}
 
-/// What is known of the text of a row before it is made.
-struct Size {
-    /// Its bytes at most.
-    most: i64,
-    /// How many it may have.
-    limit: i64,
-}
-
-impl Bounded {
     /// Whether the size of a text is known before it is made.
     fn is_exact(&self) -> bool {
-        [CONCAT, REPEAT, joined::NAME].contains(&self.name())
+        [CONCAT, REPEAT, JOIN].contains(&self.name())
     }
 
     /// The size of each text that is made: of one, if all arguments are constants.
@@ -321,7 +312,7 @@ impl Bounded {
 
     fn shown(&self) -> String {
         match self.name() {
-            joined::NAME => joined::NAME.to_owned(),
+            JOIN => JOIN.to_owned(),
             name => format!("{name}()"),
         }
     }

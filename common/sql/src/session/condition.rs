@@ -55,10 +55,7 @@ impl Condition {
             let simplifier = ExprSimplifier::new(context);
             let expr = simplifier.simplify(simplifier.coerce(expr.clone(), &schema)?)?;
             let data_type = expr.get_type(&schema)?;
-            let expr = overflow::check(
-                state.create_physical_expr(expr, &schema)?,
-                schema.as_arrow(),
-            )?;
+            let expr = overflow::check(state.create_physical_expr(expr, &schema)?)?;
             Ok((expr, data_type))
         };
         let (expr, data_type) = plan().map_err(|error| query.failure(&error))?;

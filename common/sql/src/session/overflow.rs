@@ -1,12 +1,10 @@
 //! Whole numbers that leave their type end the query. DataFusion would wrap them around to another
-//! number in silence.
+//! number in silence. Those of constants are checked by [`super::operators`], before there is a plan.
 
 use std::sync::Arc;
 
-use arrow::datatypes::Schema;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::error::Result;
-use datafusion::logical_expr::Operator;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::BinaryExpr;
 use datafusion::physical_expr::projection::ProjectionExpr;
@@ -21,10 +19,9 @@ pub(super) fn check_plan(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn Executi
         let Some(projection) = plan.downcast_ref::<ProjectionExec>() else {
             return Ok(Transformed::no(plan));
         };
-        let schema = projection.input().schema();
         let exprs = projection.expr().iter().map(|column| {
             Ok(ProjectionExpr {
-                expr: check(column.expr.clone(), &schema)?,
+                expr: check(column.expr.clone())?,
                 alias: column.alias.clone(),
             })
         });
@@ -36,18 +33,14 @@ pub(super) fn check_plan(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn Executi
     .data()
 }
 
-/// The expression over columns of `schema` with its sums, differences and products checked, and
-/// the texts that it joins.
+/// The expression with its sums, differences and products checked.
 ///
 /// # Errors
 /// A constant text that is too long.
-pub(super) fn check(expr: Arc<dyn PhysicalExpr>, schema: &Schema) -> Result<Arc<dyn PhysicalExpr>> {
+pub(super) fn check(expr: Arc<dyn PhysicalExpr>) -> Result<Arc<dyn PhysicalExpr>> {
     bounded::check_constants(&expr)?;
     expr.transform_up(|expr| {
         Ok(match expr.downcast_ref::<BinaryExpr>() {
-            Some(binary) if *binary.op() == Operator::StringConcat => {
-                Transformed::yes(bounded::joined(binary, schema)?)
-            }
             Some(binary) => {
                 Transformed::yes(Arc::new(binary.clone().with_fail_on_overflow(true)) as _)
             }

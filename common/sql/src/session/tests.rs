@@ -14,6 +14,7 @@ mod aggregates;
 mod bounded;
 mod faults;
 mod refusals;
+mod values;
 mod windows;
 
 fn features_of(dataset: Value, sql: &str) -> Result<Features> {

@@ -1,0 +1,174 @@
+//! What is written as an operator or a clause, as functions, which can be limited and checked.
+//! DataFusion computes constants before there is a plan in which an operator could be replaced, and
+//! wraps them around in silence.
+
+use std::sync::Arc;
+
+use arrow::array::{AsArray, RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema};
+use datafusion::common::{DFSchema, exec_err, plan_err};
+use datafusion::error::Result;
+use datafusion::functions::core::overlay;
+use datafusion::logical_expr::expr::ScalarFunction;
+use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
+use datafusion::logical_expr::type_coercion::binary::BinaryTypeCoercer;
+use datafusion::logical_expr::{
+    ColumnarValue, Expr, ExprSchemable, Operator, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
+    Signature, Volatility,
+};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::{BinaryExpr, Column, Literal};
+use datafusion::sql::sqlparser::ast::BinaryOperator;
+
+use super::bounded;
+
+/// The function that joins two texts.
+pub(super) const JOIN: &str = "||";
+
+/// Plans operators and clauses as functions.
+#[derive(Debug)]
+pub(super) struct Planner;
+
+impl ExprPlanner for Planner {
+    fn plan_binary_op(
+        &self,
+        expr: RawBinaryExpr,
+        schema: &DFSchema,
+    ) -> Result<PlannerResult<RawBinaryExpr>> {
+        let operator = match expr.op {
+            BinaryOperator::StringConcat => Operator::StringConcat,
+            BinaryOperator::PGBitwiseShiftLeft => Operator::BitwiseShiftLeft,
+            BinaryOperator::PGBitwiseShiftRight => Operator::BitwiseShiftRight,
+            // Those of columns are checked in the plan.
+            _ if expr.right.any_column_refs() || expr.left.any_column_refs() => {
+                return Ok(PlannerResult::Original(expr));
+            }
+            BinaryOperator::Plus => Operator::Plus,
+            BinaryOperator::Minus => Operator::Minus,
+            BinaryOperator::Multiply => Operator::Multiply,
+            _ => return Ok(PlannerResult::Original(expr)),
+        };
+        let types = (expr.left.get_type(schema), expr.right.get_type(schema));
+        // DataFusion says what is wrong with a side that has no type, and computes with times.
+        let (Ok(left), Ok(right)) = types else {
+            return Ok(PlannerResult::Original(expr));
+        };
+        if is_arithmetic(operator) && !(left.is_integer() && right.is_integer()) {
+            return Ok(PlannerResult::Original(expr));
+        }
+        let (left, right) = BinaryTypeCoercer::new(&left, &operator, &right).get_input_types()?;
+        let sides = vec![
+            expr.left.cast_to(&left, schema)?,
+            expr.right.cast_to(&right, schema)?,
+        ];
+        let function = Arc::new(ScalarUDF::from(Operated::new(operator)));
+        let function = match operator {
+            Operator::StringConcat => bounded::limited(function),
+            _ => function,
+        };
+        let call = ScalarFunction::new_udf(function, sides);
+        Ok(PlannerResult::Planned(Expr::ScalarFunction(call)))
+    }
+
+    fn plan_overlay(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
+        let call = ScalarFunction::new_udf(bounded::limited(overlay()), args);
+        Ok(PlannerResult::Planned(Expr::ScalarFunction(call)))
+    }
+}
+
+fn is_arithmetic(operator: Operator) -> bool {
+    use Operator::{Minus, Multiply, Plus};
+    matches!(operator, Plus | Minus | Multiply)
+}
+
+/// What an operator of DataFusion computes.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Operated {
+    operator: Operator,
+    name: String,
+    signature: Signature,
+}
+
+impl Operated {
+    fn new(operator: Operator) -> Self {
+        Self {
+            operator,
+            name: operator.to_string(),
+            signature: Signature::any(2, Volatility::Immutable),
+        }
+    }
+}
+
+impl ScalarUDFImpl for Operated {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// As the operator's own: a column without an alias is named by it.
+    fn schema_name(&self, args: &[Expr]) -> Result<String> {
+        let [left, right] = args else {
+            return plan_err!("{} has two sides", self.name);
+        };
+        let (left, right) = (left.schema_name(), right.schema_name());
+        Ok(format!("{left} {} {right}", self.name))
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        let [left, right] = types else {
+            return plan_err!("{} has two sides", self.name);
+        };
+        BinaryTypeCoercer::new(left, &self.operator, right).get_result_type()
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        if let Operator::BitwiseShiftLeft | Operator::BitwiseShiftRight = self.operator {
+            check_shift(&args)?;
+        }
+        let (mut fields, mut columns) = (Vec::new(), Vec::new());
+        let mut sides: Vec<Arc<dyn PhysicalExpr>> = Vec::new();
+        for value in args.args {
+            match value {
+                ColumnarValue::Scalar(scalar) => sides.push(Arc::new(Literal::new(scalar))),
+                ColumnarValue::Array(array) => {
+                    let name = format!("column_{}", columns.len());
+                    sides.push(Arc::new(Column::new(&name, columns.len())));
+                    fields.push(Field::new(name, array.data_type().clone(), true));
+                    columns.push(array);
+                }
+            }
+        }
+        let [left, right] = &sides[..] else {
+            return plan_err!("{} has two sides", self.name);
+        };
+        let computed = BinaryExpr::new(left.clone(), self.operator, right.clone());
+        let computed = computed.with_fail_on_overflow(true);
+        let options = RecordBatchOptions::new().with_row_count(Some(args.number_rows));
+        let schema = Arc::new(Schema::new(fields));
+        computed.evaluate(&RecordBatch::try_new_with_options(
+            schema, columns, &options,
+        )?)
+    }
+}
+
+/// Refuses a shift by a negative number of bits, and by as many as a number has or more: DataFusion
+/// would shift by the remainder of a division by them.
+fn check_shift(args: &ScalarFunctionArgs) -> Result<()> {
+    let [of, by] = &args.args[..] else {
+        return plan_err!("a shift has two sides");
+    };
+    let bits = 8 * of.data_type().primitive_width().unwrap_or_default() as i64;
+    // A constant is asked even if there is no row.
+    let by = by.cast_to(&DataType::Int64, None)?.into_array(1)?;
+    let mut by = by.as_primitive::<Int64Type>().iter().flatten();
+    match by.find(|by| !(0..bits).contains(by)) {
+        None => Ok(()),
+        Some(by) => exec_err!(
+            "a shift by {by} bits is out of range: a number of {bits} bits is shifted by 0 to {}",
+            bits - 1
+        ),
+    }
+}
