@@ -1,5 +1,6 @@
 //! Functions with limits: of those that make long texts out of short ones DataFusion's own allocate
-//! whatever is asked for, which ends the process; others give a wrong value in silence.
+//! whatever is asked for, which ends the process; others take hours, or give a wrong value in
+//! silence.
 
 use std::sync::Arc;
 
@@ -23,10 +24,11 @@ use super::values;
 
 /// The functions by name, besides those of [`values`]; OVERLAY and `||` are planned past the
 /// registry.
-const FUNCTIONS: [&str; 10] = [
+const FUNCTIONS: [&str; 11] = [
     CONCAT,
     CONCAT_WS,
     ENCODE,
+    LEVENSHTEIN,
     LPAD,
     REGEXP_REPLACE,
     REPEAT,
@@ -38,6 +40,7 @@ const FUNCTIONS: [&str; 10] = [
 const CONCAT: &str = "concat";
 const CONCAT_WS: &str = "concat_ws";
 const ENCODE: &str = "encode";
+const LEVENSHTEIN: &str = "levenshtein";
 const LPAD: &str = "lpad";
 const OVERLAY: &str = "overlay";
 const REGEXP_REPLACE: &str = "regexp_replace";
@@ -59,6 +62,9 @@ const CONSTANT: usize = 1 << 15;
 const CHARACTER: i64 = 4;
 /// Bytes that a code of a format of times makes at most, such as `%+` of the year 262142.
 const CODE: i64 = 64;
+/// Product of the bytes of two texts that are compared, each with each: two of 4,000 bytes take
+/// some ten milliseconds.
+const COMPARED: i64 = 16_000_000;
 
 /// Puts limits to the functions of a session.
 ///
@@ -133,6 +139,7 @@ impl ScalarUDFImpl for Bounded {
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         match self.name() {
             values::ROUND | values::TRUNC => return values::rounded(&self.inner, args),
+            LEVENSHTEIN => check_compared(&args)?,
             name => match values::greatest_of_time(name) {
                 Some(greatest) => values::check_time(name, greatest, &args)?,
                 None => return self.text(args),
@@ -316,6 +323,26 @@ impl Bounded {
             name => format!("{name}()"),
         }
     }
+}
+
+/// Refuses to compare texts that are too long.
+fn check_compared(args: &ScalarFunctionArgs) -> Result<()> {
+    let [left, right] = &args.args[..] else {
+        return Ok(());
+    };
+    let (left, right) = (Measured::of(left)?, Measured::of(right)?);
+    let is_constant = left.is_constant && right.is_constant;
+    let rows = if is_constant { 1 } else { args.number_rows };
+    for row in 0..rows {
+        let [one, other] = [&left, &right].map(|text| text.at(row).unwrap_or_default());
+        if one.saturating_mul(other) > COMPARED {
+            return Err(DataFusionError::ResourcesExhausted(format!(
+                "{LEVENSHTEIN}() would compare a text of {one} bytes with one of {other}, and their \
+                 product may be {COMPARED} at most: compare the beginnings, such as left(x, 1000)"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// The bytes of each text of an argument, or its whole numbers; 0 for what is neither.

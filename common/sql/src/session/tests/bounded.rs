@@ -160,3 +160,51 @@ fn texts_whose_size_is_not_known_are_made_piece_by_piece() {
     let wanted = (0..ROWS).map(|row| (row % 3 > 0).then_some(10_000));
     assert!(sizes.iter().eq(wanted));
 }
+
+#[test]
+fn texts_are_compared_up_to_a_limit() {
+    let features = plan(&select(
+        "levenshtein(lpad(country, 1000, 'D'), rpad(country, 1000, 'E')) AS near, \
+         levenshtein(lpad(country, 900000, 'a'), country) AS far",
+    ));
+    let features = features.unwrap();
+    features.must_compute().unwrap();
+    let computed = compute(&features, vec![raw(&[1.0, 2.0], &[1.0, 1.0])]).unwrap();
+    // The first has one D and one E in common, and the second all of the shorter one.
+    for (name, wanted) in [("near", 998), ("far", 899_998)] {
+        let column = computed.column_by_name(name).unwrap();
+        let column = column.as_primitive::<arrow::datatypes::Int32Type>();
+        assert_eq!(
+            column.iter().collect::<Vec<_>>(),
+            [None, Some(wanted)],
+            "{name}"
+        );
+    }
+    let says = "levenshtein() would compare a text of 5000 bytes with one of 5000, and their \
+                product may be 16000000 at most: compare the beginnings, such as left(x, 1000)";
+    let of = |size: &str| {
+        let column = format!("levenshtein({size}, rpad(country, 5000)) AS bad");
+        let features = plan(&select(&column)).unwrap();
+        features.must_compute().unwrap();
+        compute(&features, vec![raw(&[1.0, 2.0], &[1.0, 1.0])])
+    };
+    let error = of("lpad(country, 5000, 'ä')").unwrap_err().to_string();
+    assert!(error.contains("a text of 9998 bytes"), "{error}");
+    let error = of("lpad(country, 5000)").unwrap_err();
+    assert_eq!(exit_code(&error), 2, "{error:#}");
+    let row = "features.sql fails in the column \"bad\" of the row date 1970-01-01T00:00:00, \
+               customerId \"c1\"";
+    let text = error.to_string();
+    assert!(text.starts_with(row) && text.ends_with(says), "{text}");
+    of("left(lpad(country, 5000, 'ä'), 1000)").unwrap();
+    let constants = "levenshtein(repeat('x', 20000), repeat('y', 20000)) AS bad";
+    let error = plan(&select(constants))
+        .unwrap()
+        .must_compute()
+        .unwrap_err();
+    assert_eq!(exit_code(&error), 2, "{error:#}");
+    assert!(
+        error.to_string().contains("column \"bad\", whatever"),
+        "{error:#}"
+    );
+}
