@@ -22,6 +22,7 @@ use datafusion::physical_expr::aggregate::{AggregateExprBuilder, AggregateFuncti
 use futures::executor::block_on;
 
 use table::config::{Config, aggregates as files};
+use table::dataset::Dataset;
 
 use super::check;
 use super::exact::EXACT;
@@ -53,6 +54,8 @@ struct Aggregate {
     keys: Vec<usize>,
     key_fields: Vec<Field>,
     values: Vec<Value>,
+    /// Places of the raw columns that name a row.
+    of_row: Vec<usize>,
 }
 
 /// A function of an aggregate.
@@ -98,7 +101,7 @@ impl Aggregates {
                 let rules = Rules {
                     query: &query,
                     raw,
-                    target: &config.dataset.target().name,
+                    dataset: &config.dataset,
                 };
                 let planned = rules.plan(&state, name)?;
                 for value in &planned.values {
@@ -188,7 +191,7 @@ impl Aggregates {
 struct Rules<'a> {
     query: &'a Query<'a>,
     raw: &'a SchemaRef,
-    target: &'a str,
+    dataset: &'a Dataset,
 }
 
 impl Rules<'_> {
@@ -267,6 +270,7 @@ impl Rules<'_> {
             key_fields: key_fields.map(|field| field.with_nullable(true)).collect(),
             keys,
             values,
+            of_row: fault::key(self.dataset, self.raw),
         })
     }
 
@@ -341,7 +345,7 @@ impl Rules<'_> {
             };
             let field = self.raw.field(place);
             let (column, data_type) = (field.name(), field.data_type());
-            if column == self.target {
+            if *column == self.dataset.target().name {
                 return Err(self.of_target("GROUP"));
             }
             if data_type.is_floating() {
@@ -358,7 +362,7 @@ impl Rules<'_> {
     }
 
     fn of_target(&self, word: &str) -> anyhow::Error {
-        let target = self.target;
+        let target = &self.dataset.target().name;
         self.refuse(
             word,
             &format!(
@@ -432,7 +436,7 @@ impl Rules<'_> {
         }
         if reads
             .iter()
-            .any(|&place| self.raw.field(place).name() == self.target)
+            .any(|&place| *self.raw.field(place).name() == self.dataset.target().name)
         {
             return Err(self.of_target(call.func.name()));
         }

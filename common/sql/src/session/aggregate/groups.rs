@@ -130,7 +130,7 @@ impl Groups {
                     value.arguments(&rows.slice(0, count)).is_err()
                 });
                 let place = count.map(|count| {
-                    let row = fault::row(rows, count - 1, &[], &value.reads);
+                    let row = fault::row(rows, count - 1, &aggregate.of_row, &value.reads);
                     format!("{what}, in the column {:?} of {row}", value.column)
                 });
                 let what = place.as_deref().unwrap_or(what);

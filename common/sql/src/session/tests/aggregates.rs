@@ -332,10 +332,42 @@ fn a_fault_of_an_aggregate_is_found_without_rows() {
                 .unwrap()
                 .add("a file", &rows(5))
                 .unwrap_err(),
-            "aggregate.store.sql fails on a file, in the column \"store.most\" of",
+            "aggregate.store.sql fails on a file, in the column \"store.most\" of the row date \
+             1970-01-01T00:00:00, customerId \"c0\"",
         ),
     ] {
         assert_eq!(exit_code(&error), 2, "{error:#}");
         assert!(error.to_string().starts_with(says), "{error:#}");
+    }
+}
+
+#[test]
+fn a_value_of_an_aggregate_that_fails_names_the_row() {
+    for (bad, code, says) in [
+        (
+            "max(length(repeat(country, 400000 * CAST(feature2 AS BIGINT))))",
+            2,
+            "(feature2 2.0, country \"DE\"): repeat() would make a text of more than 1000000 bytes",
+        ),
+        (
+            "sum(1 << CAST(feature2 + 62 AS BIGINT))",
+            10,
+            "(feature2 2.0): a shift by 64 bits is out of range",
+        ),
+    ] {
+        let sql = format!("SELECT country, {bad} AS bad FROM train GROUP BY country");
+        let features = with(&[("store", &sql)], "SELECT * FROM raw").unwrap();
+        features.must_compute().unwrap();
+        let rows = raw(&[1.0; 3], &[0.0, 1.0, 2.0]);
+        let mut fit = features.fit(64 << 20).unwrap();
+        let error = fit.add("a.csv", &rows).expect_err(bad);
+        assert_eq!(exit_code(&error), code, "{bad}: {error:#}");
+        let text = error.to_string();
+        let place = "aggregate.store.sql fails on a.csv, in the column \"store.bad\" of the row \
+                     date 1970-01-01T00:00:00, customerId \"c2\" ";
+        assert!(
+            text.starts_with(place) && text[place.len()..].starts_with(says),
+            "{bad}: {text}"
+        );
     }
 }
