@@ -76,6 +76,7 @@ use aggregate::{Aggregates, Lookup};
 use check::Checked;
 use condition::Condition;
 use excerpt::Query;
+use fault::{OnTheirWay, Rows};
 use frame::Watch;
 use source::{RawRows, Source};
 pub use windows::Windows;
@@ -326,6 +327,19 @@ impl Features {
         &self,
         rows: impl Iterator<Item = Result<RecordBatch>> + Send + 'static,
     ) -> Result<impl Iterator<Item = Result<RecordBatch>>> {
+        self.compute_of(rows, |_| None)
+    }
+
+    /// The same of rows of several files: `file` gives that of a row by its place among all `rows`,
+    /// for errors.
+    ///
+    /// # Errors
+    /// Those of [`compute`](Self::compute).
+    pub fn compute_of(
+        &self,
+        rows: impl Iterator<Item = Result<RecordBatch>> + Send + 'static,
+        file: impl Fn(u64) -> Option<String>,
+    ) -> Result<impl Iterator<Item = Result<RecordBatch>>> {
         let windows = self.windows.as_ref();
         let watch = windows.map(|windows| Watch::new(windows, &self.raw, self.memory));
         let mut watch = watch.transpose()?;
@@ -338,22 +352,29 @@ impl Features {
             ),
             false => None,
         };
-        let last: Arc<Mutex<Option<RecordBatch>>> = Arc::default();
+        let last: Arc<Mutex<Option<Rows>>> = Arc::default();
         let taken = last.clone();
+        let mut read = 0;
         let rows = rows.map(move |batch| {
             let mut batch = batch?;
             if let Some(lookup) = &lookup {
                 batch = lookup.attach(&batch)?;
             }
             watch.as_mut().map_or(Ok(()), |watch| watch.see(&batch))?;
-            *taken.lock().unwrap_or_else(PoisonError::into_inner) = Some(batch.clone());
+            let first = read;
+            read += batch.num_rows() as u64;
+            *taken.lock().unwrap_or_else(PoisonError::into_inner) = Some(Rows {
+                batch: batch.clone(),
+                first,
+            });
             Ok(batch)
         });
         let source = Arc::new(Source::new(rows));
         let mut stream = self.stream(self.plan.clone(), source.clone())?;
+        let mut computed = 0;
         Ok(std::iter::from_fn(move || {
             let batch = block_on(stream.next())?;
-            let last = {
+            let taken = {
                 let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
                 match self.windows {
                     // Rows that were computed from are not kept any longer.
@@ -363,11 +384,23 @@ impl Features {
                 }
             };
             Some(match batch {
-                Ok(batch) => RecordBatch::try_new(self.schema.clone(), batch.columns().to_vec())
-                    .map_err(Into::into),
-                Err(error) => Err(source
-                    .failure()
-                    .unwrap_or_else(|| self.failure(&error, last.as_ref()))),
+                Ok(batch) => {
+                    computed += batch.num_rows() as u64;
+                    RecordBatch::try_new(self.schema.clone(), batch.columns().to_vec())
+                        .map_err(Into::into)
+                }
+                Err(error) => Err(source.failure().unwrap_or_else(|| {
+                    let given = source.given();
+                    let met = OnTheirWay {
+                        taken,
+                        given: given.map(|batch| Rows {
+                            batch,
+                            first: computed,
+                        }),
+                        file: &file,
+                    };
+                    self.failure(&error, &met)
+                })),
             })
         }))
     }

@@ -66,6 +66,7 @@ pub(crate) async fn reduce(step: &Step, store: &Store, plan: &str, group: &str) 
         .await?;
     let held_out = first.shards.iter().filter(|file| first.job.is_first(file));
     let first_files = held_out.map(|file| file.ordinal as u32).collect();
+    let names = first.shards.iter().map(|file| file.key.clone()).collect();
     let task = Arc::new(Task {
         fingerprint: first.inputs.fingerprint(),
         parts: plan.inputs.fingerprint(),
@@ -76,6 +77,7 @@ pub(crate) async fn reduce(step: &Step, store: &Store, plan: &str, group: &str) 
         store: store.clone(),
         job: first.job,
         index,
+        names,
         first_files,
         first: buckets.start,
     });
@@ -232,6 +234,8 @@ struct Task {
     step: Step,
     /// The objects of all files, each with where the buckets of this group are in it.
     index: Vec<(Shuffled, Vec<shuffled::Entry>)>,
+    /// The raw files by their places.
+    names: Vec<String>,
     /// Places of the files that are held out where files decide.
     first_files: BTreeSet<u32>,
     /// Which rows to train on have a short history.
@@ -283,6 +287,7 @@ impl Task {
             false if self.first_files.contains(&file) => OfFile::First,
             false => OfFile::Other,
         };
+        let name = |file: u32| self.names.get(file as usize).cloned();
         let (preparation, shape) = (&self.preparation, &self.shape);
         let mut doubles = Doubles::default();
         match &self.job.looks_back {
@@ -291,10 +296,10 @@ impl Task {
                 let data_set = move |file: u32| known.data_set(file as usize);
                 let rows = Once::new(rows, shape, data_set, &[preparation.target()]);
                 let found = rows.doubles();
-                preparation.entities(what, shape, rows, of_file, write)?;
+                preparation.entities(what, shape, rows, of_file, name, write)?;
                 doubles = *found.lock().unwrap_or_else(PoisonError::into_inner);
             }
-            None => preparation.entities(what, shape, rows, of_file, write)?,
+            None => preparation.entities(what, shape, rows, of_file, name, write)?,
         }
         Ok(Reduced {
             pieces: writers.finish(|_, part| part.finish())?,

@@ -36,6 +36,22 @@ pub enum OfFile {
     Earlier,
 }
 
+/// The files of the rows that are on their way through a query.
+#[derive(Default)]
+struct Files {
+    /// The place of the first of these rows among all.
+    first: u64,
+    of_rows: VecDeque<u32>,
+}
+
+impl Files {
+    /// That of a row by its place among all.
+    fn of(&self, row: u64) -> Option<u32> {
+        let place = usize::try_from(row.checked_sub(self.first)?).ok()?;
+        self.of_rows.get(place).copied()
+    }
+}
+
 impl Preparation {
     /// Whether rows of an entity have to be brought together first.
     pub fn has_windows(&self) -> bool {
@@ -221,7 +237,8 @@ impl Preparation {
     }
 
     /// Prepares the sorted rows of whole entities, and hands them to `write` with their splits.
-    /// `of_file` says by the place of a file what its rows are. `what` names the rows in messages.
+    /// `of_file` says by the place of a file what its rows are, and `name` how messages name it.
+    /// `what` names the rows in messages.
     ///
     /// # Errors
     /// Rows that the SQL can't be computed from, or that it loses or gains: exit 10.
@@ -231,19 +248,23 @@ impl Preparation {
         shape: &Shape,
         rows: impl Iterator<Item = Result<RecordBatch>> + Send + 'static,
         of_file: impl Fn(u32) -> OfFile,
+        name: impl Fn(u32) -> Option<String>,
         mut write: impl FnMut(Split, &RecordBatch) -> Result<()>,
     ) -> Result<()> {
-        // Files of the rows that are on their way through the query.
-        let files: Arc<Mutex<VecDeque<u32>>> = Arc::default();
+        let files: Arc<Mutex<Files>> = Arc::default();
         let (shape, on_their_way) = (shape.clone(), files.clone());
         let raw = rows.map(move |sorted| {
             let (rows, files) = shape.raw_rows(&sorted?)?;
             let mut queue = on_their_way.lock().unwrap_or_else(PoisonError::into_inner);
-            queue.extend(files);
+            queue.of_rows.extend(files);
             Ok(rows)
         });
+        let named = |row| {
+            let files = files.lock().unwrap_or_else(PoisonError::into_inner);
+            name(files.of(row)?)
+        };
         let (mut rows, mut unlabelled) = (0, 0);
-        for batch in self.features.compute(raw)? {
+        for batch in self.features.compute_of(raw, named)? {
             self.step.check()?;
             let batch = batch.with_context(|| format!("preparing {what}"))?;
             let count = batch.num_rows();
@@ -251,8 +272,9 @@ impl Preparation {
             unlabelled += count as u64 - self.labelled(&batch);
             let of_batch: Vec<u32> = {
                 let mut files = files.lock().unwrap_or_else(PoisonError::into_inner);
-                let most = files.len();
-                files.drain(..count.min(most)).collect()
+                files.first = rows;
+                let most = files.of_rows.len();
+                files.of_rows.drain(..count.min(most)).collect()
             };
             if of_batch.len() < count {
                 return Err(other_rows(what));
@@ -282,8 +304,8 @@ impl Preparation {
             };
             split(&batch, held_out, &mut write)?;
         }
-        let lost = files.lock().unwrap_or_else(PoisonError::into_inner).len();
-        if lost > 0 {
+        let files = files.lock().unwrap_or_else(PoisonError::into_inner);
+        if !files.of_rows.is_empty() {
             return Err(other_rows(what));
         }
         self.must_keep_rows(what, rows, rows, unlabelled)

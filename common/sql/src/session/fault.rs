@@ -6,10 +6,12 @@ use std::sync::Arc;
 use anyhow::Result;
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::Schema;
+use arrow::error::ArrowError;
 use datafusion::error::{DataFusionError, Result as SqlResult};
 use datafusion::execution::context::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan, Projection};
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::windows::BoundedWindowAggExec;
 use futures::StreamExt;
 use futures::executor::block_on;
@@ -18,11 +20,13 @@ use catalog::manifest::Role;
 use runtime::failure::Failure;
 use table::config::FEATURES_FILE;
 use table::dataset::{Dataset, keys};
+use table::parts;
 
 use super::check::Checked;
 use super::excerpt::Query;
+use super::lineage::{self, Origin};
 use super::source::Source;
-use super::{Features, excerpt, lineage, overflow, probe, sliding};
+use super::{Features, excerpt, overflow, probe, sliding};
 
 /// Values of a row, besides its key, that a message shows.
 const SHOWN: usize = 5;
@@ -127,6 +131,33 @@ pub(super) fn of_planning(
     query.refusal(query.find(name), &text)
 }
 
+/// Some of the rows of a query.
+#[derive(Clone)]
+pub(super) struct Rows {
+    pub(super) batch: RecordBatch,
+    /// The place of the first one among all rows of the query.
+    pub(super) first: u64,
+}
+
+/// What was on its way when a query failed.
+pub(super) struct OnTheirWay<'a> {
+    /// The raw rows that it took last.
+    pub(super) taken: Option<Rows>,
+    /// What its windows gave last.
+    pub(super) given: Option<Rows>,
+    /// The file of a row by its place among all rows, where there are several files.
+    pub(super) file: &'a dyn Fn(u64) -> Option<String>,
+}
+
+impl OnTheirWay<'_> {
+    /// What a message says of a row, with its file.
+    fn row(&self, rows: &Rows, place: usize, key: &[usize], reads: &[usize]) -> String {
+        let file = (self.file)(rows.first + place as u64);
+        let file = file.map(|file| format!(" in {file}")).unwrap_or_default();
+        format!(" of {}{file}", row(&rows.batch, place, key, reads))
+    }
+}
+
 /// Where a query fails.
 struct Place {
     /// A column of its result that shows it.
@@ -174,15 +205,10 @@ impl Features {
         format!(" in the column {:?}", self.schema.field(column).name())
     }
 
-    /// The error for rows that the query can't be computed from; `last` are those that it took
-    /// last.
-    pub(super) fn failure(
-        &self,
-        error: &DataFusionError,
-        last: Option<&RecordBatch>,
-    ) -> anyhow::Error {
+    /// The error for rows that the query can't be computed from.
+    pub(super) fn failure(&self, error: &DataFusionError, met: &OnTheirWay<'_>) -> anyhow::Error {
         // Where the search fails as well, the error itself is the message.
-        let place = last.and_then(|rows| self.place(error, rows).ok().flatten());
+        let place = self.place(error, met).ok().flatten();
         let fault = match &place {
             Some(place) => self.fault(&[place.column]),
             None => probe::of_plan(&self.plan).filter(|fault| is_same(fault, error)),
@@ -191,9 +217,18 @@ impl Features {
         failure(&format!("{FEATURES_FILE} fails{place}"), fault, error)
     }
 
-    /// Where the query fails on rows.
-    fn place(&self, error: &DataFusionError, rows: &RecordBatch) -> Result<Option<Place>> {
+    /// Where the query fails.
+    fn place(&self, error: &DataFusionError, met: &OnTheirWay<'_>) -> Result<Option<Place>> {
         let origins = lineage::of_plan(&self.logical)?;
+        let above = met.given.as_ref();
+        let above = above.and_then(|given| self.above_windows(error, met, given, &origins));
+        if above.is_some() {
+            return Ok(above);
+        }
+        let Some(last) = &met.taken else {
+            return Ok(None);
+        };
+        let rows = &last.batch;
         let (windowed, others): (Vec<usize>, Vec<usize>) =
             (0..origins.len()).partition(|&column| origins[column].windowed);
         let (taken, computed): (Vec<usize>, Vec<usize>) = others
@@ -202,7 +237,7 @@ impl Features {
         let first_row = |part: &Arc<dyn ExecutionPlan>, reads: &[usize]| {
             let fails = |count| self.run(part.clone(), rows.slice(0, count)).is_err();
             let count = least(rows.num_rows(), fails)?;
-            Some(format!(" of {}", row(rows, count - 1, &self.key, reads)))
+            Some(met.row(last, count - 1, &self.key, reads))
         };
         // A condition fails whatever is selected.
         if let (true, Some(&column)) = (self.condition.is_some(), taken.first())
@@ -226,8 +261,8 @@ impl Features {
                 return Ok(Some(Place { column, text }));
             }
         }
-        // What is computed from windows depends on rows that came before: another error than the
-        // one to place says nothing, and neither does the row.
+        // Windows depend on rows that came before: another error than the one to place says nothing,
+        // and neither does the row.
         let count = least(windowed.len(), |count| {
             let part = self.part(&windowed[..count]);
             let again = part.and_then(|part| self.run(sliding::in_place(part)?, rows.clone()));
@@ -238,6 +273,39 @@ impl Features {
             let text = self.in_column(column);
             Place { column, text }
         }))
+    }
+
+    /// Where the query fails on rows that its windows gave, if it does.
+    fn above_windows(
+        &self,
+        error: &DataFusionError,
+        met: &OnTheirWay<'_>,
+        given: &Rows,
+        origins: &[Origin],
+    ) -> Option<Place> {
+        let all: Vec<usize> = (0..origins.len()).collect();
+        let count = least(all.len(), |count| {
+            let part = self.part(&all[..count]);
+            let again = part.and_then(|part| above_windows(&part, &given.batch));
+            again.is_err_and(|again| is_same(&again, error))
+        })?;
+        let column = count - 1;
+        let part = self.part(&[column]).ok()?;
+        let count = least(given.batch.num_rows(), |count| {
+            above_windows(&part, &given.batch.slice(0, count)).is_err()
+        });
+        let schema = given.batch.schema_ref();
+        let places = |raw: &[usize]| -> Vec<usize> {
+            let names = raw.iter().map(|&place| self.raw.field(place).name());
+            names
+                .filter_map(|name| schema.index_of(name).ok())
+                .collect()
+        };
+        let reads: Vec<usize> = origins[column].reads.iter().copied().collect();
+        let (key, reads) = (places(&self.key), places(&reads));
+        let row = count.map(|count| met.row(given, count - 1, &key, &reads));
+        let text = format!("{}{}", self.in_column(column), row.unwrap_or_default());
+        Some(Place { column, text })
     }
 
     /// The query with these columns of its result alone.
@@ -283,6 +351,25 @@ fn below_windows(plan: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
         node = input;
     }
     plan
+}
+
+/// What a plan computes from rows that its windows gave.
+fn above_windows(plan: &Arc<dyn ExecutionPlan>, given: &RecordBatch) -> SqlResult<RecordBatch> {
+    let Some(projection) = plan.downcast_ref::<ProjectionExec>() else {
+        let schema = plan.schema();
+        let names = schema.fields().iter().map(|field| field.name());
+        let places = names.map(|name| given.schema_ref().index_of(name));
+        let places = places.collect::<Result<Vec<usize>, ArrowError>>()?;
+        return Ok(given.project(&places)?);
+    };
+    let rows = above_windows(projection.input(), given)?;
+    let columns = projection.expr().iter().map(|column| {
+        let computed = column.expr.evaluate(&rows)?;
+        computed.into_array(rows.num_rows())
+    });
+    let columns = columns.collect::<SqlResult<Vec<ArrayRef>>>()?;
+    let schema = parts::nullable(&projection.schema());
+    Ok(RecordBatch::try_new(schema, columns)?)
 }
 
 fn is_same(left: &DataFusionError, right: &DataFusionError) -> bool {

@@ -29,10 +29,11 @@ use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowUDFExpr};
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, ReplaceChildrenOptions,
 };
-use futures::{StreamExt, stream};
+use futures::{StreamExt, TryStreamExt, stream};
 
 use super::DAY_MICROS;
 use super::exact::Kind;
+use super::source::Source;
 use running::Running;
 
 /// The plan with this operator in the place of DataFusion's, where it can take it.
@@ -255,6 +256,7 @@ impl ExecutionPlan for Sliding {
         partition: usize,
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
+        let source = context.session_config().get_extension::<Source>();
         let rows = self.input.execute(partition, context)?;
         let state = Some((rows, Running::new(self.clone())));
         let given = stream::unfold(state, |state| async move {
@@ -273,6 +275,11 @@ impl ExecutionPlan for Sliding {
                     Some(Ok(batch)) => return Some((Ok(batch), Some((rows, running)))),
                     Some(error) => return Some((error, None)),
                 }
+            }
+        });
+        let given = given.inspect_ok(move |batch| {
+            if let Some(source) = &source {
+                source.give(batch);
             }
         });
         let schema = self.schema();

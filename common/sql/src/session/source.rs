@@ -17,6 +17,8 @@ type Rows = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
 pub(super) struct Source {
     rows: Mutex<Option<Rows>>,
     failure: Arc<Mutex<Option<anyhow::Error>>>,
+    /// What windows gave last.
+    given: Mutex<Option<RecordBatch>>,
 }
 
 impl Source {
@@ -24,7 +26,20 @@ impl Source {
         Self {
             rows: Mutex::new(Some(Box::new(rows))),
             failure: Arc::default(),
+            given: Mutex::default(),
         }
+    }
+
+    /// Keeps the rows that windows gave last, with their results: the rows that the rest of the
+    /// query fails on.
+    pub(super) fn give(&self, rows: &RecordBatch) {
+        *self.given.lock().unwrap_or_else(PoisonError::into_inner) = Some(rows.clone());
+    }
+
+    /// The rows that windows gave last.
+    pub(super) fn given(&self) -> Option<RecordBatch> {
+        let given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        given.clone()
     }
 
     /// The error of the rows themselves, which DataFusion could only carry as a text.

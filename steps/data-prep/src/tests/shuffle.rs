@@ -457,3 +457,14 @@ async fn keys_that_repeat_are_refused_with_the_words_of_the_map() {
         assert!(!bench.visible().await);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_features_can_not_be_computed_from_is_named_with_its_file() {
+    let bench = Bench::with_files(&[13, 13, 13]);
+    let sql = "SELECT *, 1 / CAST(CASE WHEN customerId = 'customer-1-5' THEN 0 ELSE 1 END AS BIGINT) \
+               AS bad FROM raw";
+    bench.configure("features.sql", sql);
+    let text = failure(10, bench.prepare_shuffled(&[], 2).await);
+    let row = "customerId \"customer-1-5\" in train/train_01.parquet: Divide by zero error";
+    assert!(text.contains(row), "{text}");
+}

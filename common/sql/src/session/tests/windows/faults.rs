@@ -1,4 +1,4 @@
-//! What windows can't be computed from: the column is named, and the row if its own values fail.
+//! What can't be computed from windows or for them: the column is named, and the row.
 
 use super::*;
 
@@ -38,28 +38,94 @@ fn what_windows_are_over_names_the_column_and_the_row() {
 }
 
 #[test]
-fn what_is_computed_from_windows_names_the_column() {
-    for (bad, says) in [
+fn what_is_computed_from_windows_names_the_column_and_the_row() {
+    let first = "the row date 1970-01-01T00:00:00, customerId \"c000001\"";
+    let last = "the row date 1970-01-03T00:00:00, customerId \"c000002\"";
+    for (bad, row, code, says) in [
         (
             format!("1 / (count(*) {OVER} CURRENT ROW) - 1)"),
-            "Divide by zero error (divide by nullif(x, 0) for null instead)",
+            first,
+            10,
+            ": Divide by zero error (divide by nullif(x, 0) for null instead)",
         ),
         // Only the last row of all fails, once no row follows.
         (
             format!("1 / (count(*) {OVER} CURRENT ROW) - 3)"),
-            "Divide by zero error",
+            last,
+            10,
+            ": Divide by zero error",
         ),
         (
             format!("sum(feature1) {OVER} CURRENT ROW) / CAST(customerId AS BIGINT)"),
+            first,
+            10,
             "Cannot cast string 'c000001'",
         ),
+        // What is computed from the row alone, beside windows.
+        (
+            "1 / CAST(feature1 - 2 AS BIGINT)".to_owned(),
+            "the row date 1970-01-02T00:00:00, customerId \"c000001\" (feature1 2.0)",
+            10,
+            ": Divide by zero error",
+        ),
+        // A text that only the rows of a window together make too long.
+        (
+            format!(
+                "length(repeat(last_value(lpad(country, 400000)) {OVER} CURRENT ROW), \
+                 CAST(count(*) {OVER} CURRENT ROW) AS BIGINT)))"
+            ),
+            last,
+            2,
+            ": repeat() would make a text of more than 1000000 bytes: make it shorter",
+        ),
     ] {
-        let (code, text) = failure(&bad);
-        assert_eq!(code, 10, "{bad}: {text}");
+        let (found, text) = failure(&bad);
+        assert_eq!(found, code, "{bad}: {text}");
+        let place = format!("features.sql fails in the column \"bad\" of {row}");
         assert!(
-            text.starts_with("features.sql fails in the column \"bad\": ") && text.contains(says),
+            text.starts_with(&place) && text.contains(says),
             "{bad}: {text}"
         );
+    }
+}
+
+#[test]
+fn what_windows_themselves_fail_on_names_the_column() {
+    let bad = format!(
+        "sum(CASE WHEN customerId = 'c000002' THEN 9000000000000000000 ELSE 0 END) \
+         {OVER} CURRENT ROW)"
+    );
+    let (code, text) = failure(&bad);
+    assert_eq!(code, 10, "{text}");
+    assert!(
+        text.starts_with("features.sql fails in the column \"bad\": "),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_file_of_a_row_is_named_where_there_are_several() {
+    for (bad, row) in [
+        (
+            format!("1 / (count(*) {OVER} CURRENT ROW) - 2)"),
+            "the row date 1970-01-02T00:00:00, customerId \"c000001\" in row 1 of all",
+        ),
+        (
+            format!("max(1 / CAST(feature1 - 4 AS BIGINT)) {OVER} CURRENT ROW)"),
+            "the row date 1970-01-02T00:00:00, customerId \"c000002\" (feature1 4.0) in row 3 of \
+             all",
+        ),
+    ] {
+        let features = windowed(&format!("{bad} AS bad")).unwrap();
+        let batches = vec![
+            Ok(rows(&[(1, 0, 1.0), (1, DAY, 2.0)])),
+            Ok(rows(&[(2, 0, 3.0), (2, DAY, 4.0)])),
+        ];
+        let computed =
+            features.compute_of(batches.into_iter(), |row| Some(format!("row {row} of all")));
+        let error = computed.unwrap().find_map(Result::err).expect(&bad);
+        let place = format!("features.sql fails in the column \"bad\" of {row}: ");
+        assert!(error.to_string().starts_with(&place), "{bad}: {error:#}");
     }
 }
 
