@@ -12,10 +12,11 @@ mod sorted;
 use std::sync::Arc;
 
 use anyhow::Result;
-use arrow::array::{ArrayRef, RecordBatch, new_null_array};
+use arrow::array::{Array, ArrayRef, RecordBatch, new_null_array};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
-use crate::dataset::keys::Keys;
+use crate::dataset::keys::{Keys, show};
+use runtime::failure::Failure;
 
 pub use object::{Attached, Entry, ShuffleWriter, Shuffled, index, read, read_all};
 pub use once::{Doubles, Once};
@@ -108,10 +109,41 @@ impl Shape {
         Arc::new(Schema::new(fields))
     }
 
-    /// The shuffled columns of raw rows.
-    fn columns(&self, rows: &RecordBatch) -> Vec<ArrayRef> {
+    /// The shuffled columns of raw rows of the file `key`.
+    fn shuffled(&self, key: &str, rows: &RecordBatch) -> Result<RecordBatch> {
         let columns = self.places.iter();
-        columns.map(|&place| rows.column(place).clone()).collect()
+        let columns: Vec<ArrayRef> = columns.map(|&place| rows.column(place).clone()).collect();
+        let schema = self.schema();
+        for (place, column) in columns[..self.entity].iter().enumerate() {
+            if let Some(row) = (0..column.len()).find(|&row| column.is_null(row)) {
+                let names: Vec<String> = (self.entity..self.keys)
+                    .map(|key| schema.field(key).name().clone())
+                    .collect();
+                let row = show(&names, &columns[self.entity..self.keys], row);
+                return Err(Failure::contract(format!(
+                    "{key}: {:?} is null in the row of {row}, and rows are put together by \
+                     its values: give the row a value, leave it out by the filter of \
+                     dataset.json, or name other columns as its \"entity\"",
+                    schema.field(place).name()
+                )));
+            }
+        }
+        Ok(RecordBatch::try_new(schema, columns)?)
+    }
+
+    /// Raw rows of the file `key` with the columns of [`Shape::sorted_schema`]: `file` is its place,
+    /// and `first` that of the first of these rows in it.
+    ///
+    /// # Errors
+    /// A row without an entity: exit 10.
+    pub fn sorted(
+        &self,
+        key: &str,
+        rows: &RecordBatch,
+        file: u32,
+        first: u64,
+    ) -> Result<RecordBatch> {
+        self.placed(&self.shuffled(key, rows)?, file, first)
     }
 
     /// Columns of rows in an object as those that are sorted: `file` and `first` say where the rows

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
+use arrow::array::RecordBatch;
 use catalog::manifest::{LeftOut, TimeRange};
 use clap::Args;
 use runtime::failure::{self, Failure};
@@ -20,6 +21,7 @@ use table::{dates, models};
 
 use crate::files::Files;
 use crate::source::Source;
+use crate::together::Together;
 
 /// What `check` looks at.
 #[derive(Clone, Debug, Args)]
@@ -89,13 +91,16 @@ pub fn check(options: &Options, files: &Files, seen: &dyn Fn(u64)) -> Result<Rep
         // A check reads each file once, and knows nothing of all rows to train on.
         preparation.look_up_nothing()?;
     }
+    let scores = options.score || !files.predict.is_empty();
+    let scores = scores.then_some(&check.score);
+    let mut together = Together::new(&check.train, scores, &step)?;
     let mut report = Report::default();
     let mut keys = Sorter::new(step.work());
     let mut digests: BTreeMap<String, (String, bool)> = BTreeMap::new();
     let train = files.train.iter().map(|source| (source, options.score));
     let predict = files.predict.iter().map(|source| (source, true));
     for (source, score) in train.chain(predict) {
-        let (checked, digest) = check.file(source, score, &mut keys)?;
+        let (checked, digest) = check.file(source, score, &mut keys, &mut together)?;
         if let Some(digest) = digest.filter(|_| checked.rows > Some(0)) {
             let key = &checked.key;
             match digests.get(&digest) {
@@ -118,6 +123,10 @@ pub fn check(options: &Options, files: &Files, seen: &dyn Fn(u64)) -> Result<Rep
         }
         report.files.push(checked);
         seen(source.bytes);
+    }
+    // A workflow comes to them once all files keep the contract.
+    if report.files.iter().all(|file| file.broken.is_none()) {
+        report.faults = together.finish()?;
     }
     let repeated = repeats(keys)?;
     if repeated > 0 && report.doubles.is_empty() {
@@ -159,12 +168,16 @@ pub struct Report {
     pub doubles: Vec<String>,
     /// Files to score that have the bytes of another file, which a workflow accepts.
     pub copies: Vec<String>,
+    /// What windows and aggregates can't be computed from, over the rows of all files.
+    pub faults: Vec<String>,
 }
 
 impl Report {
     /// Whether all files keep the contract.
     pub fn is_clean(&self) -> bool {
-        self.doubles.is_empty() && self.files.iter().all(|file| file.broken.is_none())
+        self.doubles.is_empty()
+            && self.faults.is_empty()
+            && self.files.iter().all(|file| file.broken.is_none())
     }
 }
 
@@ -182,6 +195,7 @@ impl Check<'_> {
         source: &Source,
         score: bool,
         keys: &mut Sorter,
+        together: &mut Together<'_>,
     ) -> Result<(Checked, Option<String>)> {
         let dataset = &self.config.dataset;
         let mut checked = Checked {
@@ -225,12 +239,20 @@ impl Check<'_> {
             quarantined: Some(Box::new(|_| Ok(()))),
         };
         let file = LocalFile::from(source.path.clone());
-        let prepared = preparation.file(&source.key, &file, false, takers, |_, batch| {
+        let key = &source.key;
+        let mut see = |rows: &RecordBatch| -> Result<()> {
             if let Some(time) = time {
-                checked.time = dates::widened(checked.time, batch, time)?;
+                checked.time = dates::widened(checked.time, rows, time)?;
             }
             Ok(())
-        });
+        };
+        let prepared = match together.takes(score) {
+            true => preparation.raw_rows(key, &file, takers, |rows| {
+                see(rows)?;
+                together.take(key, score, rows)
+            }),
+            false => preparation.file(key, &file, false, takers, |_, rows| see(rows)),
+        };
         match prepared {
             Ok(prepared) => {
                 checked.rows = Some(prepared.rows_read);
@@ -275,7 +297,10 @@ pub fn broken(report: &Report) -> Option<anyhow::Error> {
         let of = report.files.len();
         let broken = (broken > 0).then(|| format!("{broken} of {of} files break the contract"));
         let doubles = (!report.doubles.is_empty()).then(|| "training rows occur twice".to_owned());
-        let found: Vec<String> = broken.into_iter().chain(doubles).collect();
+        let faults = (!report.faults.is_empty())
+            .then(|| "windows or aggregates can't be computed from the rows".to_owned());
+        let found = broken.into_iter().chain(doubles).chain(faults);
+        let found: Vec<String> = found.collect();
         Failure::contract(found.join(", and "))
     })
 }

@@ -16,6 +16,7 @@ pub mod project;
 mod roles;
 mod sample;
 pub mod source;
+mod together;
 
 pub use doubts::Question;
 

@@ -222,9 +222,14 @@ fn checked(report: &Report) -> String {
             said += &format!("\n{}: left out {}\n", file.key, file.left_out);
         }
     }
-    let doubles = report.doubles.iter().chain(&report.copies);
-    let doubles = doubles.map(|double| format!("\n{double}\n"));
-    format!("{}{said}{}", ui::table(&rows), doubles.collect::<String>())
+    let of_several = report.doubles.iter().chain(&report.copies);
+    let of_several = of_several.chain(&report.faults);
+    let of_several = of_several.map(|text| format!("\n{text}\n"));
+    format!(
+        "{}{said}{}",
+        ui::table(&rows),
+        of_several.collect::<String>()
+    )
 }
 
 /// A name of a column, in quotes where one would not see it: a header may have an empty one.

@@ -5,7 +5,7 @@ use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 
 use anyhow::{Context, Result};
-use arrow::array::{Array, RecordBatch};
+use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use arrow_ipc::CompressionType;
 use arrow_ipc::reader::StreamReader;
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::partitioned::Partitioned;
 use super::{PURPOSE, Shape};
-use crate::dataset::keys::{Keys, show};
+use crate::dataset::keys::Keys;
 use crate::parts;
 use catalog::manifest::Part;
 use runtime::failure::Failure;
@@ -116,30 +116,14 @@ impl ShuffleWriter {
     /// A row without an entity: exit 10. A scratch folder that can't be written, or the budget of
     /// disk.
     pub fn write(&mut self, key: &str, rows: &RecordBatch) -> Result<()> {
-        let columns = self.shape.columns(rows);
-        let entity = &columns[..self.shape.entity];
-        let schema = &self.schema;
-        for (place, column) in entity.iter().enumerate() {
-            if let Some(row) = (0..column.len()).find(|&row| column.is_null(row)) {
-                let names: Vec<String> = (self.shape.entity..self.shape.keys)
-                    .map(|key| schema.field(key).name().clone())
-                    .collect();
-                let row = show(&names, &columns[self.shape.entity..self.shape.keys], row);
-                return Err(Failure::contract(format!(
-                    "{key}: {:?} is null in the row of {row}, and rows are put together by \
-                     its values: give the row a value, leave it out by the filter of \
-                     dataset.json, or name other columns as its \"entity\"",
-                    schema.field(place).name()
-                )));
-            }
-        }
+        let rows = self.shape.shuffled(key, rows)?;
         let buckets = self.buckets as u64;
         // The other half of the hash decides what is held out.
-        let placed = Keys::new(entity)?.into_hashes();
+        let entity = Keys::new(&rows.columns()[..self.shape.entity])?;
+        let placed = entity.into_hashes();
         let placed = placed.map(|hash| ((hash as u64) % buckets) as usize);
-        let batch = RecordBatch::try_new(schema.clone(), columns)?;
-        self.rows += batch.num_rows() as u64;
-        self.partitioned.push(batch, placed)
+        self.rows += rows.num_rows() as u64;
+        self.partitioned.push(rows, placed)
     }
 
     /// Writes the object, and `attached` at its end; `None` where there are no rows. It waits for

@@ -104,6 +104,13 @@ fn a_check_is_a_line_for_each_file_and_then_what_is_wrong() {
         ],
         doubles: vec!["train/d.csv has the same bytes as train/a.csv".to_owned()],
         copies: Vec::new(),
+        faults: Vec::new(),
     };
     insta::assert_snapshot!(checked(&report));
+    let faults = vec!["features.sql fails in the column \"mean\"".to_owned()];
+    let text = checked(&Report { faults, ..report });
+    assert!(
+        text.ends_with("\n\nfeatures.sql fails in the column \"mean\"\n"),
+        "{text}"
+    );
 }
