@@ -82,8 +82,24 @@ pub struct Content {
     pub segments: Segments,
     /// What the model is.
     pub model: ModelCard,
+    /// The features that come first among the reasons of most rows; empty without reasons.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<FirstReason>,
     /// Where all of it comes from.
     pub provenance: Provenance,
+}
+
+/// A feature, by the rows in which it is the first of the reasons.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FirstReason {
+    /// Name of the feature; `None` of all others together.
+    pub feature: Option<String>,
+    /// Rows in which it comes first.
+    pub rows: u64,
+    /// Their share, of 1, of the rows that have a reason.
+    pub share: f64,
+    /// Mean of what it adds to the raw score of these rows; `None` of several features.
+    pub mean_contribution: Option<f64>,
 }
 
 /// Something that a person should know.

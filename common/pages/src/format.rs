@@ -131,6 +131,15 @@ pub fn number(value: Option<f64>) -> String {
     minus(trimmed(format!("{value:.places$}")))
 }
 
+/// [`number`] with its sign: `+0.81`, `−0.4`.
+pub fn signed(value: Option<f64>) -> String {
+    let sign = match value.is_some_and(|value| value > 0.0 && value.is_finite()) {
+        true => "+",
+        false => "",
+    };
+    format!("{sign}{}", number(value))
+}
+
 /// A size in bytes: `12.3 MiB`.
 pub fn bytes(value: u64) -> String {
     match value {
@@ -239,6 +248,15 @@ mod tests {
         }
         assert_eq!(difference(Some(-0.0124)), "−0.012");
         assert_eq!(difference(Some(0.0001)), "±0.000");
+        for (value, expected) in [
+            (Some(0.81), "+0.81"),
+            (Some(-0.4), "−0.4"),
+            (Some(0.0), "0"),
+            (Some(f64::INFINITY), "–"),
+            (None, "–"),
+        ] {
+            assert_eq!(signed(value), expected, "{value:?}");
+        }
         assert_eq!(p_value(1e-9), "<\u{a0}0.001");
         assert_eq!(rows(1), "1 row");
     }

@@ -9,13 +9,14 @@ mod model;
 pub mod performance;
 pub mod periods;
 pub mod quality;
+pub mod reasons;
 pub mod segments;
 mod selection;
 pub mod summary;
 pub mod task;
 
 use crate::content::Content;
-use crate::format::metric;
+use crate::format::{metric, share};
 use crate::html::{self, Markup, escaped, leaf, tag, tagged, text};
 
 /// The style sheet of a report's page.
@@ -136,6 +137,13 @@ fn bar(value: f64, most: f64) -> Markup {
     };
     let bar = format!("span class=\"bar\" style=\"--part:{part:.1}%\"");
     tag(&bar, [text(metric(Some(value)))])
+}
+
+/// A share beside a bar that is full at 1.
+fn share_bar(value: Option<f64>) -> Markup {
+    let part = value.unwrap_or_default() * 100.0;
+    let bar = format!("span class=\"bar\" style=\"--part:{part:.1}%\"");
+    tag(&bar, [text(share(value))])
 }
 
 /// A small text below or beside something.

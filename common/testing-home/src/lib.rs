@@ -48,6 +48,8 @@ pub struct Home {
     pub region_role: Role,
     /// What a row weighs, by its place in its part: in a column `weight`.
     pub weight: Option<fn(usize) -> f64>,
+    /// Why a row has its score, by its place in its part: in a column `top_reasons`.
+    pub reasons: Option<fn(usize) -> Option<String>>,
     /// What training held of columns that the model does not use.
     pub categories: Vec<CategoryProfile>,
     /// Which columns a verdict is on.
@@ -78,6 +80,7 @@ impl Home {
             region: None,
             region_role: Role::Ignored,
             weight: None,
+            reasons: None,
             categories: Vec::new(),
             columns: MonitorColumns::All,
             warnings: Vec::new(),

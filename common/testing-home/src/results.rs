@@ -9,6 +9,7 @@ use arrow::array::{
 use arrow::datatypes::SchemaRef;
 use catalog::layout;
 use catalog::manifest::{Column, Inputs, Part, Quarantined, RawShard, ResultsManifest, Role};
+use learn::explanation::TOP_REASONS;
 use learn::task::{PREDICTION, PROBABILITY};
 use parquet::arrow::ArrowWriter;
 use runtime::threads::blocking;
@@ -69,6 +70,10 @@ impl Home {
             Role::Ignored,
             floats(&rows.score),
         ));
+        if let Some(reasons) = self.reasons {
+            let texts = StringArray::from_iter((0..rows.len()).map(reasons));
+            columns.push((TOP_REASONS.into(), "Utf8", Role::Ignored, Arc::new(texts)));
+        }
         let batch = RecordBatch::try_from_iter_with_nullable(
             columns
                 .iter()

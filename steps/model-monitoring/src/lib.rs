@@ -5,6 +5,7 @@ mod by_score;
 mod join;
 mod notify;
 mod of_task;
+mod reasons;
 mod record;
 mod renew;
 mod report;

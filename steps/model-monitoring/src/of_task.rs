@@ -24,8 +24,7 @@ use table::parts;
 use table::scoring::Measured;
 
 use crate::join::{CHECK_EVERY, DayCounts, Joined, Keys, Matching};
-use crate::rows::{LabelWords, PlaceWords, place, placed, placed_in};
-use crate::scan;
+use crate::rows::{LabelWords, PlaceWords, place, placed, placed_in, weights_of};
 use crate::segments::{Codes, Dictionaries, Segmentation, code};
 use crate::subject::Subject;
 
@@ -245,7 +244,7 @@ impl<'a> Second<'a> {
             outputs: (0..batch.num_rows()).flat_map(of_row).collect(),
             labels,
             weights: match (weight.first(), &self.weight) {
-                (Some(column), Some(name)) => Some(scan::weights_of(column, name)?),
+                (Some(column), Some(name)) => Some(weights_of(column, name)?),
                 _ => None,
             },
         };

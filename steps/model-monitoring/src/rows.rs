@@ -1,7 +1,10 @@
 //! Rows and late labels as sorters take them: words, the key first.
 
+use anyhow::Result;
+use arrow::array::ArrayRef;
 use profile::days::DayNumber;
 use store::spill::Record;
+use table::parts;
 
 use crate::segments::Codes;
 
@@ -101,6 +104,12 @@ pub(crate) fn placed_in(place: u64) -> (usize, u64) {
 /// The key and the place of a row.
 pub(crate) fn placed([high, low, place]: PlaceWords) -> (u128, u64) {
     (whole(high, low), place)
+}
+
+/// What rows weigh: 1 where a file that was scored does not say.
+pub(crate) fn weights_of(column: &ArrayRef, name: &str) -> Result<Vec<f64>> {
+    let weights = parts::numbers(column, name)?;
+    Ok(weights.iter().map(|weight| weight.unwrap_or(1.0)).collect())
 }
 
 /// What the performance of a row of two classes is counted from.

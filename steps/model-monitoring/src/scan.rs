@@ -26,7 +26,8 @@ use table::labels::{self, LabelReader};
 use table::parts;
 
 use crate::by_period::{Columns, PeriodCounts};
-use crate::rows::{Kept, LabelWords, LateLabel, Row, Seen, place};
+use crate::reasons::Reasons;
+use crate::rows::{Kept, LabelWords, LateLabel, Row, Seen, place, weights_of};
 use crate::segments::Dictionaries;
 use crate::subject::Subject;
 
@@ -39,6 +40,7 @@ pub(crate) struct Scan {
     pub(crate) features: Vec<ColumnScan>,
     pub(crate) score: ColumnScan<ScoreCounts>,
     pub(crate) periods: PeriodCounts,
+    pub(crate) reasons: Reasons,
 }
 
 /// What is known of a column.
@@ -190,12 +192,6 @@ pub(crate) async fn scan_labels(
         .await
 }
 
-/// What rows weigh: 1 where a file that was scored does not say.
-pub(crate) fn weights_of(column: &ArrayRef, name: &str) -> Result<Vec<f64>> {
-    let weights = parts::numbers(column, name)?;
-    Ok(weights.iter().map(|weight| weight.unwrap_or(1.0)).collect())
-}
-
 /// Reads parts; shared by all threads.
 struct Scanner<K: Kept> {
     step: Step,
@@ -204,11 +200,13 @@ struct Scanner<K: Kept> {
     progress: Progress,
     timezone: Tz,
     /// What is read: the key, the features, target, score, the columns that rows are divided by,
-    /// and the weight and the time if there are such.
+    /// and the reasons, the weight and the time if there are such.
     columns: Vec<String>,
     keys: usize,
     divisions: Divisions,
     segments: usize,
+    /// Whether there are reasons.
+    explained: bool,
     /// The column of what a row weighs, if there is one.
     weight: Option<String>,
     /// The types that labels have in the columns of the key; empty without labels.
@@ -244,6 +242,7 @@ impl<K: Kept> Scanner<K> {
             .chain(features)
             .chain([target, baseline.score.name().to_owned()])
             .chain(subject.segment_columns())
+            .chain(subject.reasons().map(str::to_owned))
             .chain(subject.weight().map(str::to_owned))
             .chain(subject.time().map(str::to_owned))
             .collect();
@@ -262,6 +261,7 @@ impl<K: Kept> Scanner<K> {
             keys: keys.len(),
             divisions: divisions.clone(),
             segments: subject.segment_columns().len(),
+            explained: subject.reasons().is_some(),
             weight: subject.weight().map(str::to_owned),
             label_types,
             baseline,
@@ -281,6 +281,7 @@ impl<K: Kept> Scanner<K> {
             features: counts.zip(&self.hidden).map(ColumnScan::new).collect(),
             score: ColumnScan::new((ScoreCounts::new(score), self.hidden.last().unwrap_or(&None))),
             periods: PeriodCounts::new(&self.divisions.columns),
+            reasons: Reasons::default(),
         }
     }
 
@@ -318,11 +319,10 @@ impl<K: Kept> Scanner<K> {
         scan.rows += batch.num_rows() as u64;
         let (keys, rest) = batch.columns().split_at(self.keys);
         let (features, rest) = rest.split_at(self.baseline.features.len());
-        let (target, score) = (
-            &rest[0],
-            parts::numbers(&rest[1], self.baseline.score.name())?,
-        );
+        let name = self.baseline.score.name();
+        let (target, score) = (&rest[0], parts::numbers(&rest[1], name)?);
         let (segments, rest) = rest[2..].split_at(self.segments);
+        let (reasons, rest) = rest.split_at(usize::from(self.explained));
         let (weight, time) = rest.split_at(usize::from(self.weight.is_some()));
         let weights = weight.first().zip(self.weight.as_ref());
         let weights = weights.map(|(column, name)| weights_of(column, name));
@@ -333,6 +333,9 @@ impl<K: Kept> Scanner<K> {
         };
         scan.undated_rows += days.iter().filter(|day| day.is_none()).count() as u64;
         scan.unscored_rows += score.null_count() as u64;
+        reasons
+            .iter()
+            .try_for_each(|column| scan.reasons.add(column))?;
         let places = scan.periods.places(&days);
         let columns = &self.divisions.columns;
         for (index, (column, of)) in features.iter().zip(&self.baseline.features).enumerate() {
@@ -478,6 +481,7 @@ impl Scan {
         score.counts.merge(&of_score.counts).ok_or(Overflow)?;
         score.merge_seen(of_score);
         self.periods.merge(&later.periods);
+        self.reasons.merge(&later.reasons);
         for (ours, theirs) in self.features.iter_mut().zip(&later.features) {
             ours.counts.merge(&theirs.counts).ok_or(Overflow)?;
             ours.merge_seen(theirs);

@@ -9,6 +9,7 @@ use catalog::manifest::Role;
 use catalog::manifest::{self, Column, DatasetManifest, Inputs, ModelManifest, ResultsManifest};
 use catalog::model_files::ModelMetrics;
 use chrono_tz::Tz;
+use learn::explanation::TOP_REASONS;
 use learn::fitted_model::{FittedModel, OfTwo};
 use learn::task::PREDICTION;
 use pages::content::{GateSegment, GateVerdict, Lineage};
@@ -182,6 +183,15 @@ impl Subject {
     /// The column of what a row weighs in the results, if there is one.
     pub(crate) fn weight(&self) -> Option<&str> {
         self.with_role(Role::Weight)
+    }
+
+    /// The column of reasons, if scoring added it; data may have another one of that name.
+    pub(crate) fn reasons(&self) -> Option<&'static str> {
+        let columns = self.results.columns.iter();
+        let mut added = columns.skip_while(|column| column.name != PREDICTION);
+        added
+            .any(|column| column.name == TOP_REASONS)
+            .then_some(TOP_REASONS)
     }
 
     fn with_role(&self, role: Role) -> Option<&str> {

@@ -8,6 +8,7 @@ mod judging;
 mod notify;
 mod numbers;
 mod profiles;
+mod reasons;
 mod reuse;
 mod segments;
 mod webhook;

@@ -3,7 +3,7 @@
 use learn::estimator::Families;
 use learn::model::Importance;
 
-use super::{bar, details, folded, gates, note, selection, table};
+use super::{bar, details, folded, gates, note, reasons, selection, table};
 use crate::content::{Content, Lineage, ModelCard};
 use crate::format::{bytes, count, number, rows, some};
 use crate::html::{Markup, nothing, tag, tagged, text};
@@ -32,6 +32,7 @@ pub(super) fn section(content: &Content) -> Markup {
         model.selection.as_ref().map_or_else(nothing, selection::of),
         gates::of(&model.gates),
         importance(model),
+        reasons::of(&content.reasons),
         model
             .selection
             .as_ref()

@@ -1,7 +1,7 @@
 //! Parts of the rows: by score, and by columns that the model does not use.
 
 use super::performance::interval;
-use super::{folded, note, task};
+use super::{folded, note, share_bar, task};
 use crate::content::{OfTask, Segment, Segments};
 use crate::format::{NONE, count, metric, number, share};
 use crate::html::{Markup, tag, tagged, text};
@@ -75,12 +75,11 @@ fn segment_table(
 ) -> Markup {
     let metrics: Vec<&str> = of_task.map_or_else(Vec::new, task::of_segments);
     let row = |segment: &Segment| {
-        let part = segment.share.unwrap_or_default() * 100.0;
-        let bar = tag(
-            &format!("span class=\"bar\" style=\"--part:{part:.1}%\""),
-            [text(share(segment.share))],
-        );
-        let mut cells = vec![name(segment), text(count(segment.rows)), bar];
+        let mut cells = vec![
+            name(segment),
+            text(count(segment.rows)),
+            share_bar(segment.share),
+        ];
         if trained {
             cells.push(text(share(segment.reference_share)));
         }

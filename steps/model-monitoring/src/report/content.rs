@@ -58,6 +58,7 @@ pub(super) fn content(
         drift,
         segments: performance::segments(joined, &divisions.dictionaries, &trained),
         model: model(subject),
+        reasons: scan.reasons.most_frequent(),
         provenance: provenance(subject),
     };
     categories::beside_training(&mut content.segments, &content.drift.categories);

@@ -96,7 +96,8 @@ async fn the_page_is_well_formed_whatever_the_columns_are_called() {
         target: "y '<i>'",
         features: vec!["<b>\"x\"</b> onload=\"1\"", "a b.c&amp;"],
     };
-    let home = Home::new(names, &Rows::simple(400)).await;
+    let mut home = Home::new(names, &Rows::simple(400)).await;
+    home.reasons = Some(|_| Some(r#"[{"feature": "<i>\"r", "contribution": -1.5}]"#.to_owned()));
     let mut rows = Rows::simple(300);
     rows.features[0]
         .iter_mut()
@@ -115,6 +116,7 @@ async fn the_page_is_well_formed_whatever_the_columns_are_called() {
     assert!(
         page.contains("&lt;b&gt;&quot;x&quot;&lt;/b&gt; onload=&quot;1&quot;")
             && page.contains("a b.c&amp;amp;")
+            && page.contains("&lt;i&gt;&quot;r")
     );
 }
 

@@ -1,8 +1,9 @@
 """Predictions of every task in Postgres, beside the scored parts and XGBoost's own contributions.
 
 tasks.py write FOLDER: raw files with numbers, texts and missing values.
-tasks.py compare STORE MODEL FOLDER: what the table `predictions` holds, beside the results; and the
-reasons, beside those that are computed here from model.json or xgboost.json.
+tasks.py compare STORE MODEL FOLDER: what the table `predictions` holds, beside the results; the
+reasons, beside those that are computed here from model.json or xgboost.json; and the counts of
+reasons in the report, beside those of the results.
 """
 
 import glob
@@ -113,6 +114,22 @@ def reasons(model, folder, frame, training, scored):
     return largest
 
 
+def reported(store, scored):
+    """Whether the report counts the reasons that come first as the parts hold them."""
+    (path,) = glob.glob(f"{store}/reports/*/*/*/report.json")
+    with open(path, encoding="utf-8") as file:
+        found = json.load(file).get("reasons", [])
+    counted = {}
+    for first, *_ in filter(None, map(json.loads, scored["top_reasons"].dropna())):
+        counted.setdefault(first["feature"], []).append(first["contribution"])
+    total = sum(map(len, counted.values()))
+    assert [of["rows"] for of in found] == sorted(map(len, counted.values()), reverse=True), (found, counted)
+    for of in found:
+        added = counted[of["feature"]]
+        assert of["rows"] == len(added) and abs(of["share"] - len(added) / total) < 1e-12, (of, total)
+        assert np.isclose(of["mean_contribution"], np.mean(added), rtol=1e-9, atol=1e-12), (of, added)
+
+
 def compare(store, model_folder, raw):
     with open(os.path.join(model_folder, "model.json"), encoding="utf-8") as file:
         model = json.load(file)
@@ -129,6 +146,7 @@ def compare(store, model_folder, raw):
     training = pq.read_table(os.path.join(raw, "train/1.parquet")).to_pandas()
     known = scored.index[1:]
     assert scored["prediction"].isna().sum() == scored["top_reasons"].isna().sum() == 1
+    reported(store, scored)
     print(
         json.dumps(
             {
