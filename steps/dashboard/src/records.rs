@@ -12,7 +12,7 @@ use futures::{StreamExt, TryStreamExt};
 use learn::metrics::Interval;
 use learn::metrics::paired::Difference;
 use learn::task::{Metric, Report};
-use pages::content::{GateSegment, Segments};
+use pages::content::{FirstReason, GateSegment, Segments};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use store::{Object, Store};
@@ -95,11 +95,14 @@ pub(crate) struct DataSet {
 /// Keys of the reports that are committed.
 pub(crate) struct Reports(BTreeSet<String>);
 
-/// What a report says of parts of the rows, which profiles do not distinguish.
+/// What a report says of parts of the rows, which profiles do not distinguish, and of reasons,
+/// which they do not hold.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Reported {
     pub(crate) data_version: DataVersion,
     pub(crate) segments: Segments,
+    #[serde(default)]
+    pub(crate) reasons: Vec<FirstReason>,
 }
 
 impl Reports {

@@ -74,7 +74,23 @@ async fn home() -> Home {
         features: vec!["x1", HOSTILE],
         ..Names::default()
     };
-    Home::new(names, &Rows::simple(4_000)).await
+    Home {
+        reasons: Some(reasons),
+        ..Home::new(names, &Rows::simple(4_000)).await
+    }
+}
+
+/// The same of every row that has a prediction, but for one that has none.
+fn reasons(row: usize) -> Option<String> {
+    let reasons = serde_json::json!([
+        {"feature": HOSTILE, "contribution": 0.8125},
+        {"feature": "x1", "contribution": -0.25},
+    ]);
+    match row {
+        57 => Some("[]".to_owned()),
+        58 => None,
+        _ => Some(reasons.to_string()),
+    }
 }
 
 /// Serves until the test ends.

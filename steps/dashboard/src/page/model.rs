@@ -3,7 +3,7 @@
 use pages::content::{ColumnDrift, Drift};
 use pages::format::{rows, some};
 use pages::html::{Markup, escaped, leaf, nothing, tag, tagged, text};
-use pages::page::{days, drift, note, performance, quality, section, segments, summary};
+use pages::page::{days, drift, note, performance, quality, reasons, section, segments, summary};
 use profile::drift::Thresholds;
 
 use super::{document, empty, files, heading, link, troubled};
@@ -103,6 +103,7 @@ fn parts(model: &Model, side: &Side, thresholds: &Thresholds, late_labels: bool)
             .segments()
             .map_or_else(nothing, |of| segments::section(&of, of_task)),
         divided_by(model),
+        why(model),
         values,
         tag("div class=\"files\"", tables),
     ]
@@ -121,6 +122,17 @@ fn divided_by(model: &Model) -> Markup {
         None => note(format!(
             "{score} Text columns are only in the report on the newest data, which does not exist."
         )),
+    }
+}
+
+/// Why rows have their scores, where the report says.
+fn why(model: &Model) -> Markup {
+    match model.reported.as_ref().filter(|of| !of.reasons.is_empty()) {
+        None => nothing(),
+        Some(of) => {
+            let lead = format!("From the report on {}, with all its days.", of.data_version);
+            section("reasons", "Reasons", text(lead), [reasons::of(&of.reasons)])
+        }
     }
 }
 

@@ -1,8 +1,9 @@
 //! The predictions of one key.
 
 use database::{Predicted, Unusable};
+use learn::explanation::{Reason, TOP_REASONS};
 use learn::task::{PREDICTION, PROBABILITY};
-use pages::format::NONE;
+use pages::format::{NONE, signed};
 use pages::html::{Markup, nothing, tag, tagged, text};
 use pages::page::{note, table};
 use serde_json::Value;
@@ -127,6 +128,7 @@ fn predicted(wanted: &Wanted, found: Option<&Predicted>, in_database: bool) -> M
 fn shown(found: &Predicted) -> Markup {
     let cell = |row: &serde_json::Map<String, Value>, column: &str| match row.get(column) {
         None | Some(Value::Null) => tagged("span class=\"muted\"", NONE),
+        Some(Value::String(value)) if column == TOP_REASONS => reasons(value),
         Some(Value::String(value)) => text(value),
         Some(value) => text(value),
     };
@@ -159,4 +161,22 @@ fn shown(found: &Predicted) -> Markup {
         .chain(names.iter().map(String::as_str))
         .collect();
     table("numbers", "Predictions of this id", &columns, rows)
+}
+
+/// The reasons of a row as a table; a text that lists none stays as it is.
+fn reasons(value: &str) -> Markup {
+    let row = |of: Reason| vec![text(of.feature), text(signed(Some(of.contribution)))];
+    match serde_json::from_str::<Vec<Reason>>(value) {
+        Ok(reasons) if reasons.is_empty() => tagged("span class=\"muted\"", NONE),
+        Ok(reasons) => {
+            let columns = ["Feature", "Contribution"];
+            table(
+                "numbers small",
+                "Reasons",
+                &columns,
+                reasons.into_iter().map(row),
+            )
+        }
+        Err(_) => text(value),
+    }
 }

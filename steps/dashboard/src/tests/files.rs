@@ -25,6 +25,10 @@ async fn a_report_is_shown_as_it_was_written_and_its_segments_stand_on_the_model
     };
     let values = [region("north", 900), region("=1", 300)];
     report["segments"]["columns"] = serde_json::json!([{"column": HOSTILE, "values": values}]);
+    report["reasons"] = serde_json::json!([
+        {"feature": HOSTILE, "rows": 1100, "share": 0.6875, "mean_contribution": -0.625},
+        {"feature": null, "rows": 500, "share": 0.3125, "mean_contribution": null},
+    ]);
     report["data_version"] = "2".into();
     let folder = layout::report(&version("2"), &name(), 4);
     home.store
@@ -48,8 +52,13 @@ async fn a_report_is_shown_as_it_was_written_and_its_segments_stand_on_the_model
         model.contains("href=\"/reports/2/m/v4\"") && model.contains("north"),
         "{model}"
     );
+    let reasons = model.split_once("Most frequent reasons").unwrap().1;
+    for said in ["&lt;script&gt;", "1,100", "68.8 %", "−0.625", "all others"] {
+        assert!(reasons.contains(said), "no {said}: {reasons}");
+    }
     // The other version has no report.
-    assert!(!page(at, "/models/m?version=3").await.contains("north"));
+    let other = page(at, "/models/m?version=3").await;
+    assert!(!other.contains("north") && !other.contains("Most frequent reasons"));
     assert!(!page(at, "/models/m?segment=score").await.contains("north"));
     let csv = page(at, "/tables/segments.csv?model=m").await;
     assert!(

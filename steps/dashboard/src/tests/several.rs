@@ -78,6 +78,14 @@ async fn a_prediction_is_found_by_each_part_of_its_key_and_in_its_table() {
         assert!(form.contains(part), "no {part}: {form}");
     }
     assert!(form.contains("Prediction 8") && !form.contains("Prediction 9"));
+    // Of the eight rows of the key one has no reason, and one has no list of them.
+    for part in [
+        "&lt;/script&gt;</th><td>+0.8125</td>",
+        "x1</th><td>−0.25</td>",
+    ] {
+        assert_eq!(form.matches(part).count(), 6, "{part}: {form}");
+    }
+    assert!(!form.contains("contribution&quot;") && !form.contains("[]"));
     let none = page(at, "/prediction?table=weekly&id=c70&id2=north").await;
     assert!(
         none.contains("No prediction has the id c70, region north"),
