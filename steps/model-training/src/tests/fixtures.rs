@@ -57,8 +57,9 @@ async fn bytes_of(
 /// The split of the training rows of a job by which a fit stops early.
 pub(super) async fn split_of(home: &Home, job: &Job) -> Arc<Split> {
     let (store, train) = (&home.store, &job.data.train);
-    let split = Split::of(&home.step, store, train, &Validation::default());
-    Arc::new(split.await.unwrap())
+    let validation = Validation::default();
+    let split = Split::of(&home.step, store, train, &validation).await;
+    Arc::new(split.unwrap())
 }
 
 /// The rows to fit on of a split, beside its validation rows.
