@@ -35,8 +35,9 @@ fi
 if ! cmp -s "$requirements" "$place/venv/requirements.txt"; then
     python3 -c 'import venv, ensurepip' 2> /dev/null || apt python3 python3-venv
     python3 -m venv "$place/venv"
-    "$place/venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements"
-    cp "$requirements" "$place/venv/requirements.txt"
+    # Much of it is waiting: beside what is compiled first.
+    "$place/venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements" &
+    pip=$!
 fi
 
 # go_install NAME MODULE@VERSION: a program of Go, unless that version is there.
@@ -61,8 +62,10 @@ cargo_install() {
     local version="$place/bin/$1.version"
     [ ! -x "$place/bin/$1" ] || [ "$(cat "$version" 2> /dev/null)" != "$2" ] || return 0
     echo "building $1, which takes a minute or more" >&2
-    # In a folder of its own: it shares no dependency with the workspace.
-    CARGO_TARGET_DIR="$place/build" cargo install --quiet --locked --force --root "$place" "$1@$2"
+    # In a folder of its own: it shares no dependency with the workspace. With little optimisation, because it runs for
+    # seconds and is compiled for minutes.
+    CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+        CARGO_TARGET_DIR="$place/build" cargo install --quiet --locked --force --root "$place" "$1@$2"
     rm -rf "$place/build"
     echo "$2" > "$version"
 }
@@ -70,6 +73,11 @@ cargo_install() {
 # Licences and bans of dependencies, and those that nothing uses.
 cargo_install cargo-deny 0.20.2
 cargo_install cargo-machete 0.9.2
+
+if [ -n "${pip:-}" ]; then
+    wait "$pip"
+    cp "$requirements" "$place/venv/requirements.txt"
+fi
 
 go_install minio github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
 # The platform's own object store, and what renders its manifests.

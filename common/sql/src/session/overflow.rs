@@ -1,5 +1,6 @@
 //! Whole numbers that leave their type end the query. DataFusion would wrap them around to another
-//! number in silence. Those of constants are checked by [`super::operators`], before there is a plan.
+//! number in silence. Those of constants are checked by [`super::operators`], before there is a
+//! plan.
 
 use std::sync::Arc;
 

@@ -16,8 +16,8 @@ pub(super) const TRUNC: &str = "trunc";
 /// far away.
 const SECONDS: f64 = 8.21e12;
 
-/// The functions that make times of numbers, each with the greatest number that it makes one of. The
-/// least one is its negative.
+/// The functions that make times of numbers, each with the greatest number that it makes one of.
+/// The least one is its negative.
 const OF_TIMES: [(&str, f64); 6] = [
     ("from_unixtime", SECONDS),
     ("to_date", SECONDS / 86_400.0),

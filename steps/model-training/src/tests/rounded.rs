@@ -47,7 +47,7 @@ async fn a_target_that_is_rounded_is_named_with_its_row() {
         let of_rounding = found.iter().filter(|of| of.contains("precision rounds"));
         let of_rounding: Vec<&String> = of_rounding.collect();
         assert_eq!(of_rounding.len(), 1, "{family}: {found:?}");
-        let expected = "target \"target\" is 9007199254741027 in raw file train/2.parquet (row 17 \
+        let expected = "target \"target\" is 9007199254741027 in raw file train/2.parquet (row 18 \
                         of train/1/part-";
         assert!(of_rounding[0].starts_with(expected), "{found:?}");
         let expected = "), id 17, which double precision rounds: different values may be taken \
@@ -76,7 +76,7 @@ async fn a_target_that_is_the_same_once_it_is_rounded_is_not_said_to_be_the_same
         for expected in [
             "target \"target\" is 9007199254740992 in double precision in all 600 rows of \
              train/1/_manifest.json: there is nothing to predict; target \"target\" is \
-             9007199254740993 in raw file train/1.parquet (row 1 of train/1/part-",
+             9007199254740993 in raw file train/1.parquet (row 2 of train/1/part-",
             "), id 1, which double precision rounds, the first of 300 such values: different \
              values may be taken for the same; write it less a constant into the raw files",
         ] {
@@ -88,12 +88,13 @@ async fn a_target_that_is_the_same_once_it_is_rounded_is_not_said_to_be_the_same
 #[tokio::test]
 async fn features_that_are_rounded_are_named_unless_they_are_dropped() {
     let rows = rows(|row| 20 + row * 7 % 60);
-    let sentence = |name: &str, row: i64, count: u64| {
+    let sentence = |name: &str, id: i64, count: u64| {
         let begins = format!(
-            "feature {name:?} is 9007199254740993 in raw file train/1.parquet (row {row} of train/1/"
+            "feature {name:?} is 9007199254740993 in raw file train/1.parquet (row {} of train/1/",
+            id + 1
         );
         let ends = format!(
-            "), id {row}, which double precision rounds, the first of {count} such values: \
+            "), id {id}, which double precision rounds, the first of {count} such values: \
              different values may be taken for the same; subtract a constant from it in \
              features.sql, or, where that does no harm, cast it to double there"
         );

@@ -140,7 +140,7 @@ fn texts_within_the_limit_are_what_they_were() {
     ] {
         let column = computed
             .column_by_name(name)
-            .unwrap_or_else(|| panic!("{name}"));
+            .unwrap_or_else(|| panic!("{name} in {:?}", computed.schema()));
         let column = arrow::compute::cast(column, &DataType::Int64).unwrap();
         let column = column.as_primitive::<arrow::datatypes::Int64Type>();
         assert_eq!(column.iter().collect::<Vec<_>>(), wanted, "{name}");

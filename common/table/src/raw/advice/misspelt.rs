@@ -91,8 +91,8 @@ pub(super) fn remedies(tried: &Tried<'_>, example: &str) -> Vec<Remedy> {
     write.into_iter().chain(contract).collect()
 }
 
-/// The lines of the contract by which a text has a value that it lacks now: of a breach, one that all
-/// of its rows have.
+/// The lines of the contract by which a text has a value that it lacks now: of a breach, one that
+/// all of its rows have.
 fn spellings(tried: &Tried<'_>, text: &str, of: Option<&Breach>) -> Vec<String> {
     use ColumnType::{Date, Timestamp, TimestampTz};
     let column_type = tried.column.column_type;
