@@ -431,7 +431,7 @@ impl Rules<'_> {
             let argument = unqualified(argument).map_err(|error| self.query.failure(&error))?;
             reads.extend(lineage::of_expr(&argument, schema, &of_raw).reads);
             let planned = state.create_physical_expr(argument, schema);
-            let planned = planned.and_then(overflow::check);
+            let planned = planned.and_then(|expr| overflow::check(expr, schema.as_arrow()));
             arguments.push(planned.map_err(|error| self.query.failure(&error))?);
         }
         if reads

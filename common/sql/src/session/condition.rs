@@ -55,7 +55,8 @@ impl Condition {
             let simplifier = ExprSimplifier::new(context);
             let expr = simplifier.simplify(simplifier.coerce(expr.clone(), &schema)?)?;
             let data_type = expr.get_type(&schema)?;
-            let expr = overflow::check(state.create_physical_expr(expr, &schema)?)?;
+            let expr = state.create_physical_expr(expr, &schema)?;
+            let expr = overflow::check(expr, schema.as_arrow())?;
             Ok((expr, data_type))
         };
         let (expr, data_type) = plan().map_err(|error| query.failure(&error))?;

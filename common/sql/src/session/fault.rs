@@ -261,8 +261,8 @@ impl Features {
                 return Ok(Some(Place { column, text }));
             }
         }
-        // Windows depend on rows that came before: another error than the one to place says nothing,
-        // and neither does the row.
+        // Windows depend on rows that came before: another error than the one to place says
+        // nothing, and neither does the row.
         let count = least(windowed.len(), |count| {
             let part = self.part(&windowed[..count]);
             let again = part.and_then(|part| self.run(sliding::in_place(part)?, rows.clone()));

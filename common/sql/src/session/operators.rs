@@ -1,6 +1,6 @@
-//! What is written as an operator or a clause, as functions, which can be limited and checked.
-//! DataFusion computes constants before there is a plan in which an operator could be replaced, and
-//! wraps them around in silence.
+//! What is written as an operator or a clause, as functions, which can be limited and checked:
+//! between constants before there is a plan, because DataFusion computes them then, and wraps them
+//! around in silence.
 
 use std::sync::Arc;
 
@@ -16,8 +16,8 @@ use datafusion::logical_expr::{
     ColumnarValue, Expr, ExprSchemable, Operator, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
     Signature, Volatility,
 };
-use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{BinaryExpr, Column, Literal};
+use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
 use super::bounded;
@@ -25,7 +25,7 @@ use super::bounded;
 /// The function that joins two texts.
 pub(super) const JOIN: &str = "||";
 
-/// Plans operators and clauses as functions.
+/// Plans clauses, and operators between constants, as functions.
 #[derive(Debug)]
 pub(super) struct Planner;
 
@@ -35,14 +35,15 @@ impl ExprPlanner for Planner {
         expr: RawBinaryExpr,
         schema: &DFSchema,
     ) -> Result<PlannerResult<RawBinaryExpr>> {
+        // Those of columns are replaced in the plan, where columns without an alias have their
+        // names.
+        if expr.right.any_column_refs() || expr.left.any_column_refs() {
+            return Ok(PlannerResult::Original(expr));
+        }
         let operator = match expr.op {
             BinaryOperator::StringConcat => Operator::StringConcat,
             BinaryOperator::PGBitwiseShiftLeft => Operator::BitwiseShiftLeft,
             BinaryOperator::PGBitwiseShiftRight => Operator::BitwiseShiftRight,
-            // Those of columns are checked in the plan.
-            _ if expr.right.any_column_refs() || expr.left.any_column_refs() => {
-                return Ok(PlannerResult::Original(expr));
-            }
             BinaryOperator::Plus => Operator::Plus,
             BinaryOperator::Minus => Operator::Minus,
             BinaryOperator::Multiply => Operator::Multiply,
@@ -61,18 +62,46 @@ impl ExprPlanner for Planner {
             expr.left.cast_to(&left, schema)?,
             expr.right.cast_to(&right, schema)?,
         ];
-        let function = Arc::new(ScalarUDF::from(Operated::new(operator)));
-        let function = match operator {
-            Operator::StringConcat => bounded::limited(function),
-            _ => function,
-        };
-        let call = ScalarFunction::new_udf(function, sides);
+        let call = ScalarFunction::new_udf(function_of(operator), sides);
         Ok(PlannerResult::Planned(Expr::ScalarFunction(call)))
     }
 
     fn plan_overlay(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
         let call = ScalarFunction::new_udf(bounded::limited(overlay()), args);
         Ok(PlannerResult::Planned(Expr::ScalarFunction(call)))
+    }
+}
+
+/// An operator of a plan as a function, if it joins texts or shifts bits. `schema` is that of the
+/// columns on its sides.
+///
+/// # Errors
+/// Sides that it does not take.
+pub(super) fn replaced(
+    binary: &BinaryExpr,
+    schema: &Schema,
+) -> Result<Option<Arc<dyn PhysicalExpr>>> {
+    use Operator::{BitwiseShiftLeft, BitwiseShiftRight, StringConcat};
+    let operator = *binary.op();
+    if !matches!(
+        operator,
+        StringConcat | BitwiseShiftLeft | BitwiseShiftRight
+    ) {
+        return Ok(None);
+    }
+    let function = function_of(operator);
+    let name = function.name().to_owned();
+    let field = Field::new(&name, binary.data_type(schema)?, true);
+    let sides = vec![binary.left().clone(), binary.right().clone()];
+    let call = ScalarFunctionExpr::new(&name, function, sides, Arc::new(field), Arc::default());
+    Ok(Some(Arc::new(call)))
+}
+
+fn function_of(operator: Operator) -> Arc<ScalarUDF> {
+    let function = Arc::new(ScalarUDF::from(Operated::new(operator)));
+    match operator {
+        Operator::StringConcat => bounded::limited(function),
+        _ => function,
     }
 }
 

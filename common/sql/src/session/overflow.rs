@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::Schema;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::error::Result;
 use datafusion::physical_expr::PhysicalExpr;
@@ -12,7 +13,7 @@ use datafusion::physical_expr::projection::ProjectionExpr;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::projection::ProjectionExec;
 
-use super::bounded;
+use super::{bounded, operators};
 
 /// The plan with all that it computes checked.
 pub(super) fn check_plan(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
@@ -20,9 +21,10 @@ pub(super) fn check_plan(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn Executi
         let Some(projection) = plan.downcast_ref::<ProjectionExec>() else {
             return Ok(Transformed::no(plan));
         };
+        let schema = projection.input().schema();
         let exprs = projection.expr().iter().map(|column| {
             Ok(ProjectionExpr {
-                expr: check(column.expr.clone())?,
+                expr: check(column.expr.clone(), &schema)?,
                 alias: column.alias.clone(),
             })
         });
@@ -34,19 +36,23 @@ pub(super) fn check_plan(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn Executi
     .data()
 }
 
-/// The expression with its sums, differences and products checked.
+/// The expression over columns of `schema` with its sums, differences, products and shifts checked,
+/// and the texts that it joins.
 ///
 /// # Errors
 /// A constant text that is too long.
-pub(super) fn check(expr: Arc<dyn PhysicalExpr>) -> Result<Arc<dyn PhysicalExpr>> {
+pub(super) fn check(expr: Arc<dyn PhysicalExpr>, schema: &Schema) -> Result<Arc<dyn PhysicalExpr>> {
     bounded::check_constants(&expr)?;
     expr.transform_up(|expr| {
-        Ok(match expr.downcast_ref::<BinaryExpr>() {
-            Some(binary) => {
-                Transformed::yes(Arc::new(binary.clone().with_fail_on_overflow(true)) as _)
-            }
-            None => Transformed::no(expr),
-        })
+        let Some(binary) = expr.downcast_ref::<BinaryExpr>() else {
+            return Ok(Transformed::no(expr));
+        };
+        Ok(Transformed::yes(
+            match operators::replaced(binary, schema)? {
+                Some(call) => call,
+                None => Arc::new(binary.clone().with_fail_on_overflow(true)),
+            },
+        ))
     })
     .data()
 }
