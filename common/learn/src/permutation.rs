@@ -80,8 +80,9 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// Of no rows yet, of so many that come, on which so many features of a model are permuted: about
-    /// 10,000 at most, and fewer where they are of very many numbers, or very many trees score each.
+    /// Of no rows yet, of so many that come, on which so many features of a model are permuted:
+    /// about 10,000 at most, and fewer where they are of very many numbers, or very many trees
+    /// score each.
     pub fn of(rows: u64, model: &FittedModel, features: usize) -> Self {
         let width = model.estimator.inputs();
         let trees = model.estimator.trees().unwrap_or(0) as u64;

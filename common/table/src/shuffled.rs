@@ -131,8 +131,8 @@ impl Shape {
         Ok(RecordBatch::try_new(schema, columns)?)
     }
 
-    /// Raw rows of the file `key` with the columns of [`Shape::sorted_schema`]: `file` is its place,
-    /// and `first` that of the first of these rows in it.
+    /// Raw rows of the file `key` with the columns of [`Shape::sorted_schema`]: `file` is its
+    /// place, and `first` that of the first of these rows in it.
     ///
     /// # Errors
     /// A row without an entity: exit 10.

@@ -1,4 +1,5 @@
-//! Whole numbers and decimals of more digits than double precision holds, in which models calculate.
+//! Whole numbers and decimals of more digits than double precision holds, in which models
+//! calculate.
 
 use anyhow::{Context, Result};
 use store::Store;

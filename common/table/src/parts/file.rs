@@ -135,8 +135,8 @@ impl ParquetFile {
             .sum()
     }
 
-    /// Whether the file's statistics say that a column has no value. Those of a column of columns are
-    /// of its leaves, and say nothing of it.
+    /// Whether the file's statistics say that a column has no value. Those of a column of columns
+    /// are of its leaves, and say nothing of it.
     pub(crate) fn is_null(&self, column: usize) -> bool {
         let rows = self.metadata.metadata().file_metadata().num_rows();
         let is_nested = self.schema().field(column).data_type().is_nested();

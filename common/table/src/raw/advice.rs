@@ -226,8 +226,8 @@ fn written_otherwise(tried: &Tried<'_>) -> String {
     format!("write the column {}", ways.collect::<Vec<_>>().join(" or "))
 }
 
-/// What is said, and what else is to be: what a feature needs with it, which file refuses what would
-/// help another one, and on how many files it was tried.
+/// What is said, and what else is to be: what a feature needs with it, which file refuses what
+/// would help another one, and on how many files it was tried.
 fn noted(said: String, tried: &Tried<'_>, is_advised: bool) -> String {
     const SHOWN: usize = 2;
     let needs = types::needs(tried.column, &said);

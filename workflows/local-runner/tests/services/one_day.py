@@ -88,7 +88,7 @@ assert confusion == reported["confusion"] == {name: of_day[name] for name in con
 periods = report["drift"]["periods"]
 assert periods["unit"] == "day", periods
 drift = {column["name"]: column for column in report["drift"]["features"]}
-assert len(baseline["features"]) == len(profile["features"]) == len(drift) == 3
+assert len(baseline["features"]) == len(profile["features"]) == len(drift) == 4
 for feature, counts in zip(baseline["features"], profile["features"]):
     name = feature["name"]
     assert counts["cells"] == features[name]["cells"] and sum(counts["cells"]) == rows, name

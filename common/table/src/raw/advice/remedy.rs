@@ -104,7 +104,8 @@ pub(super) fn with(pinned: bool, line: &str) -> String {
     }
 }
 
-/// What a person can do, as one text; empty where there is nothing to say that holds for every file.
+/// What a person can do, as one text; empty where there is nothing to say that holds for every
+/// file.
 pub(super) fn said(remedies: &[Remedy], pinned: bool) -> String {
     let said = remedies.iter().map(|remedy| remedy.said(pinned));
     said.collect::<Vec<_>>().join(", or ")

@@ -96,8 +96,8 @@ impl<'a> Tried<'a> {
         })
     }
 
-    /// The line of a change that takes all rows of a breach, in the file and in the others; with the
-    /// texts for null of CSV files, where those alone are in its way.
+    /// The line of a change that takes all rows of a breach, in the file and in the others; with
+    /// the texts for null of CSV files, where those alone are in its way.
     pub(super) fn taking(&self, change: &Change, line: String, of: &Breach) -> Option<String> {
         if self.takes(change, &line, Some(of)) {
             return Some(line);

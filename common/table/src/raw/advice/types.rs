@@ -131,7 +131,8 @@ pub(in crate::raw) fn of_type(found: &DataType, tried: &Tried<'_>) -> String {
     noted(text, tried, advised)
 }
 
-/// What a feature needs besides a type that is advised: what prepares it is no part of the contract.
+/// What a feature needs besides a type that is advised: what prepares it is no part of the
+/// contract.
 pub(super) fn needs(column: &ColumnContract, advised: &str) -> Vec<String> {
     use ColumnType::{Bool, Date, Timestamp, TimestampTz, Utf8};
     if column.role != Role::Feature {
