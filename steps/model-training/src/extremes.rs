@@ -290,7 +290,7 @@ pub(crate) async fn describe(
         };
         let value = number(extreme.value);
         let placed = placed(store, job, rows, name, (part, row), &value).await?;
-        let others = first_of(extreme.count);
+        let others = of_several("one", extreme.count);
         let (far, cause) = match far {
             Far::Deviations(distance) => (
                 format!("{distance:.1e} standard deviations of its other values away from them"),
@@ -341,11 +341,11 @@ pub(crate) async fn placed(
     ))
 }
 
-/// That a value is the first of so many; nothing of one.
-pub(crate) fn first_of(count: u64) -> String {
+/// Which of so many values one is, such as `, the first of 3 such values`; nothing of a single one.
+pub(crate) fn of_several(which: &str, count: u64) -> String {
     match count {
         1 => String::new(),
-        count => format!(", the first of {count} such values"),
+        count => format!(", {which} of {count} such values"),
     }
 }
 

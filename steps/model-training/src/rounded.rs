@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use store::Store;
 use table::labelled::Rounded;
 
-use crate::extremes::{first_of, placed};
+use crate::extremes::{of_several, placed};
 use crate::job::Job;
 use crate::training_rows::TrainingRows;
 
@@ -53,6 +53,6 @@ async fn sentence(
     Ok(format!(
         "{placed}, which double precision rounds{}: different values may be taken for the same; \
          {advice}",
-        first_of(*count)
+        of_several("the first", *count)
     ))
 }

@@ -68,7 +68,7 @@ async fn placeholders_are_named_with_their_row() {
         (
             vec![(40, -99_999.0), (555, -99_999.0)],
             "-99999 in raw file train/1.parquet (row 41 of",
-            ", the first of 2 such values",
+            ", one of 2 such values",
         ),
     ];
     for (values, place, others) in far {
@@ -256,15 +256,23 @@ fn values_that_are_all_alike_have_no_spread() {
 
 #[tokio::test]
 async fn of_several_such_values_the_first_of_the_farthest_is_named_with_their_number() {
-    let values: Vec<(usize, f64)> = [40, 41, 555, 590].map(|row| (row, -1e12)).to_vec();
-    let (home, outputs) = trained(&with(&values)).await;
-    let found = warnings(&home, &outputs).await;
-    let expected = "feature \"feature1\" is -1000000000000 in raw file train/1.parquet (row 41 of";
-    assert!(found[0].starts_with(expected), "{found:?}");
-    assert!(
-        found[0].contains(", the first of 4 such values: "),
-        "{found:?}"
-    );
+    for (farthest, expected) in [
+        (
+            -1e12,
+            "-1000000000000 in raw file train/1.parquet (row 41 of",
+        ),
+        (
+            -2e12,
+            "-2000000000000 in raw file train/2.parquet (row 256 of",
+        ),
+    ] {
+        let values = [(40, -1e12), (41, -1e12), (555, farthest), (590, -1e12)];
+        let (home, outputs) = trained(&with(&values)).await;
+        let found = warnings(&home, &outputs).await;
+        let expected = format!("feature \"feature1\" is {expected}");
+        assert!(found[0].starts_with(&expected), "{found:?}");
+        assert!(found[0].contains(", one of 4 such values: "), "{found:?}");
+    }
 }
 
 #[tokio::test]

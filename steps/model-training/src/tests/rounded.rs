@@ -64,6 +64,20 @@ async fn a_target_that_is_rounded_is_named_with_its_row() {
 }
 
 #[tokio::test]
+async fn the_first_value_that_is_rounded_is_the_first_in_the_order_of_the_files() {
+    // The 24th row of the first file; of the second one the 18th, whose value is larger.
+    let odd = |row: i64| i64::from(row == 323) + 1001 * i64::from(row == 617);
+    let rows = rows(|row| MOST + 2 * (row % 60) + odd(row));
+    let home = Home::of_number(2).await;
+    let found = warned(&home, &only("mean"), &rows).await;
+    let expected = "target \"target\" is 9007199254741039 in raw file train/1.parquet (row 24 of";
+    let said = found.iter().find(|of| of.contains("precision rounds"));
+    let said = said.unwrap();
+    assert!(said.starts_with(expected), "{said}");
+    assert!(said.contains(", the first of 2 such values: "), "{said}");
+}
+
+#[tokio::test]
 async fn a_target_that_is_the_same_once_it_is_rounded_is_not_said_to_be_the_same() {
     let rows = rows(|row| MOST + row % 2);
     for family in FAMILIES {
