@@ -11,6 +11,14 @@ pub enum Error {
         /// What is wrong, and what would be right.
         reason: String,
     },
+    /// A setting for all columns of a kind that does not fit them.
+    #[error("preprocessing of `{kind}` columns: {reason}")]
+    Kind {
+        /// The key of the settings, `numeric` or `categorical`.
+        kind: &'static str,
+        /// What is wrong, and what would be right.
+        reason: String,
+    },
     /// Settings that leave nothing to learn from.
     #[error("preprocessing drops every feature: keep at least one")]
     NothingLeft,
@@ -121,7 +129,10 @@ pub enum Error {
 impl Error {
     /// Whether settings are wrong, and not data.
     pub fn is_setting(&self) -> bool {
-        matches!(self, Self::Setting { .. } | Self::NothingLeft)
+        matches!(
+            self,
+            Self::Setting { .. } | Self::Kind { .. } | Self::NothingLeft
+        )
     }
 
     pub(super) fn setting(column: &str, reason: impl Into<String>) -> Self {

@@ -90,6 +90,15 @@ pub(super) fn plan(
         let reason = format!("there is no such feature; there are {}", names.join(", "));
         return Err(Error::setting(unknown, reason));
     }
+    if let Some(setting) = for_categories(&settings.numeric) {
+        return Err(Error::Kind {
+            kind: "numeric",
+            reason: format!(
+                "`{setting}` is for categories: leave it out of `numeric`, or move it to \
+                 `categorical`"
+            ),
+        });
+    }
     let plans: Vec<_> = features
         .iter()
         .map(|feature| column(feature, settings, family))
@@ -107,26 +116,61 @@ fn column(feature: &Feature, settings: &Settings, family: Family) -> Result<Colu
         Kind::Categorical => &settings.categorical,
     };
     let own = settings.columns.get(&feature.name);
-    let settings = own.map_or_else(|| of_kind.clone(), |own| own.or(of_kind));
+    let mut settings = own.map_or_else(|| of_kind.clone(), |own| own.or(of_kind));
     if settings.drop == Some(true) {
         return Ok(ColumnPlan::Dropped(feature.kind));
     }
     match feature.kind {
         Kind::Numeric => numeric(&feature.name, &settings, family).map(ColumnPlan::Numeric),
         Kind::Categorical => {
+            check_frequency(&feature.name, own, &mut settings)?;
             categorical(&feature.name, &settings, family).map(ColumnPlan::Categorical)
         }
     }
 }
 
-fn numeric(name: &str, settings: &ColumnSettings, family: Family) -> Result<NumericPlan, Error> {
-    let categorical = [
+/// That rows are counted where the target encodes: what `categorical` says of it is a default, and
+/// does not hold for a column with an encoding of its own.
+fn check_frequency(
+    name: &str,
+    own: Option<&ColumnSettings>,
+    settings: &mut ColumnSettings,
+) -> Result<(), Error> {
+    if settings.frequency != Some(true) || settings.encode == Some(Encode::Target) {
+        return Ok(());
+    }
+    let reason = format!(
+        "`frequency` counts rows beside the means of `encode: target`: set `encode: target`, or \
+         leave `frequency` out; trees have both by default for a column of more than \
+         {ONE_HOT_OF_TREES} categories"
+    );
+    match own {
+        Some(own) if own.frequency.is_some() => Err(Error::setting(name, reason)),
+        Some(own) if own.encode.is_some() => {
+            settings.frequency = None;
+            Ok(())
+        }
+        _ => Err(Error::Kind {
+            kind: "categorical",
+            reason,
+        }),
+    }
+}
+
+/// The first setting that is for categories.
+fn for_categories(settings: &ColumnSettings) -> Option<&'static str> {
+    let given = [
         ("encode", settings.encode.is_some()),
         ("frequency", settings.frequency.is_some()),
         ("min_frequency", settings.min_frequency.is_some()),
         ("max_categories", settings.max_categories.is_some()),
     ];
-    if let Some((setting, _)) = categorical.iter().find(|(_, said)| *said) {
+    let found = given.into_iter().find(|(_, said)| *said);
+    found.map(|(setting, _)| setting)
+}
+
+fn numeric(name: &str, settings: &ColumnSettings, family: Family) -> Result<NumericPlan, Error> {
+    if let Some(setting) = for_categories(settings) {
         let reason = format!(
             "`{setting}` is for categories, and the column is numeric: make it a text in \
                  features.sql (cast({name} as varchar)), or leave `{setting}` out"
@@ -201,14 +245,6 @@ fn categorical(
     }
     let by_default = one_hot.then_some(MAX_CATEGORIES);
     let open = !linear && settings.encode.is_none() && settings.max_categories.is_none();
-    if settings.frequency == Some(true) && encode != Encode::Target {
-        let reason = format!(
-            "`frequency` counts rows beside the means of `encode: target`: set `encode: target`, or \
-             leave `frequency` out; trees have both by default for a column of more than \
-             {ONE_HOT_OF_TREES} categories"
-        );
-        return Err(Error::setting(name, reason));
-    }
     Ok(CategoricalPlan {
         impute,
         indicator: settings.missing_indicator.unwrap_or(false),

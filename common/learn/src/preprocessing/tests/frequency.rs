@@ -26,6 +26,26 @@ fn last(values: &[f64], width: usize) -> Vec<f64> {
 }
 
 #[test]
+fn a_column_with_an_encoding_of_its_own_does_not_count_rows_by_default() {
+    let columns = with_missing(&["b", "a", "b", "a", "b", "b", "a", "a"]);
+    let own = |own: &str| {
+        let all = r#""categorical": {"encode": "target", "frequency": true}"#;
+        let settings = format!(r#"{{{all}, "columns": {{"c": {{{own}}}}}}}"#);
+        let mut training = fit_of(&columns);
+        training.weights = None;
+        training.fit(&settings).map(|fitted| names(&fitted))
+    };
+    let one_hot = own(r#""encode": "one-hot", "min_frequency": 1"#);
+    assert_eq!(one_hot.unwrap(), ["c = a", "c = b"]);
+    assert_eq!(own(r#""encode": "ordinal""#).unwrap(), ["c"]);
+    for counted in [r#""encode": "target""#, r#""standardize": false"#] {
+        assert_eq!(own(counted).unwrap(), ["c", "c (frequency)"]);
+    }
+    let error = own(r#""encode": "one-hot", "frequency": true"#).unwrap_err();
+    assert!(error.to_string().contains("column \"c\": `frequency`"));
+}
+
+#[test]
 fn categories_count_their_rows_and_rare_and_unknown_ones_are_0() {
     let columns = with_missing(&["b", "a", "-", "a", "b", "c", "a", "-"]);
     let scored = with_missing(&["a", "b", "c", "new", "-"]);

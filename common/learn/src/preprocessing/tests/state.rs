@@ -149,6 +149,20 @@ fn settings_that_do_not_fit_name_the_column_and_what_would() {
             assert!(error.contains(why) && error.contains(column), "{error}");
         }
     }
+    for (settings, why) in [
+        (
+            r#"{"numeric": {"frequency": true}}"#,
+            "`numeric` columns: `frequency` is for categories: leave it out of `numeric`",
+        ),
+        (
+            r#"{"categorical": {"frequency": true}}"#,
+            "`categorical` columns: `frequency` counts rows",
+        ),
+    ] {
+        let error = training.fit(settings).unwrap_err();
+        assert!(error.is_setting());
+        assert!(error.to_string().contains(why), "{error}");
+    }
     let nothing = r#"{"numeric": {"drop": true}, "categorical": {"drop": true}}"#;
     assert_eq!(training.fit(nothing), Err(Error::NothingLeft));
     let misspelt = r#"{"columns": {"age": {"inpute": "mean"}}}"#;
