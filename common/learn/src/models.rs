@@ -239,7 +239,7 @@ pub enum ModelsError {
         fit: String,
     },
     /// Reasons that are none, or too many.
-    #[error("`explain` is {0}: it must be from 1 to {MOST_REASONS}")]
+    #[error("`explain` is {0}: it must be a whole number from 1 to {MOST_REASONS}")]
     Explain(usize),
     /// A fraction of rows that leaves none, or all.
     #[error("`fraction` of `validation` is {0}: it must be between 0 and 1")]
@@ -301,6 +301,12 @@ fn of_key(bytes: &[u8]) -> Option<ModelsError> {
     let file: Map<String, Value> = serde_json::from_slice(bytes).ok()?;
     let rest = Map::from_iter([("candidates".to_owned(), "auto".into())]);
     let wrong = wrong_keys::<Models>(&file, &rest).find(|wrong| !wrong.is_unknown())?;
+    let wrong = match wrong.key() == "explain" {
+        true => wrong.because(&format!(
+            "it must be a whole number from 1 to {MOST_REASONS}"
+        )),
+        false => wrong,
+    };
     Some(ModelsError::Wrong(wrong.to_string()))
 }
 

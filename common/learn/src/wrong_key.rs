@@ -14,6 +14,11 @@ pub struct WrongKey<'a> {
 }
 
 impl WrongKey<'_> {
+    /// Its name.
+    pub fn key(&self) -> &str {
+        self.key
+    }
+
     /// Whether no such key exists.
     pub fn is_unknown(&self) -> bool {
         self.error.starts_with("unknown field")
@@ -36,11 +41,24 @@ impl WrongKey<'_> {
 impl fmt::Display for WrongKey<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { key, value, error } = self;
+        let error = &in_words(error);
         match error.contains(&format!("`{key}`")) {
             true => f.write_str(error),
             false => write!(f, "`{key}` is {value}: {error}"),
         }
     }
+}
+
+/// An error of serde, which names types of Rust, in words.
+fn in_words(error: &str) -> String {
+    let whole = ["expected usize", "expected u64", "expected u32"];
+    let whole = whole.map(|of| (of, "expected a whole number from 0"));
+    let pairs = whole
+        .into_iter()
+        .chain([("expected f64", "expected a number")]);
+    pairs.fold(error.to_owned(), |text, (of, words)| {
+        text.replace(of, words)
+    })
 }
 
 /// The keys of an object that are wrong, in its order: each is read beside the keys of `rest`,
@@ -73,8 +91,18 @@ mod tests {
     fn a_key_of_models_json_and_of_its_candidates_is_named_with_its_value() {
         let file = |text: &str| Models::parse(text.as_bytes()).unwrap_err().to_string();
         let error = file(r#"{"candidates": "auto", "interval": "wide"}"#);
-        let expected = "`interval` is \"wide\": invalid type: string \"wide\"";
-        assert!(error.contains(expected), "{error}");
+        let expected = "`interval` is \"wide\": invalid type: string \"wide\", expected a number";
+        assert_eq!(error, expected);
+        for wrong in ["-1", "true", "1.5"] {
+            let error = file(&format!(r#"{{"candidates": "auto", "explain": {wrong}}}"#));
+            let expected = format!("`explain` is {wrong}: it must be a whole number from 1 to 100");
+            assert_eq!(error, expected);
+        }
+        let error = file(r#"{"candidates": "auto", "validation": {"folds": -1}}"#);
+        assert!(
+            error.ends_with("integer `-1`, expected a whole number from 0"),
+            "{error}"
+        );
         let error = file(r#"{"candidates": 5}"#);
         assert!(
             error.starts_with("`candidates` is 5: it must be"),
