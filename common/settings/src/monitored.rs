@@ -71,9 +71,12 @@ impl MonitorColumns {
         }
     }
 
+    /// That a report judges the columns that are named. `model` is what an error calls the model that
+    /// `columns` are of; `None` of one that is to be trained.
+    ///
     /// # Errors
     /// A name that no column has: exit 2, with what there is.
-    pub fn check(&self, columns: &[String]) -> Result<()> {
+    pub fn check(&self, columns: &[String], model: Option<&str>) -> Result<()> {
         let (Self::Only(names) | Self::AllBut(names)) = self else {
             return Ok(());
         };
@@ -81,12 +84,25 @@ impl MonitorColumns {
         let names = || columns.iter().map(String::as_str);
         match unknown {
             None => Ok(()),
-            Some(unknown) => Err(Failure::usage(format!(
-                "MONITOR_COLUMNS (--monitor-columns) names {unknown:?}, which is none of the columns \
-                 that a report judges{}: name features, segment columns or {SCORE}; there are {}",
-                spelling::meant(unknown, names()),
-                spelling::listed(names())
-            ))),
+            Some(unknown) => {
+                let of_model = model
+                    .map(|model| format!(" of {model}"))
+                    .unwrap_or_default();
+                let later = match model {
+                    Some(_) => {
+                        "; if only a later version of the model has the column, leave it out of \
+                         MONITOR_COLUMNS until that version is the champion"
+                    }
+                    None => "",
+                };
+                Err(Failure::usage(format!(
+                    "MONITOR_COLUMNS (--monitor-columns) names {unknown:?}, which is none of the \
+                     columns{of_model} that a report judges{}: name features, segment columns or \
+                     {SCORE}; there are {}{later}",
+                    spelling::meant(unknown, names()),
+                    spelling::listed(names())
+                )))
+            }
         }
     }
 }

@@ -34,17 +34,18 @@ pub fn wrong(
             if let Some(gate) = gate.filter(|of| of.judges_segments() && divided.is_empty()) {
                 problems.push(without_segments(gate.gate_segment_floor));
             }
-            problems.extend(unknown_to_reports(prepared, divided, variable));
+            problems.extend(unknown_to_reports(prepared, divided, None, variable));
         }
     }
     problems.iter().map(problem_of).collect()
 }
 
 /// A column of `MONITOR_COLUMNS` that a report on a model of these prepared columns does not judge,
-/// where these may divide its rows.
+/// where these may divide its rows; an error names `model` if it was trained earlier.
 fn unknown_to_reports(
     prepared: &[Column],
     divided: Vec<String>,
+    model: Option<&str>,
     variable: impl Fn(&str) -> Option<OsString>,
 ) -> Option<anyhow::Error> {
     let features = prepared.iter().filter(|of| of.role == Role::Feature);
@@ -52,7 +53,7 @@ fn unknown_to_reports(
     let judged = features.chain([SCORE.to_owned()]).chain(divided);
     let judged: Vec<String> = judged.collect();
     let judge = crate::group::<JudgeArgs>(variable)?;
-    judge.monitor_columns.check(&judged).err()
+    judge.monitor_columns.check(&judged, model).err()
 }
 
 /// The columns that may divide the rows of a report: which of them have few values is known only
@@ -94,7 +95,8 @@ fn scored(
 ) -> Result<Option<String>> {
     let divided = segments(prepared, variable);
     let divided = divided.or_else(|error| refused(vec![problem_of(&error)]).map(|()| None))?;
-    let found = divided.and_then(|divided| unknown_to_reports(prepared, divided, variable));
+    let unknown = |divided| unknown_to_reports(prepared, divided, Some("the champion"), variable);
+    let found = divided.and_then(unknown);
     Ok(found.map(|error| error.to_string()))
 }
 
@@ -162,7 +164,9 @@ mod tests {
             // Of the next model alone.
             (
                 &[("MONITOR_COLUMNS", "-ammount")],
-                Some("names \"ammount\", which is none of the columns that a report judges"),
+                Some(
+                    "names \"ammount\", which is none of the columns of the champion that a report",
+                ),
             ),
         ] {
             let found = scored(&prepared(true), among(variables)).unwrap();

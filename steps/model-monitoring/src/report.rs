@@ -65,7 +65,10 @@ pub(crate) async fn report(
 ) -> Result<Outputs> {
     let (key, glob) = (&request.results_manifest, &request.labels_glob);
     let subject = Arc::new(Subject::load(store, raw, key, glob, step.timezone()).await?);
-    request.rules.columns.check(&subject.columns())?;
+    let (name, version) = (&subject.results.model_name, subject.results.model_version);
+    let model = format!("model {name}, version {version},");
+    let judged = subject.columns();
+    request.rules.columns.check(&judged, Some(&model))?;
     let inputs = subject.inputs(step, &request.rules);
     let results = &subject.results;
     let folder = layout::report(

@@ -122,7 +122,12 @@ async fn columns_that_are_taken_out_are_shown_and_do_not_decide() {
     assert_eq!(exit_code(&error), 2);
     let text = format!("{error:#}");
     assert!(
-        text.contains("\"dow\"") && text.contains("there are x1, x2, score"),
+        text.contains(
+            "names \"dow\", which is none of the columns of model m, version 3, that a report judges: "
+        ) && text.contains(
+            "there are x1, x2, score; if only a later version of the model has the column, leave it \
+             out of MONITOR_COLUMNS until that version is the champion"
+        ),
         "{text}"
     );
     let none: MonitorColumns = "-x1,-x2,-score".parse().unwrap();
