@@ -20,6 +20,7 @@ use table::raw::{Others, TakeKey};
 use table::{dates, models};
 
 use crate::files::Files;
+use crate::repeats::{self, Record, Repeats};
 use crate::source::Source;
 use crate::together::Together;
 
@@ -95,12 +96,13 @@ pub fn check(options: &Options, files: &Files, seen: &dyn Fn(u64)) -> Result<Rep
     let scores = scores.then_some(&check.score);
     let mut together = Together::new(&check.train, scores, &step)?;
     let mut report = Report::default();
-    let mut keys = Sorter::new(step.work());
+    let mut keys: Sorter<Record> = Sorter::new(step.work());
     let mut digests: BTreeMap<String, (String, bool)> = BTreeMap::new();
     let train = files.train.iter().map(|source| (source, options.score));
     let predict = files.predict.iter().map(|source| (source, true));
     for (source, score) in train.chain(predict) {
-        let (checked, digest) = check.file(source, score, &mut keys, &mut together)?;
+        let source_at = (report.files.len(), source);
+        let (checked, digest) = check.file(source_at, score, &mut keys, &mut together)?;
         if let Some(digest) = digest.filter(|_| checked.rows > Some(0)) {
             let key = &checked.key;
             match digests.get(&digest) {
@@ -128,18 +130,11 @@ pub fn check(options: &Options, files: &Files, seen: &dyn Fn(u64)) -> Result<Rep
     if report.files.iter().all(|file| file.broken.is_none()) {
         report.faults = together.finish()?;
     }
-    let repeated = repeats(keys)?;
-    if repeated > 0 && report.doubles.is_empty() {
-        let names = config.dataset.key().join(", ");
-        let rows = if repeated == 1 {
-            "row repeats"
-        } else {
-            "rows repeat"
-        };
-        report.doubles.push(format!(
-            "{repeated} {rows} the ({names}) of a row in another file: deliver each row once, or \
-             give \"repeated_keys\": \"allow\" in dataset.json"
-        ));
+    let repeats = Repeats::find(keys)?;
+    if !repeats.is_empty() && report.doubles.is_empty() {
+        let key = config.dataset.key();
+        let said = repeats.said(&files.train, &key, &check.train)?;
+        report.doubles.push(said);
     }
     Ok(report)
 }
@@ -189,12 +184,12 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    /// Checks one file; gives its digest too, if it was read.
+    /// Checks one file, given with its place among all; gives its digest too, if it was read.
     fn file(
         &self,
-        source: &Source,
+        (place, source): (usize, &Source),
         score: bool,
-        keys: &mut Sorter,
+        keys: &mut Sorter<Record>,
         together: &mut Together<'_>,
     ) -> Result<(Checked, Option<String>)> {
         let dataset = &self.config.dataset;
@@ -224,13 +219,13 @@ impl Check<'_> {
         let time = dataset.time().map(|column| column.name.as_str());
         let is_asked = !score && dataset.repeated_keys == RepeatedKeys::Refuse;
         // Those of a file that turns out to break the contract count for nothing.
-        let found = Arc::new(Mutex::new(Sorter::new(self.step.work())));
+        let found = Arc::new(Mutex::new(Sorter::<Record>::new(self.step.work())));
         let take = found.clone();
         let take_key = is_asked && preparation.gives_keys(&dataset.key());
         let take_key = take_key.then(|| {
-            Box::new(move |key| {
+            Box::new(move |hash| {
                 let mut keys = take.lock().unwrap_or_else(PoisonError::into_inner);
-                keys.push(key)
+                keys.push(repeats::record(hash, place))
             }) as TakeKey
         });
         let takers = Takers {
@@ -264,26 +259,18 @@ impl Check<'_> {
             }
             Err(error) if failure::exit_code(&error) == failure::CONTRACT => {
                 let said = format!("{error:#}");
-                // The table names the file.
+                // A file that is named anyway is not named twice.
                 let preparing = format!("preparing {}: ", source.key);
-                let said = said.strip_prefix(&preparing).unwrap_or(&said);
+                let rest = said.strip_prefix(&preparing);
+                let said = rest
+                    .filter(|rest| rest.contains(&source.key))
+                    .unwrap_or(&said);
                 checked.broken = Some(said.to_owned());
                 Ok((checked, None))
             }
             Err(error) => Err(error),
         }
     }
-}
-
-/// How many keys occur in more than one file: within one they are a breach of its own.
-fn repeats(keys: Sorter) -> Result<u64> {
-    let (mut count, mut last) = (0, None);
-    for key in keys.finish()? {
-        let key = key?;
-        count += u64::from(last == Some(key));
-        last = Some(key);
-    }
-    Ok(count)
 }
 
 /// The error that ends a check of files that break the contract.

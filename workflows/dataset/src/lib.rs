@@ -13,6 +13,7 @@ pub mod infer;
 mod page;
 pub mod profile;
 pub mod project;
+mod repeats;
 mod roles;
 mod sample;
 pub mod source;

@@ -136,11 +136,27 @@ fn rows_and_files_that_are_there_twice_are_found_across_files() {
     desk.csv("raw/train/b.csv", &rows(1000, ""))
         .csv("raw/train/c.csv", &rows(1000, "1010,1.5,2025-01-11,no,x\n"));
     let report = desk.check("raw").unwrap();
-    assert_eq!(report.doubles.len(), 1);
+    let [said] = &report.doubles[..] else {
+        panic!("{:?}", report.doubles)
+    };
+    let begin = "10 rows repeat the (id, seen_at) of a row in another file:\n  b.csv and c.csv: 10\n\
+                 for example:\n";
+    let end = "\ndeliver each row once, or give \"repeated_keys\": \"allow\" in dataset.json, if each \
+               of these rows should count";
+    let examples = said.strip_prefix(begin).and_then(|of| of.strip_suffix(end));
+    let examples: Vec<&str> = examples.expect(said).lines().collect();
+    let known: Vec<String> = (1000..1010)
+        .map(|id| {
+            let day = id % 20 + 1;
+            format!("  id {id}, seen_at 2025-01-{day:02}: in b.csv and c.csv")
+        })
+        .collect();
+    assert_eq!(examples.len(), 3);
     assert!(
-        report.doubles[0].starts_with("10 rows repeat the (id, seen_at) of a row in another file"),
-        "{:?}",
-        report.doubles
+        examples
+            .iter()
+            .all(|of| known.iter().any(|known| known == of)),
+        "{said}"
     );
     assert_eq!(
         exit_code(&check::broken(&report).unwrap()),
@@ -153,6 +169,41 @@ fn rows_and_files_that_are_there_twice_are_found_across_files() {
         check::broken(&report).unwrap().to_string(),
         "training rows occur twice"
     );
+}
+
+#[test]
+fn rows_of_the_first_file_need_another_holdout_to_be_repeated() {
+    let desk = desk();
+    // Customer 1 of a.csv was seen on 2024-01-01.
+    for (name, spent) in [("b", "0.5"), ("c", "1.5")] {
+        let text = format!("id,spent,seen_at,churned\n1,{spent},2024-01-01,no\n");
+        desk.csv(&format!("raw/train/{name}.csv"), &text);
+    }
+    let report = desk.check("raw").unwrap();
+    assert_eq!(
+        report.doubles,
+        [
+            "2 rows repeat the (id, seen_at) of a row in another file:\n  a.csv and b.csv: 1\n  a.csv \
+          and c.csv: 1\nfor example:\n  id 1, seen_at 2024-01-01: in a.csv and b.csv and c.csv\n\
+          deliver each row once, or give \"repeated_keys\": \"allow\" in dataset.json, if each of \
+          these rows should count; even so HOLDOUT=first-shard, the default, holds out a.csv and \
+          refuses its rows in other files: HOLDOUT=fraction=0.1 keeps the rows of an id together"
+        ]
+    );
+}
+
+#[test]
+fn what_a_query_without_windows_fails_on_names_the_file_and_the_row() {
+    let desk = desk();
+    desk.csv("raw/train/b.csv", &rows(1000, ""));
+    let sql = "SELECT *, 100 / (id - 1005) AS q FROM raw";
+    fs::write(desk.path("project/features.sql"), sql).unwrap();
+    let report = desk.check("raw").unwrap();
+    assert_eq!(report.files[0].broken, None);
+    let broken = report.files[1].broken.clone().unwrap();
+    let place = "preparing b.csv: features.sql fails in the column \"q\" of the row id 1005, seen_at \
+                 2025-01-06";
+    assert!(broken.starts_with(place), "{broken}");
 }
 
 #[test]

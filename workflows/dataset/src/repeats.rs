@@ -1,0 +1,141 @@
+//! Rows of several files to train on that have the same key.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use arrow::array::ArrayRef;
+use sql::prepare::{Preparation, Takers};
+use store::LocalFile;
+use store::spill::Sorter;
+use table::dataset::keys::{Keys, show};
+
+use crate::source::Source;
+
+/// Pairs of files and examples that a message shows, at most.
+const SHOWN: usize = 3;
+/// Files that are named for one example, at most.
+const FILES: usize = 8;
+
+/// The hash of a key in two words, and the place of its file.
+pub(crate) type Record = [u64; 3];
+
+pub(crate) fn record(hash: u128, place: usize) -> Record {
+    [(hash >> 64) as u64, hash as u64, place as u64]
+}
+
+/// Keys that occur in more than one file: within one they are a breach of its own.
+#[derive(Default)]
+pub(crate) struct Repeats {
+    rows: u64,
+    /// By the first file that has a key, and each other one: rows of the other.
+    pairs: BTreeMap<(usize, usize), u64>,
+    /// Each with the first files that have it.
+    examples: Vec<(u128, Vec<usize>)>,
+}
+
+impl Repeats {
+    pub(crate) fn find(keys: Sorter<Record>) -> Result<Self> {
+        let mut found = Self::default();
+        let mut last: Option<(u128, usize)> = None;
+        for key in keys.finish()? {
+            let [high, low, place] = key?;
+            let hash = (u128::from(high) << 64) | u128::from(low);
+            let place = place as usize;
+            match last {
+                Some((same, first)) if same == hash => found.add(hash, first, place),
+                _ => last = Some((hash, place)),
+            }
+        }
+        Ok(found)
+    }
+
+    fn add(&mut self, hash: u128, first: usize, place: usize) {
+        self.rows += 1;
+        *self.pairs.entry((first, place)).or_default() += 1;
+        let is_full = self.examples.len() >= SHOWN;
+        match self.examples.last_mut() {
+            Some((last, files)) if *last == hash => {
+                if files.len() < FILES {
+                    files.push(place);
+                }
+            }
+            _ if is_full => {}
+            _ => self.examples.push((hash, vec![first, place])),
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    /// What to do about them; `files` are all files by their places, and `names` the columns of a
+    /// key. It reads the files of the examples once more.
+    pub(crate) fn said(
+        &self,
+        files: &[Source],
+        names: &[String],
+        preparation: &Preparation,
+    ) -> Result<String> {
+        let (rows, columns) = (self.rows, names.join(", "));
+        let repeat = if rows == 1 {
+            "row repeats"
+        } else {
+            "rows repeat"
+        };
+        let mut text = format!("{rows} {repeat} the ({columns}) of a row in another file:");
+        let mut pairs: Vec<_> = self.pairs.iter().collect();
+        pairs.sort_by_key(|&(pair, rows)| (Reverse(*rows), *pair));
+        for &(&(a, b), rows) in pairs.iter().take(SHOWN) {
+            text += &format!("\n  {} and {}: {rows}", files[a].key, files[b].key);
+        }
+        if pairs.len() > SHOWN {
+            text += &format!("\n  and {} more pairs of files", pairs.len() - SHOWN);
+        }
+        text += "\nfor example:";
+        for (hash, places) in &self.examples {
+            let key = shown(*hash, &files[places[0]], names, preparation)?;
+            let places: Vec<&str> = places.iter().map(|at| files[*at].key.as_str()).collect();
+            text += &format!("\n  {key}: in {}", places.join(" and "));
+        }
+        text += "\ndeliver each row once, or give \"repeated_keys\": \"allow\" in dataset.json, if \
+                 each of these rows should count";
+        // A check does not know the setting.
+        if self.pairs.keys().any(|(first, _)| *first == 0) {
+            text += &format!(
+                "; even so HOLDOUT=first-shard, the default, holds out {} and refuses its rows in \
+                 other files: HOLDOUT=fraction=0.1 keeps the rows of an id together",
+                files[0].key
+            );
+        }
+        Ok(text)
+    }
+}
+
+/// The key of a hash as a message shows it, from a file that has it.
+fn shown(
+    hash: u128,
+    source: &Source,
+    names: &[String],
+    preparation: &Preparation,
+) -> Result<String> {
+    let mut shown = String::new();
+    let takers = Takers {
+        key: None,
+        quarantined: Some(Box::new(|_| Ok(()))),
+    };
+    let file = LocalFile::from(source.path.clone());
+    preparation.raw_rows(&source.key, &file, takers, |rows| {
+        let schema = rows.schema_ref();
+        let columns = names
+            .iter()
+            .map(|name| Ok(rows.column(schema.index_of(name)?).clone()));
+        let columns = columns.collect::<Result<Vec<ArrayRef>>>()?;
+        let mut hashes = Keys::new(&columns)?.into_hashes();
+        if let Some(row) = hashes.position(|of| of == hash) {
+            shown = show(names, &columns, row);
+        }
+        Ok(())
+    })?;
+    Ok(shown)
+}
