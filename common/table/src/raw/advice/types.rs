@@ -131,20 +131,27 @@ pub(in crate::raw) fn of_type(found: &DataType, tried: &Tried<'_>) -> String {
     noted(text, tried, advised)
 }
 
-/// What a feature needs besides a type that is advised: what prepares it is no part of the
-/// contract.
+/// What a column needs besides a type that is advised: what computes and prepares features of it
+/// is no part of the contract.
 pub(super) fn needs(column: &ColumnContract, advised: &str) -> Vec<String> {
     use ColumnType::{Bool, Date, Timestamp, TimestampTz, Utf8};
-    if column.role != Role::Feature {
+    if !matches!(column.role, Role::Feature | Role::Ignored) {
         return Vec::new();
     }
     let name = &column.name;
     let is_moment = |of: ColumnType| matches!(of, Date | Timestamp | TimestampTz);
     let is_advised = |other: &ColumnType| advised.contains(&format!("\"type\": \"{other}\""));
     let need = |other: ColumnType| match other {
+        // No model takes it as it is, so features.sql computes with it, if anything does.
+        Utf8 if is_moment(column.column_type) => Some(format!(
+            "features.sql then reads {name:?} as a text: use try_cast there"
+        )),
+        _ if column.role != Role::Feature => None,
+        // Both are categories.
+        Utf8 if column.column_type == Bool => None,
         Utf8 => Some(format!(
             "as utf8, a feature is a category: remove \"clip\" and a numeric \"impute\" of {name:?} \
-             from models.json, or compute a number from it in features.sql"
+             from models.json, or compute a number from it by try_cast in features.sql"
         )),
         moment if is_moment(moment) => (!is_moment(column.column_type)).then(|| {
             format!("a model takes no {moment}: compute a number from {name:?} in features.sql")
@@ -204,14 +211,15 @@ mod tests {
     fn a_feature_of_another_kind_needs_other_settings() {
         use ColumnType::{Bool, Date, Float64, Int32, Int64, Timestamp, Utf8};
         const CATEGORY: &str = "as utf8, a feature is a category: remove \"clip\" and a numeric \
-            \"impute\" of \"c\" from models.json, or compute a number from it in features.sql";
+            \"impute\" of \"c\" from models.json, or compute a number from it by try_cast in features.sql";
+        const TEXT: &str = "features.sql then reads \"c\" as a text: use try_cast there";
         const NUMBER: &str = "as int64, a feature is a number: remove \"encode\" and other settings \
             of categories of \"c\" from models.json";
         const MOMENT: &str = "a model takes no date: compute a number from \"c\" in features.sql";
         for (column_type, other, expected) in [
             (Float64, Utf8, Some(CATEGORY)),
-            (Bool, Utf8, Some(CATEGORY)),
-            (Date, Utf8, Some(CATEGORY)),
+            (Bool, Utf8, None),
+            (Date, Utf8, Some(TEXT)),
             (Bool, Int64, Some(NUMBER)),
             (Utf8, Int64, Some(NUMBER)),
             (Float64, Date, Some(MOMENT)),
@@ -223,6 +231,9 @@ mod tests {
             let line = typed(&column, other).unwrap();
             assert_eq!(needs(&column, &line), Vec::from_iter(expected), "{line}");
             column.role = Role::Ignored;
+            let of_ignored = expected.filter(|need| *need == TEXT);
+            assert_eq!(needs(&column, &line), Vec::from_iter(of_ignored), "{line}");
+            column.role = Role::Id;
             assert!(needs(&column, &line).is_empty());
         }
     }

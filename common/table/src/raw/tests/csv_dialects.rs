@@ -192,15 +192,15 @@ fn a_value_of_another_dialect_names_the_line_that_takes_it() {
         ),
         (
             row("1", "1", "31.12.2024", "", ""),
-            r#""31.12.2024" ("format": "%d.%m.%Y" or "type": "utf8" in dataset.json accepts them)"#,
+            r#""31.12.2024" ("format": "%d.%m.%Y" or "type": "utf8" in dataset.json accepts them; features.sql then reads "day" as a text: use try_cast there)"#,
         ),
         (
             row("1", "1", "", "5/6/2024 1:02 pm", ""),
-            r#"("format": "%d/%m/%Y %I:%M %p" or "format": "%m/%d/%Y %I:%M %p" or "type": "utf8" in dataset.json accepts them)"#,
+            r#"("format": "%d/%m/%Y %I:%M %p" or "format": "%m/%d/%Y %I:%M %p" or "type": "utf8" in dataset.json accepts them; features.sql then reads "read" as a text: use try_cast there)"#,
         ),
         (
             row("1", "1", "", "", "20241231T235959+0100"),
-            r#"("format": "%Y%m%dT%H%M%S%z" or "type": "utf8" in dataset.json accepts them)"#,
+            r#"("format": "%Y%m%dT%H%M%S%z" or "type": "utf8" in dataset.json accepts them; features.sql then reads "at" as a text: use try_cast there)"#,
         ),
     ] {
         let (_folder, file) = written(&semicolons, None, &content);

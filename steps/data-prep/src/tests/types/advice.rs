@@ -160,7 +160,7 @@ async fn csv_advice_loses_no_setting_and_no_row() {
             "date",
             ["31.12.2024", "soon"],
             "(\"format\": \"%d.%m.%Y\" in dataset.json accepts some of them, or \"type\": \"utf8\" \
-             in dataset.json accepts them)",
+             in dataset.json accepts them",
             "-",
         ),
         (
@@ -168,7 +168,7 @@ async fn csv_advice_loses_no_setting_and_no_row() {
             "date",
             ["NA", "31.12.2024"],
             "(\"format\": \"%d.%m.%Y\" with \"NA\" added to \"nulls\" of \"csv\" or \"type\": \
-             \"utf8\" in dataset.json accepts them)",
+             \"utf8\" in dataset.json accepts them",
             "some of them",
         ),
     ] {
@@ -232,7 +232,7 @@ async fn null_texts_and_another_spelling_are_one_advice() {
             let text = failure(10, bench.prepare(&[glob]).await);
             let advice = format!(
                 "({line} with \"n/a\" added to \"nulls\" of \"csv\" and \"nullable\": true or \
-                 \"type\": \"utf8\" in dataset.json accepts them)"
+                 \"type\": \"utf8\" in dataset.json accepts them"
             );
             assert!(text.contains(&advice), "{text}");
             contract["columns"][2]["nullable"] = json!(true);
@@ -305,9 +305,9 @@ async fn a_type_that_has_no_form_is_advised_without_it() {
     let days: ArrayRef = Arc::new(StringArray::from(vec!["31.12.2024", "soon"]));
     let column = json!({"type": "date", "format": "%d.%m.%Y"});
     let [training, scoring] = refusals(column, days.clone()).await;
-    let line = "\"type\": \"utf8\" without \"format\" in dataset.json accepts them)";
+    let line = "\"type\": \"utf8\" without \"format\" in dataset.json accepts them";
     assert!(training.contains(line), "{training}");
-    let line = "a model trained with \"type\": \"utf8\" without \"format\" accepts them)";
+    let line = "a model trained with \"type\": \"utf8\" without \"format\" accepts them";
     assert!(scoring.contains(line), "{scoring}");
     with_c(json!({"type": "utf8"}), days)
         .prepare(&[])

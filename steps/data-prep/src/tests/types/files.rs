@@ -220,7 +220,7 @@ async fn null_as_a_text_in_parquet_is_to_be_written_as_null() {
             "date",
             "1970-01-02",
             "(write null as null and not as a text with \"nullable\": true in dataset.json, or \
-             \"type\": \"utf8\" in dataset.json accepts them)",
+             \"type\": \"utf8\" in dataset.json accepts them",
             dates,
         ),
     ] {
