@@ -212,7 +212,7 @@ impl TrainingRows {
                 },
             )
             .await?;
-        unusable.refuse(&self.train, &self.rows)?;
+        unusable.refuse(&self.train, &self.rows).await?;
         let decoded = Decoded {
             scratch: scratch.filter(|_| !full.load(Ordering::Relaxed)),
             rounded: unusable.into_rounded(),

@@ -7,10 +7,11 @@ use arrow::array::RecordBatch;
 
 use super::LabelledRows;
 use crate::dataset::Goal;
-use crate::values;
-use catalog::manifest::{DatasetManifest, Part};
+use crate::{parts, values};
+use catalog::manifest::{DatasetManifest, Part, Role};
 use learn::task::LabelKind;
 use runtime::failure::Failure;
+use runtime::threads::{blocking, wait};
 
 /// Features that a refusal names at most.
 const SHOWN: usize = 8;
@@ -167,8 +168,9 @@ impl Unusable {
     /// Refuses a data set with unusable values.
     ///
     /// # Errors
-    /// Exit 10, with columns, counts, and the raw file of the first one.
-    pub fn refuse(&self, dataset: &DatasetManifest, rows: &LabelledRows) -> Result<()> {
+    /// Exit 10, with columns, counts, and the raw file and the key of the first one; a part that
+    /// can't be read.
+    pub async fn refuse(&self, dataset: &DatasetManifest, rows: &LabelledRows) -> Result<()> {
         let Some(first) = &self.first else {
             return Ok(());
         };
@@ -186,6 +188,8 @@ impl Unusable {
                 self.weights
             ));
         }
+        let (of, data, place) = (rows.clone(), dataset.clone(), first.clone());
+        let origin = blocking(move || of.origin(&data, &place.part, place.row)).await?;
         let features = rows.signature().features().iter().zip(&self.features);
         for (feature, count) in features.filter(|(_, count)| **count > 0) {
             found.push(format!(
@@ -199,13 +203,35 @@ impl Unusable {
             found.push(format!("and {more} more features"));
         }
         Err(Failure::contract(format!(
-            "the {} data of {} can't be used:\n  {}\nthe first is in {}; fill such values in \
+            "the {} data of {} can't be used:\n  {}\nthe first is in {origin}; fill such values in \
              features.sql, or leave the rows out of training by the `train_filter` of dataset.json",
             dataset.split,
             dataset.data_version,
             found.join("\n  "),
-            origin(dataset, &first.part, first.row),
         )))
+    }
+}
+
+impl LabelledRows {
+    /// As [`origin`], with what names the row if the data has it, such as `, id 17`: rows of the raw
+    /// file may be left out of a part, or be in another order. It waits for the store, so it belongs
+    /// on a blocking thread.
+    ///
+    /// # Errors
+    /// A part that can't be read.
+    pub fn origin(&self, dataset: &DatasetManifest, part: &str, row: u64) -> Result<String> {
+        let mut origin = origin(dataset, part, row);
+        let columns = dataset.columns.iter();
+        let keys = columns.filter(|column| matches!(column.role, Role::Id | Role::Time));
+        let names: Vec<String> = keys.map(|column| column.name.clone()).collect();
+        if !names.is_empty() {
+            let file = wait(self.store.file(part))?;
+            let texts = parts::row(&file, &names, row, &self.work)?.unwrap_or_default();
+            for (name, text) in names.iter().zip(texts) {
+                origin += &format!(", {name} {text}");
+            }
+        }
+        Ok(origin)
     }
 }
 

@@ -92,6 +92,6 @@ pub(super) async fn pass<W: Watch>(
         Ok(())
     };
     step.fold_sized(bytes, placed, score, merge).await?;
-    unusable.refuse(dataset, rows)?;
+    unusable.refuse(dataset, rows).await?;
     Ok(all)
 }

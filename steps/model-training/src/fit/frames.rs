@@ -9,7 +9,7 @@ use learn::preprocessing;
 use runtime::failure::Failure;
 use runtime::step::{Progress, Step};
 use runtime::threads::wait;
-use table::labelled::{self, LabelledRows, Unusable};
+use table::labelled::{LabelledRows, Unusable};
 
 /// Passes over the features as they are.
 pub(super) struct Frames {
@@ -35,7 +35,7 @@ impl FramePasses for Frames {
                 let unusable = rows.each_frame(&part, |frame, numbers| {
                     step.check()?;
                     let added = sums.add(frame).map_err(anyhow::Error::from);
-                    added.map_err(|error| placed(error, &train, &part, numbers))?;
+                    added.map_err(|error| placed(error, &rows, &train, &part, numbers))?;
                     progress.advance(frame.y.len() as u64);
                     Ok(())
                 })?;
@@ -52,7 +52,7 @@ impl FramePasses for Frames {
             Ok(())
         };
         wait(self.step.fold_ahead(ahead, parts, add, merge))?;
-        unusable.refuse(&self.train, &self.rows)?;
+        wait(unusable.refuse(&self.train, &self.rows))?;
         Ok(all)
     }
 }
@@ -61,6 +61,7 @@ impl FramePasses for Frames {
 /// the places of the rows that were added.
 fn placed(
     error: anyhow::Error,
+    rows: &LabelledRows,
     train: &DatasetManifest,
     part: &Part,
     numbers: &[u64],
@@ -69,10 +70,10 @@ fn placed(
         return error;
     };
     match numbers.get(*row) {
-        Some(row) => {
-            let origin = labelled::origin(train, &part.key, *row);
-            Failure::contract(format!("{infinite}; it is in {origin}"))
-        }
+        Some(row) => match rows.origin(train, &part.key, *row) {
+            Ok(origin) => Failure::contract(format!("{infinite}; it is in {origin}")),
+            Err(error) => error,
+        },
         None => error,
     }
 }

@@ -33,7 +33,8 @@ async fn a_feature_that_is_null_or_not_finite_is_named_with_its_count_and_raw_fi
             "{text}"
         );
         assert!(
-            text.contains("raw file train/2.parquet (row 18 of train/1/part-"),
+            text.contains("raw file train/2.parquet (row 18 of train/1/part-")
+                && text.contains("), id 17; fill such values"),
             "{text}"
         );
     }

@@ -416,5 +416,5 @@ async fn an_infinite_number_is_refused_by_its_column() {
     let said = "column \"feature2\" is inf, and a model takes finite numbers only: bound it by \
                 `clip: [low, high]` in models.json, or make such values null in features.sql; it is \
                 in raw file train/2.parquet (row 8 of train/1/";
-    assert!(text.contains(said), "{text}");
+    assert!(text.contains(said) && text.contains("), id 7"), "{text}");
 }

@@ -6,7 +6,7 @@ use chrono_tz::Tz;
 use learn::model::ClassValue;
 use learn::preprocessing::Preprocessing;
 use runtime::failure::exit_code;
-use runtime::threads::blocking;
+use runtime::threads::{blocking, wait};
 
 use super::super::LabelledRows;
 use super::*;
@@ -313,12 +313,15 @@ async fn a_row_without_label_is_named_by_its_place_in_the_part() {
         let (part, train) = (data.train.parts[0].clone(), data.train.clone());
         let refused = blocking(move || {
             let unusable = rows.each_chunk(&part, |_| Ok(()))?;
-            Ok(unusable.refuse(&train, &rows))
+            Ok(wait(unusable.refuse(&train, &rows)))
         });
         let refused = refused.await.unwrap();
         assert_eq!(refused.is_err(), found);
         if let Err(error) = refused {
-            let place = format!("row {} of train/1/part-0.parquet", missing + 1);
+            let place = format!(
+                "row {} of train/1/part-0.parquet, id {missing}, day 1970-01-01; fill",
+                missing + 1
+            );
             assert!(format!("{error:#}").contains(&place), "{error:#}");
         }
     }
