@@ -110,16 +110,14 @@ impl Condition {
             truth.and_then(|truth| truth.into_array(rows.num_rows()))
         };
         let all = truth(batch).map_err(|error| {
-            let count = fault::least(batch.num_rows(), |count| {
-                truth(&batch.slice(0, count)).is_err()
+            let found = fault::first(batch, truth).map(|(row, of_row)| {
+                let row = fault::row(batch, row, &self.key, &self.reads);
+                (format!(" on {row}"), of_row)
             });
-            let place = count.map(|count| {
-                let row = fault::row(batch, count - 1, &self.key, &self.reads);
-                format!(" on {row}")
-            });
-            let what = format!("{} fails{}", self.name, place.unwrap_or_default());
+            let (place, of_row) = found.unwrap_or_default();
+            let what = format!("{} fails{place}", self.name);
             let fault = probe::of_expr(&self.expr, batch.schema_ref());
-            fault::failure(&what, fault, &error)
+            fault::failure(&what, fault, of_row.as_ref().unwrap_or(&error))
         })?;
         let truth = all.as_boolean();
         Ok(if truth.null_count() > 0 {

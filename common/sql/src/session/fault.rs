@@ -41,7 +41,7 @@ pub(super) fn key(dataset: &Dataset, raw: &Schema) -> Vec<usize> {
 
 /// The least number for which something fails that fails for every greater one as well; `None` if
 /// it does not fail for the greatest.
-pub(super) fn least(greatest: usize, fails: impl Fn(usize) -> bool) -> Option<usize> {
+fn least(greatest: usize, fails: impl Fn(usize) -> bool) -> Option<usize> {
     if greatest == 0 || !fails(greatest) {
         return None;
     }
@@ -54,6 +54,15 @@ pub(super) fn least(greatest: usize, fails: impl Fn(usize) -> bool) -> Option<us
         }
     }
     Some(least)
+}
+
+/// The first of the rows that something fails for, and how it fails for this row alone, if it does.
+pub(super) fn first<T>(
+    rows: &RecordBatch,
+    run: impl Fn(&RecordBatch) -> SqlResult<T>,
+) -> Option<(usize, Option<DataFusionError>)> {
+    let count = least(rows.num_rows(), |count| run(&rows.slice(0, count)).is_err())?;
+    Some((count - 1, run(&rows.slice(count - 1, 1)).err()))
 }
 
 /// A row as a message shows it: its key, and some of the values at the places `reads`.
@@ -163,6 +172,8 @@ struct Place {
     /// A column of its result that shows it.
     column: usize,
     text: String,
+    /// The error of the row that is named: the one of a batch may be another row's.
+    of_row: Option<DataFusionError>,
 }
 
 impl Features {
@@ -213,7 +224,9 @@ impl Features {
             Some(place) => self.fault(&[place.column]),
             None => probe::of_plan(&self.plan).filter(|fault| is_same(fault, error)),
         };
-        let place = place.map(|place| place.text).unwrap_or_default();
+        let of_row = place.as_ref().and_then(|place| place.of_row.as_ref());
+        let error = of_row.unwrap_or(error);
+        let place = place.as_ref().map_or("", |place| place.text.as_str());
         failure(&format!("{FEATURES_FILE} fails{place}"), fault, error)
     }
 
@@ -235,16 +248,18 @@ impl Features {
             .into_iter()
             .partition(|&column| origins[column].raw.is_some());
         let first_row = |part: &Arc<dyn ExecutionPlan>, reads: &[usize]| {
-            let fails = |count| self.run(part.clone(), rows.slice(0, count)).is_err();
-            let count = least(rows.num_rows(), fails)?;
-            Some(met.row(last, count - 1, &self.key, reads))
+            let (row, of_row) = first(rows, |rows| self.run(part.clone(), rows.clone()))?;
+            Some((met.row(last, row, &self.key, reads), of_row))
         };
         // A condition fails whatever is selected.
         if let (true, Some(&column)) = (self.condition.is_some(), taken.first())
-            && let Some(row) = first_row(&self.part(&[column])?, &[])
+            && let Some((row, of_row)) = first_row(&self.part(&[column])?, &[])
         {
-            let text = format!(" in the WHERE{row}");
-            return Ok(Some(Place { column, text }));
+            return Ok(Some(Place {
+                column,
+                text: format!(" in the WHERE{row}"),
+                of_row,
+            }));
         }
         // What windows are over is computed from each row, as all is without windows.
         for columns in [computed, windowed.clone()] {
@@ -256,9 +271,13 @@ impl Features {
             if let Some(count) = count {
                 let column = columns[count - 1];
                 let reads: Vec<usize> = origins[column].reads.iter().copied().collect();
-                let row = first_row(&part(&[column])?, &reads).unwrap_or_default();
-                let text = format!("{}{row}", self.in_column(column));
-                return Ok(Some(Place { column, text }));
+                let found = first_row(&part(&[column])?, &reads);
+                let (row, of_row) = found.unwrap_or_default();
+                return Ok(Some(Place {
+                    column,
+                    text: format!("{}{row}", self.in_column(column)),
+                    of_row,
+                }));
             }
         }
         // Windows depend on rows that came before: another error than the one to place says
@@ -270,8 +289,11 @@ impl Features {
         });
         Ok(count.map(|count| {
             let column = windowed[count - 1];
-            let text = self.in_column(column);
-            Place { column, text }
+            Place {
+                column,
+                text: self.in_column(column),
+                of_row: None,
+            }
         }))
     }
 
@@ -291,9 +313,7 @@ impl Features {
         })?;
         let column = count - 1;
         let part = self.part(&[column]).ok()?;
-        let count = least(given.batch.num_rows(), |count| {
-            above_windows(&part, &given.batch.slice(0, count)).is_err()
-        });
+        let found = first(&given.batch, |rows| above_windows(&part, rows));
         let schema = given.batch.schema_ref();
         let places = |raw: &[usize]| -> Vec<usize> {
             let names = raw.iter().map(|&place| self.raw.field(place).name());
@@ -303,9 +323,13 @@ impl Features {
         };
         let reads: Vec<usize> = origins[column].reads.iter().copied().collect();
         let (key, reads) = (places(&self.key), places(&reads));
-        let row = count.map(|count| met.row(given, count - 1, &key, &reads));
-        let text = format!("{}{}", self.in_column(column), row.unwrap_or_default());
-        Some(Place { column, text })
+        let found = found.map(|(row, of_row)| (met.row(given, row, &key, &reads), of_row));
+        let (row, of_row) = found.unwrap_or_default();
+        Some(Place {
+            column,
+            text: format!("{}{row}", self.in_column(column)),
+            of_row,
+        })
     }
 
     /// The query with these columns of its result alone.

@@ -126,15 +126,17 @@ impl Groups {
                 function.update_batch(&arguments, &places, None, self.places.len())
             });
             added.map_err(|error| {
-                let count = fault::least(rows.num_rows(), |count| {
-                    value.arguments(&rows.slice(0, count)).is_err()
-                });
-                let place = count.map(|count| {
-                    let row = fault::row(rows, count - 1, &aggregate.of_row, &value.reads);
-                    format!("{what}, in the column {:?} of {row}", value.column)
-                });
-                let what = place.as_deref().unwrap_or(what);
-                failure(&aggregate, what, value.fault(rows.schema_ref()), &error)
+                let found = fault::first(rows, |rows| value.arguments(rows));
+                let (what, of_row) = match found {
+                    Some((row, of_row)) => {
+                        let row = fault::row(rows, row, &aggregate.of_row, &value.reads);
+                        let column = &value.column;
+                        (format!("{what}, in the column {column:?} of {row}"), of_row)
+                    }
+                    None => (what.to_owned(), None),
+                };
+                let fault = value.fault(rows.schema_ref());
+                failure(&aggregate, &what, fault, of_row.as_ref().unwrap_or(&error))
             })?;
         }
         Ok(())
