@@ -62,9 +62,9 @@ pub(super) fn check_time(name: &str, greatest: f64, args: &ScalarFunctionArgs) -
     }
 }
 
-/// Rounds or truncates floats as `inner` does, also to so many places that the power of ten that
-/// DataFusion multiplies by is infinite, or 0: more places than a number has change nothing of it,
-/// and before the point they leave nothing.
+/// Rounds or truncates floats as `inner` does, but for what its multiplication by a power of ten
+/// makes of them: as many places as a number has, or more, change nothing of it, and more before
+/// the point leave nothing.
 ///
 /// # Errors
 /// Those of `inner`, and more places than 32 bits hold.
@@ -84,21 +84,18 @@ pub(super) fn rounded(inner: &ScalarUDF, args: ScalarFunctionArgs) -> Result<Col
         let floats = cast(&value.to_array(rows)?, &DataType::Float64)?;
         Ok(floats.as_primitive::<Float64Type>().clone())
     };
+    let is_real = of.data_type() == DataType::Float32;
     let (of, rounded) = (floats(&of)?, floats(&made)?);
-    if rounded.iter().flatten().all(f64::is_finite) {
-        return Ok(made);
-    }
     let places = places.into_array(rows)?;
     let places = places.as_primitive::<Int32Type>();
     let right = (0..rows).map(|row| {
-        let (of, made) = (of.value(row), rounded.value(row));
-        let is_nothing = made.is_nan() && of.is_finite() && places.value(row) < 0;
-        let right = match made.is_finite() {
-            true => made,
+        let (of, made, places) = (of.value(row), rounded.value(row), places.value(row));
+        let is_nothing = made.is_nan() && of.is_finite() && places < 0;
+        rounded.is_valid(row).then(|| match made.is_finite() {
+            true if !has_at_most(places, of, is_real) => made,
             false if is_nothing => 0.0,
-            false => of,
-        };
-        rounded.is_valid(row).then_some(right)
+            _ => of,
+        })
     });
     let right: ArrayRef = Arc::new(right.collect::<Float64Array>());
     let right = cast(&right, &made.data_type())?;
@@ -106,4 +103,25 @@ pub(super) fn rounded(inner: &ScalarUDF, args: ScalarFunctionArgs) -> Result<Col
         ColumnarValue::Array(_) => ColumnarValue::Array(right),
         ColumnarValue::Scalar(_) => ColumnarValue::Scalar(ScalarValue::try_from_array(&right, 0)?),
     })
+}
+
+/// Whether a number has at most so many places after the point, in the shortest decimal that reads
+/// back as it; `is_real` says that it is one of 32 bits.
+fn has_at_most(places: i32, number: f64, is_real: bool) -> bool {
+    let slack = if is_real { 1e-6 } else { 1e-14 };
+    let scaled = number.abs() * 10_f64.powi(places);
+    // To write a number takes longer, and most that are rounded need not be.
+    if (scaled - scaled.round()).abs() > scaled * slack {
+        return false;
+    }
+    let text = match is_real {
+        true => format!("{:e}", number as f32),
+        false => format!("{number:e}"),
+    };
+    let Some((digits, exponent)) = text.split_once('e') else {
+        return false;
+    };
+    let decimals = digits.split_once('.').map_or(0, |(_, after)| after.len());
+    let exponent = exponent.parse::<i64>();
+    exponent.is_ok_and(|exponent| decimals as i64 - exponent <= i64::from(places))
 }
