@@ -134,7 +134,7 @@ pub(super) fn is_of_values(error: &DataFusionError) -> bool {
 /// What DataFusion says of values that it can't compute from, with what keeps them from failing, or
 /// of a fault of the SQL, with what to write.
 pub(super) fn of_values(error: &DataFusionError) -> String {
-    const ADVICE: [(&str, &str); 16] = [
+    const ADVICE: [(&str, &str); 20] = [
         (
             "date part",
             "write year, quarter, month, week, day, dow, doy, hour, minute, second or epoch",
@@ -176,6 +176,19 @@ pub(super) fn of_values(error: &DataFusionError) -> String {
             "CASE WHEN x BETWEEN ... THEN x END gives null instead",
         ),
         ("negative count", "write greatest(x, 0)"),
+        (
+            "a negative number",
+            "CASE WHEN x >= 0 THEN x END gives null instead",
+        ),
+        ("zero raised", "power(nullif(x, 0), y) gives null instead"),
+        (
+            "unicode scalar",
+            "CASE WHEN x BETWEEN 1 AND 55295 THEN x END gives null instead",
+        ),
+        (
+            "unable to parse date",
+            "try_cast(concat(year, '-', month, '-', day) AS date) gives null instead",
+        ),
     ];
     let text = text(error);
     let said = text.to_lowercase();
@@ -232,6 +245,7 @@ pub(super) fn text(error: &DataFusionError) -> String {
             let text = other.message();
             let first = || text.lines().next().unwrap_or_default().to_owned();
             let known = of_pattern(&text).or_else(|| of_unavailable(&text));
+            let known = known.or_else(|| of_arguments(&text));
             known.or_else(|| of_hour(&first())).unwrap_or_else(first)
         }
     }
@@ -275,6 +289,29 @@ fn of_unavailable(text: &str) -> Option<String> {
     let place = shown.iter().filter_map(|shown| first.find(shown)).min()?;
     let (said, _) = first[..place].split_once(": ")?;
     Some(format!("{said}: {FAMILIES}"))
+}
+
+/// What is wrong with arguments that a function does not take: DataFusion would show how it declares
+/// them.
+fn of_arguments(text: &str) -> Option<String> {
+    const SAID: [&str; 2] = [
+        "failed to match any signature",
+        "Failed to coerce arguments",
+    ];
+    let first = text.lines().next()?;
+    if !SAID.iter().any(|said| first.contains(said)) {
+        return None;
+    }
+    // The call with its types is named where it is planned, and the function anywhere.
+    let call = text.split_once("name and argument types '");
+    let call = call.and_then(|(_, call)| call.split_once("'."));
+    let call = match call {
+        Some((call, _)) => call.to_owned(),
+        None => format!("{}()", first.split('\'').nth(1)?),
+    };
+    Some(format!(
+        "{call} does not take arguments of these types: cast them, such as CAST(x AS BIGINT)"
+    ))
 }
 
 /// What is wrong with a regular expression, which is shown over several lines before the reason, or

@@ -21,7 +21,7 @@ use datafusion::common::{DFSchema, ScalarValue, exec_datafusion_err};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
 use datafusion::physical_expr::expressions::{
-    BinaryExpr, CaseExpr, CastExpr, Column, Literal, TryCastExpr,
+    BinaryExpr, CaseExpr, CastExpr, Column, Literal, NegativeExpr, TryCastExpr,
 };
 use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 use datafusion::physical_plan::ExecutionPlan;
@@ -58,7 +58,8 @@ pub(super) fn of_expr(expr: &Arc<dyn PhysicalExpr>, schema: &Schema) -> Option<D
     let walked = expr.apply(|expr| {
         fault = fault_of_zone(expr);
         let is_of_values = expr.downcast_ref::<BinaryExpr>().is_some()
-            || expr.downcast_ref::<CastExpr>().is_some();
+            || expr.downcast_ref::<CastExpr>().is_some()
+            || expr.downcast_ref::<NegativeExpr>().is_some();
         let is_asked = match is_of_values {
             // A CASE may fail on purpose, by 1 / 0, for rows that should not be there.
             true => !chooses,
@@ -159,7 +160,9 @@ impl Alone {
     }
 
     fn fault(&self) -> Option<DataFusionError> {
-        match self.computed(0, |of| Ok(new_empty_array(of))) {
+        // Of constants alone each row is the same, and some functions look at none without a row.
+        let rows = usize::from(self.columns.fields().is_empty());
+        match self.computed(rows, |of| Ok(new_empty_array(of))) {
             // No fault of the query is what only columns without rows are refused for.
             Err(error) => {
                 let of_null = self.computed(1, |of| Ok(new_null_array(of, 1)));

@@ -309,6 +309,33 @@ fn what_is_not_available_is_said_in_words() {
 }
 
 #[test]
+fn types_that_a_function_does_not_take_are_said_in_words() {
+    for (bad, says) in [
+        (
+            "round(feature1, 1.5)",
+            "round(Float64, Float64) does not take",
+        ),
+        (
+            "date_part('year', from_unixtime(feature1))",
+            "from_unixtime(Float64) does not take",
+        ),
+    ] {
+        let text = refusal(&format!("SELECT *, {bad} AS bad FROM raw"));
+        let advice = " arguments of these types: cast them, such as CAST(x AS BIGINT)";
+        assert!(
+            text.contains(&format!("{says}{advice}")) && !text.contains("OneOf"),
+            "{bad}: {text}"
+        );
+    }
+    for good in [
+        "round(feature1, CAST(1.5 AS BIGINT))",
+        "date_part('year', from_unixtime(CAST(feature1 AS BIGINT)))",
+    ] {
+        plan(&format!("SELECT *, {good} AS good FROM raw")).unwrap();
+    }
+}
+
+#[test]
 fn a_filter_is_a_condition_on_one_row() {
     for (filter, reason) in [
         ("feature1", "it is of type Float64, and must be a condition"),
@@ -330,5 +357,29 @@ fn a_filter_is_a_condition_on_one_row() {
             .expect(filter);
         assert_eq!(exit_code(&error), 2, "{filter}: {error:#}");
         assert!(format!("{error:#}").contains(reason), "{filter}: {error:#}");
+    }
+}
+
+#[test]
+fn a_query_that_may_leave_rows_out_is_not_for_training() {
+    for (sql, is_refused) in [
+        ("SELECT * FROM raw", false),
+        ("SELECT * FROM raw WHERE feature1 > 0", true),
+        (
+            "SELECT * FROM (SELECT * FROM raw WHERE feature1 > 0) AS r",
+            true,
+        ),
+    ] {
+        let kept = plan(sql).unwrap().must_keep_rows();
+        assert_eq!(kept.is_err(), is_refused, "{sql}");
+        let Err(error) = kept else { continue };
+        assert_eq!(exit_code(&error), 2);
+        let text = error.to_string();
+        assert!(
+            text.contains("features.sql, line 1, column ")
+                && text.contains("a condition (WHERE) is refused")
+                && text.contains("`train_filter` of dataset.json"),
+            "{text}"
+        );
     }
 }

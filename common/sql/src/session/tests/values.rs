@@ -5,7 +5,7 @@ use arrow::datatypes::Int64Type;
 use super::*;
 
 /// What no row can be computed with, and what is said of it.
-const FAULTS: [(&str, &str); 9] = [
+const FAULTS: [(&str, &str); 12] = [
     (
         "1 << 64",
         "a shift by 64 bits is out of range: a number of 64 bits is shifted by 0 to 63",
@@ -30,6 +30,18 @@ const FAULTS: [(&str, &str); 9] = [
     (
         "CAST(feature1 AS BIGINT) - 4611686018427387904 * 2",
         "4611686018427387904 * 2 (compute with cast(x AS double))",
+    ),
+    (
+        "-(-9223372036854775808)",
+        "(compute with cast(x AS double))",
+    ),
+    (
+        "power(0, -1)",
+        "zero raised to a negative power is undefined (power(nullif(x, 0), y) gives null instead)",
+    ),
+    (
+        "CASE WHEN feature1 > 0 THEN power(0, -1) ELSE 0 END",
+        "zero raised to a negative power is undefined",
     ),
     (
         "date_part('year', from_unixtime(100000000000000000))",
@@ -179,6 +191,48 @@ fn more_places_than_a_number_has_change_nothing_of_it() {
     }
     assert!(value("round(feature1, 3)", f64::NAN).is_some_and(f64::is_nan));
     assert_eq!(value("round(nullif(feature1, 1.5), 400)", 1.5), None);
+}
+
+#[test]
+fn as_many_places_as_a_number_has_change_nothing_of_it() {
+    for (x, number, wanted) in [
+        ("trunc(feature1, 20)", 51.18, 51.18),
+        ("trunc(feature1, 2)", 0.29, 0.29),
+        ("round(feature1, 14)", 42.27, 42.27),
+        (
+            "round(feature1, 1)",
+            1_000_000_000_000_000.5,
+            1_000_000_000_000_000.5,
+        ),
+        ("trunc(feature1, -2)", 1_200.0, 1_200.0),
+        (
+            "trunc(CAST(feature1 AS REAL), 9)",
+            51.18,
+            f64::from(51.18_f32),
+        ),
+        // One place less.
+        ("trunc(feature1, 1)", 51.18, 51.1),
+        ("round(feature1, 1)", 42.27, 42.3),
+    ] {
+        assert_eq!(value(x, number), Some(wanted), "{x} of {number}");
+    }
+    let (mut numbers, mut places) = (Vec::new(), Vec::new());
+    for cents in 0..2_000_u32 {
+        let text = format!("{}.{:02}", cents / 100, cents % 100);
+        let number: f64 = text.parse().unwrap();
+        for more in [2, 3, 9, 14, 15, 16, 22, 30] {
+            numbers.extend([number, -number]);
+            places.extend([f64::from(more); 2]);
+        }
+    }
+    for function in ["round", "trunc"] {
+        let x = format!("{function}(feature1, CAST(feature2 AS INT))");
+        let features = plan(&format!("SELECT *, {x} AS x FROM raw")).unwrap();
+        let computed = compute(&features, vec![raw(&numbers, &places)]).unwrap();
+        let found = computed.column_by_name("x").unwrap();
+        let found = found.as_primitive::<Float64Type>();
+        assert_eq!(found.values().to_vec(), numbers, "{function}");
+    }
 }
 
 /// The ends of what is accepted have the years that they have in the calendar: 1970 and the seconds
