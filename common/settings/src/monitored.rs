@@ -71,7 +71,8 @@ impl MonitorColumns {
         }
     }
 
-    /// That a report judges the columns that are named. `model` is what an error calls the model that
+    /// That a report judges the columns that are named. `model` is what an error calls the model
+    /// that
     /// `columns` are of; `None` of one that is to be trained.
     ///
     /// # Errors

@@ -291,8 +291,8 @@ fn of_unavailable(text: &str) -> Option<String> {
     Some(format!("{said}: {FAMILIES}"))
 }
 
-/// What is wrong with arguments that a function does not take: DataFusion would show how it declares
-/// them.
+/// What is wrong with arguments that a function does not take: DataFusion would show how it
+/// declares them.
 fn of_arguments(text: &str) -> Option<String> {
     const SAID: [&str; 2] = [
         "failed to match any signature",

@@ -213,9 +213,9 @@ impl Unusable {
 }
 
 impl LabelledRows {
-    /// As [`origin`], with what names the row if the data has it, such as `, id 17`: rows of the raw
-    /// file may be left out of a part, or be in another order. It waits for the store, so it belongs
-    /// on a blocking thread.
+    /// As [`origin`], with what names the row if the data has it, such as `, id 17`: rows of the
+    /// raw file may be left out of a part, or be in another order. It waits for the store, so it
+    /// belongs on a blocking thread.
     ///
     /// # Errors
     /// A part that can't be read.
