@@ -122,16 +122,16 @@ async fn placeholders_in_a_target_are_named_with_their_row() {
         (
             vec![(340, -999_999), (855, -999_999)],
             "-999999 in raw file train/1.parquet (row 41 of train/1/part-",
-            "), id 40, 1.7e4 times as far from all its other values as these lie apart, the first \
-             of 2 such values: ",
+            "), id 40, 1.7e4 times as far from all its other values as these lie apart, one of 2 \
+             such values: ",
         ),
         (
             [340, 401, 502, 617, 718, 855]
                 .map(|row| (row, -999))
                 .to_vec(),
             "-999 in raw file train/1.parquet (row 41 of train/1/part-",
-            "), id 40, 17.3 times as far from all its other values as these lie apart, the first \
-             of 6 such values: ",
+            "), id 40, 17.3 times as far from all its other values as these lie apart, one of 6 \
+             such values: ",
         ),
     ];
     for (values, place, others) in far {
