@@ -92,7 +92,7 @@ pub(super) fn rounded(inner: &ScalarUDF, args: ScalarFunctionArgs) -> Result<Col
         let (of, made, places) = (of.value(row), rounded.value(row), places.value(row));
         let is_nothing = made.is_nan() && of.is_finite() && places < 0;
         rounded.is_valid(row).then(|| match made.is_finite() {
-            true if !has_at_most(places, of, is_real) => made,
+            true if made == of || !has_at_most(places, of, is_real) => made,
             false if is_nothing => 0.0,
             _ => of,
         })
