@@ -5,10 +5,12 @@
 use std::sync::Arc;
 
 use arrow::datatypes::Schema;
+use datafusion::common::ScalarValue;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::error::Result;
+use datafusion::logical_expr::Operator;
 use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_expr::expressions::BinaryExpr;
+use datafusion::physical_expr::expressions::{BinaryExpr, Literal, NegativeExpr};
 use datafusion::physical_expr::projection::ProjectionExpr;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::projection::ProjectionExec;
@@ -36,23 +38,36 @@ pub(super) fn check_plan(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn Executi
     .data()
 }
 
-/// The expression over columns of `schema` with its sums, differences, products and shifts checked,
-/// and the texts that it joins.
+/// The expression over columns of `schema` with its sums, differences, products, shifts and
+/// signs checked, and the texts that it joins.
 ///
 /// # Errors
 /// A constant text that is too long.
 pub(super) fn check(expr: Arc<dyn PhysicalExpr>, schema: &Schema) -> Result<Arc<dyn PhysicalExpr>> {
     bounded::check_constants(&expr)?;
     expr.transform_up(|expr| {
-        let Some(binary) = expr.downcast_ref::<BinaryExpr>() else {
-            return Ok(Transformed::no(expr));
-        };
-        Ok(Transformed::yes(
-            match operators::replaced(binary, schema)? {
-                Some(call) => call,
-                None => Arc::new(binary.clone().with_fail_on_overflow(true)),
-            },
-        ))
+        if let Some(binary) = expr.downcast_ref::<BinaryExpr>() {
+            return Ok(Transformed::yes(
+                match operators::replaced(binary, schema)? {
+                    Some(call) => call,
+                    None => checked(binary.clone()),
+                },
+            ));
+        }
+        if let Some(negative) = expr.downcast_ref::<NegativeExpr>() {
+            let data_type = negative.data_type(schema)?;
+            // 0 - x would lose the sign of a float's 0.
+            if data_type.is_integer() {
+                let zero = Arc::new(Literal::new(ScalarValue::new_zero(&data_type)?));
+                let difference = BinaryExpr::new(zero, Operator::Minus, negative.arg().clone());
+                return Ok(Transformed::yes(checked(difference)));
+            }
+        }
+        Ok(Transformed::no(expr))
     })
     .data()
+}
+
+fn checked(binary: BinaryExpr) -> Arc<dyn PhysicalExpr> {
+    Arc::new(binary.with_fail_on_overflow(true))
 }

@@ -274,6 +274,7 @@ fn a_whole_number_that_leaves_its_type_is_an_error_and_no_other_number() {
         "SELECT *, CAST(feature1 AS BIGINT) * 9223372036854775807 AS big FROM raw",
         "SELECT * EXCEPT (n), n + 9223372036854775807 AS big FROM (SELECT *, CAST(feature1 AS BIGINT) AS n FROM raw) AS t",
         "SELECT *, abs(-9223372036854775807 - CAST(feature1 AS BIGINT)) AS big FROM raw",
+        "SELECT *, -(CAST(feature1 AS BIGINT) - 9223372036854775807 - 3) AS big FROM raw",
     ] {
         let error = compute(&plan(sql).unwrap(), vec![raw(&[2.0], &[1.0])]).unwrap_err();
         assert_eq!(exit_code(&error), 10);
