@@ -23,7 +23,7 @@ const MOST: usize = 16 << 20;
 /// Rows that are scored.
 const ROWS: usize = 4;
 
-/// What stands in place of a number.
+/// Texts that replace a number of a file.
 const NUMBERS: [&str; 16] = [
     "0",
     "-1",
