@@ -17,7 +17,7 @@ services: install-services
     cargo run --release --locked -- services
 
 # install the services of the tests, lint, and run every test, or those that ARGS select
-test *args: install-services lint
+test *args: lint
     {{ if args == "" { "python3 common/testing/run.py" } else { "cargo test" } }} --release --workspace --locked {{args}}
 
 # kill the pipeline fifty times at random moments, with windows in features.sql
@@ -29,15 +29,21 @@ fuzz-import:
     cargo test --release --workspace --locked --lib twenty_minutes_of_damaged_files -- --ignored --nocapture
 
 # check format, lints, docs, licences, and unused dependencies
-lint: install-services
+lint: _check-code-while-installing
     #!/usr/bin/env bash
     set -euo pipefail
     tools="${ALAMEDA_SERVICES:-${XDG_CACHE_HOME:-$HOME/.cache}/alameda/services}/bin"
+    "$tools/cargo-deny" --workspace check --hide-inclusion-graph licenses bans sources
+    "$tools/cargo-machete" --skip-target-dir .
+
+# One downloads and unpacks while the other compiles.
+[parallel]
+_check-code-while-installing: install-services _check-code
+
+_check-code:
     cargo fmt --all --check
     cargo clippy --release --workspace --all-targets --locked -- -D warnings
     RUSTDOCFLAGS='-D warnings' cargo doc --release --workspace --no-deps --document-private-items --locked
-    "$tools/cargo-deny" --workspace check --hide-inclusion-graph licenses bans sources
-    "$tools/cargo-machete" --skip-target-dir .
 
 # check the workflows against the steps and each other
 lint-workflows:

@@ -79,8 +79,8 @@ def main():
     programs = built(options)
     record = os.path.join(os.path.dirname(programs[0][0]), "test-seconds.json")
     taken = last_seconds(record)
-    # The longest first, and those never run before them: a long one that begins last runs alone.
-    programs.sort(key=lambda program: -taken.get(program[1], float("inf")))
+    # The longest first, because a long one that begins last runs alone. Those never run go before them, unit tests last.
+    programs.sort(key=lambda program: (-taken.get(program[1], float("inf")), " src/" in program[1]))
     failed, count = [], 0
     temporary_files = folder_in_memory()
     with concurrent.futures.ThreadPoolExecutor((os.cpu_count() or 1) + 1) as pool:
