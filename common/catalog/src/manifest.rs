@@ -384,6 +384,36 @@ impl DatasetManifest {
     /// The input that says that features look at earlier rows.
     pub const WINDOWS: &str = "windows";
 
+    /// Without a column, a row or a file: whoever prepares it adds those that it has.
+    pub fn empty(
+        header: Header,
+        data_version: DataVersion,
+        split: Split,
+        config: impl Into<String>,
+    ) -> Self {
+        Self {
+            header,
+            data_version,
+            split,
+            config: config.into(),
+            holdout: String::new(),
+            columns: Vec::new(),
+            rows: 0,
+            labelled_rows: 0,
+            parts: Vec::new(),
+            shards: Vec::new(),
+            history: Vec::new(),
+            labels: Vec::new(),
+            quarantined: Vec::new(),
+            left_out: LeftOut::default(),
+            short_history: 0,
+            aggregates: Vec::new(),
+            violations: Vec::new(),
+            quarantine: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
     /// A digest of what it was made from and of every part's content: what is made from its rows
     /// depends on this, since which files were left out, for one, is no input.
     pub fn content(&self) -> String {

@@ -4,7 +4,7 @@
 use anyhow::Result;
 use catalog::fanout::Plan;
 use catalog::layout::{self, Split};
-use catalog::manifest::{self, DatasetManifest, File, Header, LeftOut, RawShard, Role};
+use catalog::manifest::{self, DatasetManifest, File, Header, RawShard, Role};
 use runtime::failure::Failure;
 use runtime::step::{Cache, Outputs, Step};
 use store::Store;
@@ -163,30 +163,19 @@ fn manifest_of(
     reduced: &[Reduced],
     split: Split,
 ) -> DatasetManifest {
+    let header = Header::new(plan.inputs.clone(), step);
+    let version = plan.job.data_version.clone();
     let mut manifest = DatasetManifest {
-        header: Header::new(plan.inputs.clone(), step),
-        data_version: plan.job.data_version.clone(),
-        split,
-        config: plan.job.config.clone(),
         holdout: plan
             .job
             .holdout
             .map(|rule| rule.to_string())
             .unwrap_or_default(),
         columns: plan.job.columns.clone(),
-        rows: 0,
-        labelled_rows: 0,
-        parts: Vec::new(),
-        shards: Vec::new(),
         history: history(done),
         labels: label_files(plan),
         quarantined: bad(done),
-        left_out: LeftOut::default(),
-        short_history: 0,
-        aggregates: Vec::new(),
-        violations: Vec::new(),
-        quarantine: Vec::new(),
-        warnings: Vec::new(),
+        ..DatasetManifest::empty(header, version, split, &plan.job.config)
     };
     let prepared = done.iter().filter(|done| !done.earlier);
     for done in prepared.filter(|done| done.bad.is_none()) {

@@ -10,13 +10,9 @@ fn inputs(sql: &str) -> Inputs {
 }
 
 fn manifest(step: &Step, inputs: Inputs) -> DatasetManifest {
+    let header = Header::new(inputs, step);
+    let version = DataVersion::parse("1", step.timezone()).unwrap();
     DatasetManifest {
-        header: Header::new(inputs, step),
-        data_version: DataVersion::parse("1", step.timezone()).unwrap(),
-        split: Split::Train,
-        config: "c".to_owned(),
-        holdout: String::new(),
-        columns: Vec::new(),
         rows: 2,
         labelled_rows: 2,
         parts: vec![Part {
@@ -26,16 +22,7 @@ fn manifest(step: &Step, inputs: Inputs) -> DatasetManifest {
             sha256: String::new(),
             ordinal: 0,
         }],
-        shards: Vec::new(),
-        history: Vec::new(),
-        labels: Vec::new(),
-        quarantined: Vec::new(),
-        left_out: Default::default(),
-        short_history: 0,
-        aggregates: Vec::new(),
-        violations: Vec::new(),
-        quarantine: Vec::new(),
-        warnings: Vec::new(),
+        ..DatasetManifest::empty(header, version, Split::Train, "c")
     }
 }
 

@@ -45,26 +45,14 @@ async fn prepared(step: &Step, feature: &[f64], labels: &[u8]) -> (Config, Datas
 }
 
 fn manifest(step: &Step, split: Split, parts: Vec<Part>, config: String) -> DatasetManifest {
+    let header = Header::new(Inputs::new("data-prep", 1), step);
+    let version = catalog::layout::DataVersion::parse("1", step.timezone()).unwrap();
     DatasetManifest {
-        header: Header::new(Inputs::new("data-prep", 1), step),
-        data_version: catalog::layout::DataVersion::parse("1", step.timezone()).unwrap(),
-        split,
-        config,
         holdout: HoldoutRule::FirstShard.to_string(),
-        columns: Vec::new(),
         rows: parts.iter().map(|part| part.rows).sum(),
         labelled_rows: parts.iter().map(|part| part.rows).sum(),
         parts,
-        shards: Vec::new(),
-        history: Vec::new(),
-        labels: Vec::new(),
-        quarantined: Vec::new(),
-        left_out: Default::default(),
-        short_history: 0,
-        aggregates: Vec::new(),
-        violations: Vec::new(),
-        quarantine: Vec::new(),
-        warnings: Vec::new(),
+        ..DatasetManifest::empty(header, version, split, config)
     }
 }
 

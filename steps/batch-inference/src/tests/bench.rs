@@ -270,29 +270,15 @@ impl Bench {
             rows: part.rows,
             time: None,
         };
+        let inputs = Inputs::new("data-prep", 1).with("sizes", format!("{sizes:?}"));
+        let header = Header::new(inputs, &self.step);
+        let version = version(data_version);
         let manifest = DatasetManifest {
-            header: Header::new(
-                Inputs::new("data-prep", 1).with("sizes", format!("{sizes:?}")),
-                &self.step,
-            ),
-            data_version: version(data_version),
-            split: Split::Predict,
-            config: self.config.clone(),
-            holdout: String::new(),
             columns: columns(),
             rows: parts.iter().map(|part| part.rows).sum(),
-            labelled_rows: 0,
             shards: parts.iter().map(raw).collect(),
             parts,
-            history: Vec::new(),
-            labels: Vec::new(),
-            quarantined: Vec::new(),
-            left_out: Default::default(),
-            short_history: 0,
-            aggregates: Vec::new(),
-            violations: Vec::new(),
-            quarantine: Vec::new(),
-            warnings: Vec::new(),
+            ..DatasetManifest::empty(header, version, Split::Predict, &self.config)
         };
         let key = layout::manifest(&folder);
         self.store.put_json(&key, &manifest).await.unwrap();

@@ -224,9 +224,6 @@ impl Home {
         ];
         columns.extend(data.regions.then(|| column("region", Role::Ignored)));
         let manifest = DatasetManifest {
-            data_version: version(data),
-            split,
-            config: config.to_owned(),
             holdout: data.rule.to_owned(),
             columns,
             rows: part.rows,
@@ -240,16 +237,7 @@ impl Home {
                 time: None,
             }],
             parts: vec![part],
-            history: Vec::new(),
-            labels: Vec::new(),
-            quarantined: Vec::new(),
-            left_out: Default::default(),
-            short_history: 0,
-            aggregates: Vec::new(),
-            violations: Vec::new(),
-            quarantine: Vec::new(),
-            warnings: Vec::new(),
-            header,
+            ..DatasetManifest::empty(header, version(data), split, config)
         };
         let key = layout::manifest(&folder);
         self.store.put_json(&key, &manifest).await.unwrap();

@@ -286,9 +286,6 @@ impl Home {
         };
         let manifest =
             DatasetManifest {
-                data_version: version,
-                split,
-                config: self.config.clone(),
                 holdout: "first-shard".to_owned(),
                 columns: [column("id", "Int64", Role::Id)]
                     .into_iter()
@@ -301,16 +298,7 @@ impl Home {
                 labelled_rows: parts.iter().map(|part| part.rows).sum(),
                 parts,
                 shards: raw,
-                history: Vec::new(),
-                labels: Vec::new(),
-                quarantined: Vec::new(),
-                left_out: Default::default(),
-                short_history: 0,
-                aggregates: Vec::new(),
-                violations: Vec::new(),
-                quarantine: Vec::new(),
-                warnings: Vec::new(),
-                header,
+                ..DatasetManifest::empty(header, version, split, &self.config)
             };
         let key = layout::manifest(&folder);
         self.store.put_json(&key, &manifest).await.unwrap();

@@ -81,26 +81,16 @@ impl Data {
             ("y", "Float64", Role::Target),
         ];
         let rows = parts.iter().map(|part| part.rows).sum();
+        let header = Header::new(Inputs::new("data-prep", 1), &step);
+        let version = DataVersion::parse("1", step.timezone()).unwrap();
+        let split = catalog::layout::Split::Train;
         let train = DatasetManifest {
-            header: Header::new(Inputs::new("data-prep", 1), &step),
-            data_version: DataVersion::parse("1", step.timezone()).unwrap(),
-            split: catalog::layout::Split::Train,
-            config: config.digest(),
             holdout: HoldoutRule::FirstShard.to_string(),
             columns: columns.map(column).into(),
             rows,
             labelled_rows: rows,
             parts,
-            shards: Vec::new(),
-            history: Vec::new(),
-            labels: Vec::new(),
-            quarantined: Vec::new(),
-            left_out: Default::default(),
-            short_history: 0,
-            aggregates: Vec::new(),
-            violations: Vec::new(),
-            quarantine: Vec::new(),
-            warnings: Vec::new(),
+            ..DatasetManifest::empty(header, version, split, config.digest())
         };
         Self {
             _folder: folder,
