@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod browser;
+mod command;
 mod faults;
 pub mod generated;
 pub mod golden;
@@ -9,6 +10,7 @@ mod receiver;
 mod s3;
 mod shared;
 
+pub use command::{Ran, command};
 pub use faults::{Call, Fault, HttpProxy, Rule, TcpFault, TcpProxy};
 pub use moto::Moto;
 pub use receiver::{Received, Receiver};

@@ -95,11 +95,7 @@ fn the_former_command_of_the_dashboard_names_the_new_one() {
 fn get_prints_an_object_of_argos_shape() {
     let lab = lab();
     lab.submit(&["--name", "w"]);
-    let mut workflow = lab
-        .alameda(&["get", "@latest", "-o", "json"])
-        .expect(0)
-        .workflow()
-        .0;
+    let mut workflow = lab.workflow(&["get", "@latest"], 0).0;
     still(&mut workflow);
     workflow["status"]["storedTemplates"] = "[templates]".into();
     workflow["status"]["storedWorkflowTemplateSpec"] = "[spec]".into();

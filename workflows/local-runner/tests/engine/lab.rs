@@ -2,60 +2,28 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+
+pub(crate) use testing::Ran;
 
 /// A home of its own, which vanishes with the test.
 pub(crate) struct Lab {
     folder: tempfile::TempDir,
 }
 
-/// What a command did.
-pub(crate) struct Ran {
-    pub code: Option<i32>,
-    pub stdout: String,
-    pub stderr: String,
-}
-
-impl From<Output> for Ran {
-    fn from(output: Output) -> Self {
-        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        Self {
-            code: output.status.code(),
-            stdout: text(output.stdout),
-            stderr: text(output.stderr),
-        }
-    }
-}
-
-impl Ran {
-    /// Fails the test, showing what the user would see, unless the exit code is `code`.
-    pub(crate) fn expect(self, code: i32) -> Self {
-        assert_eq!(
-            self.code,
-            Some(code),
-            "stdout:\n{}\nstderr:\n{}",
-            self.stdout,
-            self.stderr
-        );
-        self
-    }
-
-    /// What `-o json` printed.
-    pub(crate) fn workflow(&self) -> Ended {
-        Ended(
-            serde_json::from_str(&self.stdout)
-                .unwrap_or_else(|error| panic!("{error}: {}{}", self.stdout, self.stderr)),
-        )
-    }
-}
-
 /// A workflow as JSON.
 pub(crate) struct Ended(pub Value);
 
 impl Ended {
+    /// What a command printed with `-o json`.
+    fn of(ran: &Ran) -> Self {
+        let workflow = serde_json::from_str(&ran.stdout);
+        Self(workflow.unwrap_or_else(|error| panic!("{error}: {}", ran.shown())))
+    }
+
     pub(crate) fn name(&self) -> &str {
         self.0["metadata"]["name"].as_str().unwrap()
     }
@@ -176,6 +144,12 @@ impl Lab {
         self.command(arguments).output().unwrap().into()
     }
 
+    /// The workflow that a command prints as JSON; fails the test unless its exit code is `code`.
+    pub(crate) fn workflow(&self, arguments: &[&str], code: i32) -> Ended {
+        let json = [arguments, &["-o", "json"]].concat();
+        Ended::of(&self.alameda(&json).expect(code))
+    }
+
     /// Submits `t`; the ended workflow.
     pub(crate) fn submit(&self, more: &[&str]) -> Ended {
         let ran = self.alameda(
@@ -185,7 +159,7 @@ impl Lab {
             ]
             .concat(),
         );
-        let ended = ran.workflow();
+        let ended = Ended::of(&ran);
         assert_eq!(
             ran.code,
             Some(i32::from(ended.phase() != "Succeeded")),

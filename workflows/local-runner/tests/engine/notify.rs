@@ -1,31 +1,12 @@
 //! The exit handler of the real pipeline, and the webhook that it tells.
 
-use std::process::Command;
-
 use testing::Receiver;
 
 const SECRET: &str = "wrong-secret-7Jp4";
 
 /// `alameda ARGUMENTS` in a folder, with a webhook.
 fn alameda(home: &std::path::Path, receiver: &Receiver, arguments: &[&str]) -> super::lab::Ran {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_alameda"));
-    for (name, _) in std::env::vars_os() {
-        let foreign = [
-            "AWS_",
-            "RAW_",
-            "MLFLOW_",
-            "ALAMEDA_",
-            "DATABASE_",
-            "STORE_",
-            "NOTIFY_",
-        ];
-        if name
-            .to_str()
-            .is_some_and(|name| foreign.iter().any(|prefix| name.starts_with(prefix)))
-        {
-            command.env_remove(name);
-        }
-    }
+    let mut command = testing::command(env!("CARGO_BIN_EXE_alameda"));
     command
         .env("NOTIFY_URL", receiver.url(SECRET))
         .env("RUST_LOG", "trace")

@@ -59,10 +59,7 @@ fn retry_keeps_what_succeeded_and_runs_a_broken_group_again() {
         .read("workflows/test.yaml")
         .replace("echo $0 > $ALAMEDA_OUT/v", "exit 7");
     lab.write("workflows/test.yaml", &edited);
-    let ended = lab
-        .alameda(&["retry", "@latest", "-p", "fails=none", "-o", "json"])
-        .expect(0)
-        .workflow();
+    let ended = lab.workflow(&["retry", "@latest", "-p", "fails=none"], 0);
     assert_eq!(sorted(&lab.read("ran")), "a bad c last-none");
     assert_eq!(ended.output("", "v"), "last-none");
     let root = ended.node("");
@@ -102,10 +99,7 @@ fn resubmit_is_a_new_workflow_with_the_same_parameters_from_the_templates_of_tod
         .replace("echo $0 > $ALAMEDA_OUT/v", "echo new-$0 > $ALAMEDA_OUT/v");
     lab.write("workflows/test.yaml", &edited);
     lab.write("ran", "");
-    let again = lab
-        .alameda(&["resubmit", "w", "-o", "json"])
-        .expect(1)
-        .workflow();
+    let again = lab.workflow(&["resubmit", "w"], 1);
     assert_ne!(again.name(), "w");
     assert_eq!(
         again.0["metadata"]["labels"]["workflows.argoproj.io/resubmitted-from-workflow"],
@@ -127,10 +121,7 @@ fn what_ran_because_of_a_failure_stays_when_the_retry_succeeds() {
         "Succeeded"
     );
     lab.write("ran", "");
-    let ended = lab
-        .alameda(&["retry", "w", "-p", "fails=none", "-o", "json"])
-        .expect(0)
-        .workflow();
+    let ended = lab.workflow(&["retry", "w", "-p", "fails=none"], 0);
     assert_eq!(sorted(&lab.read("ran")), "a bad c last-none");
     assert_eq!(ended.phase_of("cleanup"), "Succeeded");
 }

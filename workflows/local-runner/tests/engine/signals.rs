@@ -62,10 +62,7 @@ fn ctrl_c_ends_the_steps_and_all_that_they_started_and_a_retry_goes_on() {
         "{told}"
     );
 
-    let stopped = lab
-        .alameda(&["get", "w", "-o", "json"])
-        .expect(0)
-        .workflow();
+    let stopped = lab.workflow(&["get", "w"], 0);
     assert_eq!(
         (
             stopped.phase(),
@@ -76,10 +73,7 @@ fn ctrl_c_ends_the_steps_and_all_that_they_started_and_a_retry_goes_on() {
     );
     assert!(stopped.find("after").is_none() && stopped.find("onExit").is_none());
     lab.write("go", "");
-    let ended = lab
-        .alameda(&["retry", "w", "-o", "json"])
-        .expect(0)
-        .workflow();
+    let ended = lab.workflow(&["retry", "w"], 0);
     assert_eq!(ended.phase_of("after"), "Succeeded");
     assert_eq!(
         lab.read("done"),
@@ -103,10 +97,7 @@ fn a_killed_runner_leaves_no_step_and_a_state_from_which_retry_goes_on() {
     kill("-KILL", runner.id());
     runner.wait().unwrap();
     until("the step to be gone", || !lives(&pids[0]));
-    let dead = lab
-        .alameda(&["get", "w", "-o", "json"])
-        .expect(0)
-        .workflow();
+    let dead = lab.workflow(&["get", "w"], 0);
     assert_eq!(
         (dead.phase(), dead.phase_of("waits(0)")),
         ("Error", "Error")
@@ -114,10 +105,7 @@ fn a_killed_runner_leaves_no_step_and_a_state_from_which_retry_goes_on() {
     assert!(dead.message("waits(0)").contains("the runner died"));
 
     lab.write("go", "");
-    let ended = lab
-        .alameda(&["retry", "w", "-o", "json"])
-        .expect(0)
-        .workflow();
+    let ended = lab.workflow(&["retry", "w"], 0);
     assert_eq!(ended.phase(), "Succeeded");
     assert_eq!(lab.read("done"), "done\ndone\n");
     // The shell's own child outlives it: only a container could catch that.

@@ -14,15 +14,8 @@ fn lab() -> Lab {
 }
 
 fn submit(lab: &Lab, from: &str, code: i32, more: &[&str]) -> Ended {
-    lab.alameda(
-        &[
-            &["submit", "--from", from, "--name", "w", "-o", "json"],
-            more,
-        ]
-        .concat(),
-    )
-    .expect(code)
-    .workflow()
+    let submit = ["submit", "--from", from, "--name", "w"];
+    lab.workflow(&[&submit[..], more].concat(), code)
 }
 
 #[test]
@@ -115,10 +108,7 @@ fn a_failed_item_omits_what_comes_after_it_and_a_retry_runs_all_items_again() {
 
     let started =
         |ended: &Ended, name: &str| ended.node(name)["startedAt"].as_str().unwrap().to_owned();
-    let ended = lab
-        .alameda(&["retry", "w", "-p", "fail=none", "-o", "json"])
-        .expect(0)
-        .workflow();
+    let ended = lab.workflow(&["retry", "w", "-p", "fail=none"], 0);
     assert_eq!(
         (ended.phase(), ended.output("", "verdict")),
         ("Succeeded", "ok")
@@ -165,10 +155,7 @@ fn a_cron_workflow_shows_the_tag_and_gives_the_time() {
         .expect(0)
         .stdout;
     assert!(notified.contains(&format!("asof={time}")), "{notified}");
-    let now = lab
-        .alameda(&["submit", "--from", "cronwf/sk-nightly", "-o", "json"])
-        .expect(0)
-        .workflow();
+    let now = lab.workflow(&["submit", "--from", "cronwf/sk-nightly"], 0);
     assert!(now.name().starts_with("sk-nightly-"));
     assert!(
         now.parameter("training.plan", "inputs", "data-version")

@@ -1,11 +1,13 @@
 //! A place of its own on a shared S3 server, and the commands that people type there.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 use testing::{HttpProxy, S3Server};
+
+pub(crate) use testing::Ran;
 
 pub(crate) const BUCKET: &str = S3Server::BUCKET;
 
@@ -16,38 +18,6 @@ pub(crate) struct Lab {
     server: S3Server,
     variables: Vec<(String, String)>,
     prefix: String,
-}
-
-/// What a command did.
-pub(crate) struct Ran {
-    pub(crate) code: Option<i32>,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
-}
-
-impl Ran {
-    /// Fails the test, showing what the user would see, unless the exit code is `code`.
-    pub(crate) fn expect(self, code: i32) -> Self {
-        assert_eq!(
-            self.code,
-            Some(code),
-            "stdout:\n{}\nstderr:\n{}",
-            self.stdout,
-            self.stderr
-        );
-        self
-    }
-}
-
-impl From<Output> for Ran {
-    fn from(output: Output) -> Self {
-        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        Self {
-            code: output.status.code(),
-            stdout: text(output.stdout),
-            stderr: text(output.stderr),
-        }
-    }
 }
 
 impl Lab {
@@ -98,19 +68,8 @@ impl Lab {
     }
 
     fn program(&self, program: &Path, variables: &[(String, String)]) -> Command {
-        let mut command = Command::new(program);
-        let foreign = |name: &str| {
-            ["AWS_", "RAW_", "MLFLOW_", "ALAMEDA_", "DATABASE_", "STORE_"]
-                .iter()
-                .any(|p| name.starts_with(p))
-        };
-        for (name, _) in std::env::vars_os() {
-            if name.to_str().is_some_and(foreign) {
-                command.env_remove(name);
-            }
-        }
+        let mut command = testing::command(program);
         command
-            .env_remove("RUST_LOG")
             .envs(variables.iter().cloned())
             .current_dir(self.folder());
         command

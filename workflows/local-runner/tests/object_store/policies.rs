@@ -17,13 +17,7 @@ fn platform() -> PathBuf {
 
 /// A program with the variables of the server and of nobody else.
 fn command(program: &Path, home: &Path, variables: &[(String, String)]) -> Command {
-    let mut command = Command::new(program);
-    let foreign = ["AWS_", "RAW_", "MLFLOW_", "ALAMEDA_", "DATABASE_", "STORE_"];
-    for (name, _) in std::env::vars() {
-        if foreign.iter().any(|prefix| name.starts_with(prefix)) {
-            command.env_remove(name);
-        }
-    }
+    let mut command = testing::command(program);
     command.envs(variables.iter().cloned()).current_dir(home);
     command
 }

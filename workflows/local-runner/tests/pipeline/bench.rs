@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -13,6 +13,8 @@ use arrow::array::{
 };
 use parquet::arrow::ArrowWriter;
 use serde_json::Value;
+
+pub(crate) use testing::Ran;
 
 /// 2024-01-01T00:00:00Z in microseconds.
 pub(crate) const NEW_YEAR: i64 = 1_704_067_200_000_000;
@@ -23,43 +25,6 @@ pub(crate) struct Bench {
     folder: tempfile::TempDir,
     /// What runs the workflows, and is every step.
     program: PathBuf,
-}
-
-/// What a command did.
-pub(crate) struct Ran {
-    pub(crate) code: Option<i32>,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
-}
-
-impl Ran {
-    /// Fails the test, showing what the user would see, unless the exit code is `code`.
-    pub(crate) fn expect(self, code: i32) -> Self {
-        assert_eq!(
-            self.code,
-            Some(code),
-            "stdout:\n{}\nstderr:\n{}",
-            self.stdout,
-            self.stderr
-        );
-        self
-    }
-
-    /// All that a user would see.
-    pub(crate) fn shown(&self) -> String {
-        format!("{}{}", self.stdout, self.stderr)
-    }
-}
-
-impl From<Output> for Ran {
-    fn from(output: Output) -> Self {
-        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        Self {
-            code: output.status.code(),
-            stdout: text(output.stdout),
-            stderr: text(output.stderr),
-        }
-    }
 }
 
 /// Runs a command to its success; gives its peak of resident memory in bytes.

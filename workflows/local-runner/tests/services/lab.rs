@@ -1,10 +1,12 @@
 //! A place of its own on shared servers, and the commands that people type there.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use testing::{Minio, minio, mlflow, postgres};
+
+pub(crate) use testing::Ran;
 
 /// A prefix, a model's name, a database and a folder that no other test uses.
 pub(crate) struct Lab {
@@ -13,43 +15,6 @@ pub(crate) struct Lab {
     pub(crate) name: String,
     /// What the commands are told of the services.
     pub(crate) variables: Vec<(String, String)>,
-}
-
-/// What a command did.
-pub(crate) struct Ran {
-    pub(crate) code: Option<i32>,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
-}
-
-impl Ran {
-    /// Fails the test, showing what the user would see, unless the exit code is `code`.
-    pub(crate) fn expect(self, code: i32) -> Self {
-        assert_eq!(
-            self.code,
-            Some(code),
-            "stdout:\n{}\nstderr:\n{}",
-            self.stdout,
-            self.stderr
-        );
-        self
-    }
-
-    /// All that a user would see.
-    pub(crate) fn shown(&self) -> String {
-        format!("{}{}", self.stdout, self.stderr)
-    }
-}
-
-impl From<Output> for Ran {
-    fn from(output: Output) -> Self {
-        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        Self {
-            code: output.status.code(),
-            stdout: text(output.stdout),
-            stderr: text(output.stderr),
-        }
-    }
 }
 
 impl Lab {
@@ -88,27 +53,8 @@ impl Lab {
 
     /// A program in this lab, with its variables and no others of the kind.
     pub(crate) fn program(&self, program: &Path) -> Command {
-        let mut command = Command::new(program);
-        let foreign = |name: &str| {
-            [
-                "AWS_",
-                "RAW_",
-                "MLFLOW_",
-                "PG",
-                "ALAMEDA_",
-                "DATABASE_",
-                "STORE_",
-            ]
-            .iter()
-            .any(|start| name.starts_with(start))
-        };
-        for (name, _) in std::env::vars_os() {
-            if name.to_str().is_some_and(foreign) {
-                command.env_remove(name);
-            }
-        }
+        let mut command = testing::command(program);
         command
-            .env_remove("RUST_LOG")
             .envs(self.variables.iter().cloned())
             .current_dir(self.folder());
         command

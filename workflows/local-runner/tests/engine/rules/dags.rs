@@ -91,10 +91,7 @@ spec:
 "#,
     );
     assert_eq!(lab.submit(&[]).output("", "seen"), "by t, of t");
-    let direct = lab
-        .alameda(&["submit", "--from", "workflowtemplate/u", "-o", "json"])
-        .expect(0)
-        .workflow();
+    let direct = lab.workflow(&["submit", "--from", "workflowtemplate/u"], 0);
     assert_eq!(direct.output("", "seen"), "by nobody, of u");
 }
 

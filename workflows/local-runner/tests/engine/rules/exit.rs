@@ -133,10 +133,7 @@ fn after_a_retry_the_handler_runs_again_and_the_attempts_before_are_forgotten() 
     lab.submit(&["--name", "w"]);
     assert_eq!(failures(&lab).len(), 2);
     lab.write("go", "");
-    let ended: Ended = lab
-        .alameda(&["retry", "w", "-o", "json"])
-        .expect(0)
-        .workflow();
+    let ended: Ended = lab.workflow(&["retry", "w"], 0);
     assert_eq!(
         (lab.read("told").as_str(), failures(&lab).len()),
         ("Failed\nSucceeded\n", 0)

@@ -31,8 +31,7 @@ fn the_nearest_value_wins() {
         ("cronwf/c", &[], "of the cron"),
         ("cronwf/c", &["-p", "p=of -p"], "of -p"),
     ] {
-        let submit = [&["submit", "--from", from, "-o", "json"], more].concat();
-        let ended = lab.alameda(&submit).expect(0).workflow();
+        let ended = lab.workflow(&[&["submit", "--from", from], more].concat(), 0);
         let expected = format!("argument, of the input, the default, {p}");
         assert_eq!(
             ended.output("", "seen"),

@@ -305,17 +305,7 @@ impl Home {
 
     /// A verb of `publish-predictions`, ready to start.
     pub(crate) fn step(&self, verb: &str, more: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_alameda"));
-        for (name, _) in std::env::vars_os() {
-            let foreign = |name: &str| {
-                ["PG", "ALAMEDA_", "DATABASE_", "STORE_"]
-                    .iter()
-                    .any(|start| name.starts_with(start))
-            };
-            if name.to_str().is_some_and(foreign) {
-                command.env_remove(name);
-            }
-        }
+        let mut command = testing::command(env!("CARGO_BIN_EXE_alameda"));
         let work = self.folder.path().join("work");
         fs::create_dir_all(&work).unwrap();
         command
@@ -341,7 +331,6 @@ impl Home {
                     .filter(|(_, value)| !value.is_empty())
                     .cloned(),
             )
-            .env_remove("RUST_LOG")
             .current_dir(self.folder.path());
         command
     }
