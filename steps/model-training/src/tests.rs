@@ -17,27 +17,24 @@ mod trees;
 mod tuned;
 
 use catalog::layout;
-use catalog::manifest::{self, Manifest, ModelManifest};
 use catalog::model_files::ModelMetrics;
 use clap::Parser;
 use learn::model::{ClassWeight, Model};
 use learn::splitmix::customers;
 use profile::reference::{ColumnProfile, Reference};
 use runtime::failure::exit_code;
-use settings::TrainingArgs;
 use tracking::Status;
 
 use home::{Home, Rows};
 
 async fn simple() -> (Home, crate::Training) {
-    let home = Home::new(1).await;
-    let flags = home
-        .prepared(
-            "1",
-            &Rows::simple(50),
-            &[Rows::simple(200), Rows::simple(31)],
-        )
-        .await;
+    prepared(Home::new(1).await).await
+}
+
+/// A home with rows of one feature, and the flags that train on them.
+async fn prepared(home: Home) -> (Home, crate::Training) {
+    let train = [Rows::simple(200), Rows::simple(31)];
+    let flags = home.prepared("1", &Rows::simple(50), &train).await;
     (home, flags)
 }
 
@@ -69,16 +66,9 @@ async fn the_same_data_and_options_give_the_same_version_again() {
     );
 
     // Another option is another version; the first one stays what it was.
-    let other = home
-        .train(&crate::Training {
-            fit: TrainingArgs {
-                c: 0.5,
-                ..flags.fit.clone()
-            },
-            ..flags.clone()
-        })
-        .await
-        .unwrap();
+    let mut changed = flags.clone();
+    changed.fit.c = 0.5;
+    let other = home.train(&changed).await.unwrap();
     assert_eq!(other.get("model-version"), Some("2"));
     assert_eq!(
         home.train(&flags).await.unwrap().get("model-version"),
@@ -90,9 +80,7 @@ async fn the_same_data_and_options_give_the_same_version_again() {
 async fn a_refresh_writes_the_same_bytes_and_keeps_the_version() {
     let (home, flags) = simple().await;
     let first = home.train(&flags).await.unwrap();
-    let before: ModelManifest = manifest::require(&home.store, first.get("model").unwrap())
-        .await
-        .unwrap();
+    let before = home.manifest(&first).await;
     let step = home.step.refreshing();
     let again = crate::train::train(&step, &home.store, &home.tracking, &flags)
         .await
@@ -101,9 +89,7 @@ async fn a_refresh_writes_the_same_bytes_and_keeps_the_version() {
         (again.get("model-version"), again.get("reused")),
         (Some("1"), Some("false"))
     );
-    let after: ModelManifest = manifest::require(&home.store, again.get("model").unwrap())
-        .await
-        .unwrap();
+    let after = home.manifest(&again).await;
     assert_eq!(
         after, before,
         "files, digests and the time of the first commit"
@@ -125,15 +111,8 @@ async fn a_model_that_died_before_it_was_registered_is_registered_by_the_next_at
         first.get("run-id"),
         "the run's id follows from the fingerprint"
     );
-    let manifest: ModelManifest = manifest::require(&home.store, second.get("model").unwrap())
-        .await
-        .unwrap();
-    let run = home
-        .tracking
-        .find_run(&flags.model_name, &manifest.header().fingerprint)
-        .await
-        .unwrap()
-        .unwrap();
+    let manifest = home.manifest(&second).await;
+    let run = home.run(&manifest.header.fingerprint).await;
     assert_eq!(run.status, Status::Finished);
     assert!(
         run.metrics.contains_key("roc_auc"),
@@ -145,15 +124,8 @@ async fn a_model_that_died_before_it_was_registered_is_registered_by_the_next_at
 async fn the_run_holds_options_and_metrics_and_ends_as_training_ends() {
     let (home, flags) = simple().await;
     let outputs = home.train(&flags).await.unwrap();
-    let manifest: ModelManifest = manifest::require(&home.store, outputs.get("model").unwrap())
-        .await
-        .unwrap();
-    let run = home
-        .tracking
-        .find_run(&flags.model_name, &manifest.header().fingerprint)
-        .await
-        .unwrap()
-        .unwrap();
+    let manifest = home.manifest(&outputs).await;
+    let run = home.run(&manifest.header.fingerprint).await;
     assert_eq!(run.run_id, outputs.get("run-id").unwrap());
     assert_eq!(
         (
@@ -188,12 +160,7 @@ async fn the_run_holds_options_and_metrics_and_ends_as_training_ends() {
     let flags = home.prepared("2", &Rows::simple(50), &[one_class]).await;
     home.train(&flags).await.unwrap_err();
     let job = crate::job::Job::read(&home.store, &flags).await.unwrap();
-    let run = home
-        .tracking
-        .find_run(&flags.model_name, &job.inputs.fingerprint())
-        .await
-        .unwrap()
-        .unwrap();
+    let run = home.run(&job.inputs.fingerprint()).await;
     assert_eq!(run.status, Status::Failed);
 }
 
@@ -201,9 +168,7 @@ async fn the_run_holds_options_and_metrics_and_ends_as_training_ends() {
 async fn the_files_beside_a_model_say_what_it_was_trained_on() {
     let (home, flags) = simple().await;
     let outputs = home.train(&flags).await.unwrap();
-    let manifest: ModelManifest = manifest::require(&home.store, outputs.get("model").unwrap())
-        .await
-        .unwrap();
+    let manifest = home.manifest(&outputs).await;
     let model = manifest.load_model(&home.store).await.unwrap();
     assert_eq!(
         (model.features(), model.target.name.as_str()),
@@ -251,24 +216,14 @@ async fn without_convergence_the_model_is_made_and_says_so() {
     let home = Home::new(4).await;
     let (x, y) = customers(1, 1000, 2.2);
     let rows = Rows::new(4, &x, &y);
-    let flags = home
+    let mut flags = home
         .prepared("1", &rows.slice(0, 100), &[rows.slice(100, 1000)])
         .await;
-    let outputs = home
-        .train(&crate::Training {
-            fit: TrainingArgs {
-                max_iter: 1,
-                ..flags.fit.clone()
-            },
-            ..flags.clone()
-        })
-        .await
-        .unwrap();
+    flags.fit.max_iter = 1;
+    let outputs = home.train(&flags).await.unwrap();
     let model: Model = home.fitted(&outputs).await;
     assert!(!model.training.converged);
-    let manifest: ModelManifest = manifest::require(&home.store, outputs.get("model").unwrap())
-        .await
-        .unwrap();
+    let manifest = home.manifest(&outputs).await;
     assert!(
         manifest.warnings[0].contains("did not converge in 1 Newton steps"),
         "{:?}",
@@ -278,12 +233,7 @@ async fn without_convergence_the_model_is_made_and_says_so() {
         outputs.get("warnings"),
         Some(manifest.warnings.join(" | ").as_str())
     );
-    let run = home
-        .tracking
-        .find_run(&flags.model_name, &manifest.header().fingerprint)
-        .await
-        .unwrap()
-        .unwrap();
+    let run = home.run(&manifest.header.fingerprint).await;
     assert_eq!(run.metrics["fit.converged"].value, 0.0);
 }
 
@@ -317,9 +267,7 @@ async fn a_constant_feature_gets_no_weight_and_a_warning() {
     let model = home.fitted(&outputs).await;
     assert_eq!(model.coefficients[1], 0.0);
     assert_ne!(model.coefficients[0], 0.0);
-    let manifest: ModelManifest = manifest::require(&home.store, outputs.get("model").unwrap())
-        .await
-        .unwrap();
+    let manifest = home.manifest(&outputs).await;
     assert!(
         manifest.warnings[0].contains("\"feature2\" has one value in all training rows"),
         "{:?}",

@@ -1,7 +1,6 @@
 //! Training as `models.json` says.
 
 use catalog::layout;
-use catalog::manifest::{self, ModelManifest};
 use learn::estimator::Families;
 use learn::fitted_model::{FittedModel, Reader};
 use learn::frame::{Column, Frame};
@@ -86,8 +85,7 @@ async fn missing_numbers_are_imputed_and_numbers_standardised() {
     let (mut matrix, mut scores) = (Vec::new(), Vec::new());
     model.score(&frame, &mut matrix, &mut scores).unwrap();
     assert!(scores[0] > 0.5, "{scores:?}");
-    let key = outputs.get("model").unwrap();
-    let manifest: ModelManifest = manifest::require(&home.store, key).await.unwrap();
+    let manifest = home.manifest(&outputs).await;
     let reference = manifest.load_reference(&home.store).await.unwrap();
     let counted = reference.features[0].profile.counted().unwrap();
     let missing = counted.counts.nans + counted.counts.nulls;
@@ -132,8 +130,7 @@ async fn placeholders_are_named_unless_clipped_and_small_numbers_are_learned() {
         let shards = [rows(100, 50), rows(60, 150)];
         let flags = home.prepared("1", &rows(50, 0), &shards).await;
         let outputs = home.train(&flags).await.unwrap();
-        let key = outputs.get("model").unwrap();
-        let manifest: ModelManifest = manifest::require(&home.store, key).await.unwrap();
+        let manifest = home.manifest(&outputs).await;
         let warnings = manifest.warnings;
         assert_eq!(warnings.len(), usize::from(named), "{warnings:?}");
         let expected = "feature \"feature1\" is -9200000000000000000 in raw file train/1.parquet \

@@ -1,7 +1,6 @@
 //! Values that ruin a fit, and bytes that are not replaced.
 
 use catalog::layout;
-use catalog::manifest::{self, ModelManifest};
 use catalog::model_files::ModelMetrics;
 use runtime::step::Outputs;
 
@@ -33,8 +32,7 @@ async fn trained(rows: &Rows) -> (Home, Outputs) {
 }
 
 async fn warnings(home: &Home, outputs: &Outputs) -> Vec<String> {
-    let key = outputs.get("model").unwrap();
-    let manifest: ModelManifest = manifest::require(&home.store, key).await.unwrap();
+    let manifest = home.manifest(outputs).await;
     let metrics: ModelMetrics = manifest.load_metrics(&home.store).await.unwrap();
     assert_eq!(metrics.warnings, manifest.warnings);
     manifest.warnings

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use catalog::manifest::{self, ModelManifest};
 use learn::estimator::{Families, Family};
 use learn::fitted_model::Reader;
 use learn::frame::{Column, Frame};
@@ -32,8 +31,7 @@ fn options(family: &dyn Family, classes: usize) -> Option<Map<String, Value>> {
 
 /// The bytes of every file of a model.
 async fn files(home: &Home, outputs: &Outputs) -> BTreeMap<String, Vec<u8>> {
-    let key = outputs.get("model").unwrap();
-    let manifest: ModelManifest = manifest::require(&home.store, key).await.unwrap();
+    let manifest = home.manifest(outputs).await;
     let mut files = BTreeMap::new();
     for file in manifest.files {
         let (_, name) = file.key.rsplit_once('/').unwrap();

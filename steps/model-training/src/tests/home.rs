@@ -6,8 +6,9 @@ use std::time::Duration;
 use arrow::array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema};
 use catalog::layout::{self, DataVersion, ModelName, Split};
-use catalog::manifest::Role;
-use catalog::manifest::{self, Column, DatasetManifest, Header, Inputs, Part, RawShard};
+use catalog::manifest::{
+    self, Column, DatasetManifest, Header, Inputs, ModelManifest, Part, RawShard, Role,
+};
 use learn::fitted_model::Reader;
 use learn::model::{self, ClassWeight, Model};
 use runtime::retry::Budget;
@@ -19,7 +20,7 @@ use table::categories::SegmentColumns;
 use table::config::Config;
 use table::labelled::LabelledRows;
 use table::parts::PartWriter;
-use tracking::{Tracking, TrackingArgs};
+use tracking::{RunRecord, Tracking, TrackingArgs};
 
 use crate::Training;
 
@@ -325,6 +326,18 @@ impl Home {
             "nothing is visible after a refusal: {models:?}"
         );
         (runtime::failure::exit_code(&error), format!("{error:#}"))
+    }
+
+    /// The manifest of the model that was trained.
+    pub(crate) async fn manifest(&self, outputs: &Outputs) -> ModelManifest {
+        let key = outputs.get("model").unwrap();
+        manifest::require(&self.store, key).await.unwrap()
+    }
+
+    /// The run of what has this fingerprint.
+    pub(crate) async fn run(&self, fingerprint: &str) -> RunRecord {
+        let found = self.tracking.find_run(&self.name, fingerprint).await;
+        found.unwrap().unwrap()
     }
 
     /// A file of the model that was trained.

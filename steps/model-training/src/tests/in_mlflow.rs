@@ -42,17 +42,6 @@ print(json.dumps([{
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-async fn prepared(home: Home) -> (Home, crate::Training) {
-    let flags = home
-        .prepared(
-            "1",
-            &Rows::simple(50),
-            &[Rows::simple(200), Rows::simple(31)],
-        )
-        .await;
-    (home, flags)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_training_is_all_there_and_a_second_one_changes_nothing() {
     let (home, flags) = prepared(Home::in_mlflow(1, mlflow().uri(), "whole").await).await;
@@ -101,9 +90,7 @@ async fn a_training_is_all_there_and_a_second_one_changes_nothing() {
         contexts.contains(&("train/1", "training", 231))
             && contexts.contains(&("holdout/1", "holdout", 50))
     );
-    let manifest: ModelManifest = manifest::require(&home.store, outputs.get("model").unwrap())
-        .await
-        .unwrap();
+    let manifest = home.manifest(&outputs).await;
     for file in &manifest.files {
         let name = format!("model/{}", file.key.rsplit('/').next().unwrap());
         assert_eq!(run["model"][&name], file.bytes, "{name}");
@@ -140,16 +127,9 @@ async fn a_training_is_all_there_and_a_second_one_changes_nothing() {
     let again = home.train(&flags).await.unwrap();
     assert_eq!(again.get("reused"), Some("true"));
     assert_eq!(read("whole"), found);
-    let other = home
-        .train(&crate::Training {
-            fit: settings::TrainingArgs {
-                c: 0.5,
-                ..flags.fit.clone()
-            },
-            ..flags.clone()
-        })
-        .await
-        .unwrap();
+    let mut changed = flags.clone();
+    changed.fit.c = 0.5;
+    let other = home.train(&changed).await.unwrap();
     assert_eq!(other.get("model-version"), Some("2"));
 }
 
@@ -199,15 +179,8 @@ async fn a_model_moves_from_the_store_to_mlflow_by_one_variable() {
         (Some("false"), Some("true"))
     );
     assert_eq!(after.get("model"), before.get("model"));
-    let manifest: ModelManifest = manifest::require(&home.store, after.get("model").unwrap())
-        .await
-        .unwrap();
-    let run = home
-        .tracking
-        .find_run(&flags.model_name, &manifest.header().fingerprint)
-        .await
-        .unwrap()
-        .unwrap();
+    let manifest = home.manifest(&after).await;
+    let run = home.run(&manifest.header.fingerprint).await;
     assert_eq!(
         (run.status, Some(run.run_id.as_str())),
         (Status::Finished, after.get("run-id"))

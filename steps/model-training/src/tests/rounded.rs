@@ -1,7 +1,5 @@
 //! Whole numbers of which double precision holds some alone.
 
-use catalog::manifest::{self, ModelManifest};
-
 use super::home::{Home, Rows};
 
 /// 2^53: of the whole numbers that follow, every second one is a double.
@@ -33,8 +31,7 @@ async fn warned(home: &Home, models: &str, rows: &Rows) -> Vec<String> {
     let shards = [rows.slice(300, 600), rows.slice(600, 900)];
     let flags = home.prepared("1", &rows.slice(0, 300), &shards).await;
     let outputs = home.train(&flags).await.unwrap();
-    let key = outputs.get("model").unwrap();
-    let manifest: ModelManifest = manifest::require(&home.store, key).await.unwrap();
+    let manifest = home.manifest(&outputs).await;
     manifest.warnings
 }
 

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use catalog::manifest::{self, ModelManifest};
 use learn::estimator::boosting::{GradientBoosting, Loss};
 use learn::estimator::{Estimator, EstimatorError, Link};
 use learn::fitted_model::{FittedModel, Reader};
@@ -121,8 +120,7 @@ async fn trees_learn_what_no_line_does_and_missing_numbers_say_something() {
     assert_eq!(reference["rows"], 4001);
 
     // What other programs read is beside it, and scores the same bits.
-    let key = outputs.get("model").unwrap();
-    let manifest: ModelManifest = manifest::require(&home.store, key).await.unwrap();
+    let manifest = home.manifest(&outputs).await;
     let listed = manifest.files.iter();
     let listed = listed.filter(|file| file.key.ends_with("/xgboost.json"));
     let listed: Vec<_> = listed.collect();
