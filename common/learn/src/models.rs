@@ -239,7 +239,7 @@ pub enum ModelsError {
         fit: String,
     },
     /// Reasons that are none, or too many.
-    #[error("`explain` is {0}: it must be a whole number from 1 to {MOST_REASONS}")]
+    #[error("`explain` is {0}: {must}", must = explain_must_be())]
     Explain(usize),
     /// A fraction of rows that leaves none, or all.
     #[error("`fraction` of `validation` is {0}: it must be between 0 and 1")]
@@ -296,15 +296,18 @@ pub enum ModelsError {
     },
 }
 
+/// What `explain` takes.
+fn explain_must_be() -> String {
+    format!("it must be a whole number from 1 to {MOST_REASONS}")
+}
+
 /// What is wrong with a key; a key that is unknown serde names itself, with its place in the file.
 fn of_key(bytes: &[u8]) -> Option<ModelsError> {
     let file: Map<String, Value> = serde_json::from_slice(bytes).ok()?;
     let rest = Map::from_iter([("candidates".to_owned(), "auto".into())]);
     let wrong = wrong_keys::<Models>(&file, &rest).find(|wrong| !wrong.is_unknown())?;
     let wrong = match wrong.key() == "explain" {
-        true => wrong.because(&format!(
-            "it must be a whole number from 1 to {MOST_REASONS}"
-        )),
+        true => wrong.because(&explain_must_be()),
         false => wrong,
     };
     Some(ModelsError::Wrong(wrong.to_string()))
