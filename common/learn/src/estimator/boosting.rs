@@ -128,11 +128,7 @@ impl Family for Boosting {
     }
 
     fn bytes(&self, inputs: usize, _target: &Target) -> FitBytes {
-        let bytes = 256 * inputs as u64;
-        FitBytes {
-            once: bytes,
-            each: bytes,
-        }
+        FitBytes::alike(256 * inputs as u64)
     }
 
     fn row_bytes(

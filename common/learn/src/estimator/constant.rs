@@ -144,10 +144,7 @@ fn fitted(constant: Constant, moments: &CoMoments) -> FittedEstimator {
 }
 
 fn bytes(inputs: usize) -> FitBytes {
-    FitBytes {
-        once: 3 * family::table(inputs),
-        each: 3 * family::table(inputs),
-    }
+    FitBytes::alike(3 * family::table(inputs))
 }
 
 impl Constant {

@@ -133,6 +133,16 @@ pub struct FitBytes {
     pub each: u64,
 }
 
+impl FitBytes {
+    /// As many for each thread as once.
+    pub(super) fn alike(bytes: u64) -> Self {
+        Self {
+            once: bytes,
+            each: bytes,
+        }
+    }
+}
+
 /// Rows that a fit may have to hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeldRows {

@@ -79,11 +79,7 @@ impl Family for Imported {
     }
 
     fn bytes(&self, inputs: usize, _target: &Target) -> FitBytes {
-        let bytes = (size_of::<f64>() * inputs * (SAMPLE + 16)) as u64;
-        FitBytes {
-            once: bytes,
-            each: bytes,
-        }
+        FitBytes::alike((size_of::<f64>() * inputs * (SAMPLE + 16)) as u64)
     }
 
     fn importance_is(&self) -> &'static str {
