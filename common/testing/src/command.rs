@@ -3,6 +3,10 @@
 use std::ffi::OsStr;
 use std::process::{Command, Output};
 
+use serde_json::Value;
+
+use services::python;
+
 /// What the names of the variables begin with that programs are configured by.
 const OF_PROGRAMS: [&str; 9] = [
     "ALAMEDA_",
@@ -68,4 +72,26 @@ impl From<Output> for Ran {
             stderr: text(output.stderr),
         }
     }
+}
+
+/// The JSON that a Python script prints, which asks the MLflow server at `uri` by its own client;
+/// fails the test where the script does. `variables` are those that it needs beside.
+#[expect(clippy::unwrap_used, reason = "without an answer no test goes on")]
+pub fn ask_mlflow(
+    script: &str,
+    uri: &str,
+    arguments: &[&str],
+    variables: Vec<(String, String)>,
+) -> Value {
+    let output = Command::new(python().unwrap())
+        .args(["-W", "ignore", "-c", script])
+        .args(arguments)
+        .env("MLFLOW_TRACKING_URI", uri)
+        .env("MLFLOW_DISABLE_TELEMETRY", "true")
+        .env("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+        .envs(variables)
+        .output()
+        .unwrap();
+    let printed = Ran::from(output).expect(0).stdout;
+    serde_json::from_str(&printed).unwrap()
 }

@@ -10,7 +10,7 @@ mod receiver;
 mod s3;
 mod shared;
 
-pub use command::{Ran, command};
+pub use command::{Ran, ask_mlflow, command};
 pub use faults::{Call, Fault, HttpProxy, Rule, TcpFault, TcpProxy};
 pub use moto::Moto;
 pub use receiver::{Received, Receiver};

@@ -1,6 +1,5 @@
 //! The two homes, as tests open them.
 
-use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
@@ -236,7 +235,7 @@ impl Home {
         name: &ModelName,
         variables: Vec<(String, String)>,
     ) -> serde_json::Value {
-        python_with(
+        testing::ask_mlflow(
             include_str!("read_back.py"),
             uri,
             &[&name.to_string()],
@@ -247,29 +246,5 @@ impl Home {
 
 /// Runs Python with MLflow's client, and gives the JSON that it prints.
 pub(super) fn python(script: &str, uri: &str, arguments: &[&str]) -> serde_json::Value {
-    python_with(script, uri, arguments, Vec::new())
-}
-
-/// The same with further variables.
-pub(super) fn python_with(
-    script: &str,
-    uri: &str,
-    arguments: &[&str],
-    variables: Vec<(String, String)>,
-) -> serde_json::Value {
-    let output = Command::new(testing::python().unwrap())
-        .args(["-W", "ignore", "-c", script])
-        .args(arguments)
-        .env("MLFLOW_TRACKING_URI", uri)
-        .env("MLFLOW_DISABLE_TELEMETRY", "true")
-        .env("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-        .envs(variables)
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    serde_json::from_slice(&output.stdout).unwrap()
+    testing::ask_mlflow(script, uri, arguments, Vec::new())
 }

@@ -21,7 +21,7 @@ fn objects(prefix: &str) -> Vec<String> {
                 bucket, prefix = sys.argv[1:]\n\
                 found = boto3.client('s3').list_objects_v2(Bucket=bucket, Prefix=prefix).get('Contents', [])\n\
                 print(json.dumps([object['Key'] for object in found]))";
-    let found = homes::python_with(list, "", &[Minio::BUCKET, prefix], variables());
+    let found = testing::ask_mlflow(list, "", &[Minio::BUCKET, prefix], variables());
     serde_json::from_value(found).unwrap()
 }
 

@@ -1,7 +1,5 @@
 //! What is in MLflow after a report.
 
-use std::process::Command;
-
 use runtime::failure::exit_code;
 use runtime::retry::Budget;
 use serde_json::{Value, json};
@@ -30,18 +28,7 @@ print(json.dumps([{
     "page": mlflow.artifacts.load_text(f"{run.info.artifact_uri}/report.html") if run.info.status == "FINISHED" else "",
 } for run in runs]))
 "#;
-    let output = Command::new(testing::python().unwrap())
-        .args(["-W", "ignore", "-c", script])
-        .env("MLFLOW_TRACKING_URI", server.uri())
-        .env("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    serde_json::from_slice(&output.stdout).unwrap()
+    testing::ask_mlflow(script, &server.uri(), &[], Vec::new())
 }
 
 #[tokio::test(flavor = "multi_thread")]

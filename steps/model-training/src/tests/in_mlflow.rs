@@ -1,7 +1,5 @@
 //! What is in MLflow after a training, and what is left to do when MLflow is away.
 
-use std::process::Command;
-
 use serde_json::{Value, json};
 use testing::{Fault, HttpProxy, Rule, mlflow};
 use tracking::{Status, Tracking};
@@ -28,18 +26,7 @@ print(json.dumps([{
     "about": client.get_registered_model(name).description,
 } for run in runs]))
 "#;
-    let output = Command::new(testing::python().unwrap())
-        .args(["-W", "ignore", "-c", script, name])
-        .env("MLFLOW_TRACKING_URI", mlflow().uri())
-        .env("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    serde_json::from_slice(&output.stdout).unwrap()
+    testing::ask_mlflow(script, &mlflow().uri(), &[name], Vec::new())
 }
 
 #[tokio::test(flavor = "multi_thread")]

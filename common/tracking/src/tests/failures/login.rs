@@ -26,7 +26,7 @@ fn server() -> &'static testing::Mlflow {
                       print('null')";
         let login = [("MLFLOW_TRACKING_USERNAME", ADMIN.0), ("MLFLOW_TRACKING_PASSWORD", ADMIN.1)];
         let login = login.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-        homes::python_with(create, &server.uri(), &[USER, PASSWORD], login);
+        testing::ask_mlflow(create, &server.uri(), &[USER, PASSWORD], login);
         server
     })
 }
