@@ -13,6 +13,12 @@ use arrow::array::{
 
 use crate::bench::{Bench, Ran, unit};
 
+/// Settings of data that comes as CSV.
+pub(crate) const CSV_FILES: [(&str, &str); 2] = [
+    ("TRAIN_GLOB", "train/*.csv"),
+    ("PREDICT_GLOB", "predict/*.csv"),
+];
+
 /// Writes a configuration named `default`; settings that `settings` names take its values, those
 /// that are comments too.
 pub(crate) fn configure(
@@ -225,10 +231,7 @@ fn csv_without_a_time_column_and_with_one_feature() {
             {"name": "hot", "type": "bool", "role": "target"}
         ]}"#,
         "SELECT * FROM raw",
-        &[
-            ("TRAIN_GLOB", "train/*.csv"),
-            ("PREDICT_GLOB", "predict/*.csv"),
-        ],
+        &CSV_FILES,
     );
     let csv = |seed: u64, target: bool| {
         let mut text = format!("Id,\"x, in °C\"{}\n", if target { ",hot" } else { "" });
@@ -274,10 +277,7 @@ fn texts_that_the_model_ignores_become_segments_and_a_new_value_is_a_finding() {
             {"name": "hot", "type": "bool", "role": "target"}
         ]}"#,
         "SELECT * FROM raw",
-        &[
-            ("TRAIN_GLOB", "train/*.csv"),
-            ("PREDICT_GLOB", "predict/*.csv"),
-        ],
+        &CSV_FILES,
     );
     let csv = |seed: u64, regions: &dyn Fn(u64) -> &'static str| {
         let mut text = "id,x,region,remark,hot\n".to_owned();
@@ -346,8 +346,8 @@ fn settings_name_the_segments_and_take_columns_out_of_the_verdict() {
         ]}"#,
         "SELECT * FROM raw",
         &[
-            ("TRAIN_GLOB", "train/*.csv"),
-            ("PREDICT_GLOB", "predict/*.csv"),
+            CSV_FILES[0],
+            CSV_FILES[1],
             ("SEGMENT_COLUMNS", "shop"),
             ("MONITOR_COLUMNS", "-w"),
         ],

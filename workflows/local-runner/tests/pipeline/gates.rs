@@ -118,7 +118,6 @@ fn a_candidate_that_is_worse_in_one_region_is_refused_and_the_regions_stand_in_t
         &config,
         r#"{"candidates": [{"family": "logistic-regression"}]}"#,
     );
-    fs::create_dir_all(bench.raw("train")).unwrap();
     for file in 0..3 {
         let place = bench.raw(&format!("train/{file}.csv"));
         fs::write(place, csv(1_000 * file, 1_000)).unwrap();

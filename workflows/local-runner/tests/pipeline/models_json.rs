@@ -15,7 +15,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use testing::browser::{Browser, Look, file_url};
 
 use crate::bench::{Bench, Ran};
-use crate::bring_your_own::{add_file, configure, run};
+use crate::bring_your_own::{CSV_FILES, add_file, configure, run};
 
 #[derive(serde::Deserialize)]
 struct Fixture {
@@ -51,19 +51,13 @@ fn missing_numbers_are_prepared_as_by_scikit_learn_and_every_row_is_scored() {
             {"name": "bought", "type": "int64", "role": "target"}
         ]}"#,
         "SELECT * FROM raw",
-        &[
-            ("TRAIN_GLOB", "train/*.csv"),
-            ("PREDICT_GLOB", "predict/*.csv"),
-        ],
+        &CSV_FILES,
     );
     let models = r#"{
         "candidates": [{"family": "logistic-regression", "c": 10.0}],
         "preprocessing": {"columns": {"visits": {"clip": [null, 6000]}}}
     }"#;
     write_models(&config, models);
-    for folder in ["train", "predict"] {
-        fs::create_dir_all(bench.raw(folder)).unwrap();
-    }
     for (number, rows) in fixture.files.iter().enumerate() {
         let file = bench.raw(&format!("train/{number}.csv"));
         fs::write(file, csv(number, rows)).unwrap();

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::fs;
 
 use crate::bench::{Bench, unit};
-use crate::bring_your_own::{configure, run};
+use crate::bring_your_own::{CSV_FILES, configure, run};
 use crate::models_json::write_models;
 
 /// Rows of 300 cities, whose shares of buyers differ; `seed` makes others of the same distribution.
@@ -29,18 +29,13 @@ fn scores_of_rows_of_the_same_distribution_do_not_drift() {
             {"name": "bought", "type": "int64", "role": "target"}
         ]}"#,
         "SELECT * FROM raw",
-        &[
-            ("TRAIN_GLOB", "train/*.csv"),
-            ("PREDICT_GLOB", "predict/*.csv"),
-        ],
+        &CSV_FILES,
     );
     let models = r#"{
         "candidates": [{"family": "logistic-regression", "class_weight": "none"}],
         "preprocessing": {"categorical": {"encode": "target", "min_frequency": 2}}
     }"#;
     write_models(&config, models);
-    fs::create_dir_all(bench.raw("train")).unwrap();
-    fs::create_dir_all(bench.raw("predict")).unwrap();
     fs::write(bench.raw("train/0.csv"), rows(1, 600)).unwrap();
     fs::write(bench.raw("train/1.csv"), rows(2, 6000)).unwrap();
 

@@ -14,7 +14,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::Value;
 
 use crate::bench::Bench;
-use crate::bring_your_own::{configure, run};
+use crate::bring_your_own::{CSV_FILES, configure, run};
 use crate::dashboard::{ask, start};
 use crate::models_json::write_models;
 
@@ -107,16 +107,9 @@ impl DataSet {
                 ]}}"#
             ),
             "SELECT * FROM raw",
-            &[
-                ("TRAIN_GLOB", "train/*.csv"),
-                ("PREDICT_GLOB", "predict/*.csv"),
-                ("LABELS_GLOB", "labels/*.csv"),
-            ],
+            &[CSV_FILES[0], CSV_FILES[1], ("LABELS_GLOB", "labels/*.csv")],
         );
         write_models(&config, models);
-        for folder in ["train", "predict", "labels"] {
-            fs::create_dir_all(bench.raw(folder)).unwrap();
-        }
         for file in 0..self.files.len() {
             let place = bench.raw(&format!("train/{file}.csv"));
             fs::write(place, self.csv(file, |_| true)).unwrap();

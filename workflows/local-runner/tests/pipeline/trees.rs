@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::bench::Bench;
-use crate::bring_your_own::{configure, run};
+use crate::bring_your_own::{CSV_FILES, configure, run};
 use crate::models_json::write_models;
 use crate::other_people::DATA_SETS;
 use crate::python::{answer, python};
@@ -70,15 +70,9 @@ fn rows_weigh_in_trees_and_those_of_no_weight_are_not_there() {
             {"name": "y", "type": "float64", "role": "target"}
         ]}"#,
         "SELECT * FROM raw",
-        &[
-            ("TRAIN_GLOB", "train/*.csv"),
-            ("PREDICT_GLOB", "predict/*.csv"),
-        ],
+        &CSV_FILES,
     );
     write_models(&config, MODELS);
-    for folder in ["train", "predict"] {
-        fs::create_dir_all(bench.raw(folder)).unwrap();
-    }
     let mut weight = 0.0;
     for file in 0..3 {
         let mut text = "id,x,w,y\n".to_owned();
@@ -120,18 +114,12 @@ fn a_step(bench: &Bench, family: &str, offset: f64, scale: f64) -> PathBuf {
             {"name": "y", "type": "float64", "role": "target"}
         ]}"#,
         "SELECT * FROM raw",
-        &[
-            ("TRAIN_GLOB", "train/*.csv"),
-            ("PREDICT_GLOB", "predict/*.csv"),
-        ],
+        &CSV_FILES,
     );
     write_models(
         &config,
         &format!(r#"{{"candidates": [{{"family": "{family}"}}]}}"#),
     );
-    for folder in ["train", "predict"] {
-        fs::create_dir_all(bench.raw(folder)).unwrap();
-    }
     for file in 0..3 {
         let mut text = "id,x,y\n".to_owned();
         for row in 0..200 {
