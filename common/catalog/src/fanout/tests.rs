@@ -41,6 +41,12 @@ fn work(store: &Store) -> impl Fn(&Shard) -> Result<Done> + Clone + Send + 'stat
     }
 }
 
+/// Works on the only group; gives what was done, and whether all of it was before.
+async fn map_all(plan: &Plan<String>, step: &Step, store: &Store) -> (Vec<Done>, bool) {
+    let mapped = plan.map(step, store, "000-of-001", work(store)).await;
+    mapped.unwrap()
+}
+
 #[test]
 fn groups_are_neighbours_of_about_equal_bytes() {
     for (sizes, at_most, expected) in [
@@ -109,10 +115,7 @@ async fn a_rerun_resumes_inside_the_group() {
     assert_eq!((done.len(), reused), (5, false));
     assert_eq!(plan.results::<Done>(&step, &store).await.unwrap(), done);
 
-    let (_, reused) = plan
-        .map(&step, &store, "000-of-001", work(&store))
-        .await
-        .unwrap();
+    let (_, reused) = map_all(&plan, &step, &store).await;
     assert!(reused);
 }
 
@@ -123,19 +126,14 @@ async fn a_shard_whose_object_was_lost_is_done_again() {
     let store = Store::of(&step).unwrap();
     let plan = plan(&[1; 2]);
     plan.write(&store, 1).await.unwrap();
-    plan.map(&step, &store, "000-of-001", work(&store))
-        .await
-        .unwrap();
+    map_all(&plan, &step, &store).await;
     std::fs::remove_file(store.local_path("out/1").unwrap()).unwrap();
     let uncommitted = plan.results::<Done>(&step, &store).await.unwrap_err();
     assert!(
         uncommitted.to_string().contains("raw/1 is not done"),
         "{uncommitted}"
     );
-    let (_, reused) = plan
-        .map(&step, &store, "000-of-001", work(&store))
-        .await
-        .unwrap();
+    let (_, reused) = map_all(&plan, &step, &store).await;
     assert!(!reused);
     assert_eq!(store.size("out/1").await.unwrap(), Some(1));
 }
@@ -147,20 +145,12 @@ async fn a_refresh_does_every_shard_again() {
     let store = Store::of(&step).unwrap();
     let plan = plan(&[1; 2]);
     plan.write(&store, 1).await.unwrap();
-    plan.map(&step, &store, "000-of-001", work(&store))
-        .await
-        .unwrap();
+    map_all(&plan, &step, &store).await;
 
-    let (_, reused) = plan
-        .map(&step.refreshing(), &store, "000-of-001", work(&store))
-        .await
-        .unwrap();
+    let (_, reused) = map_all(&plan, &step.refreshing(), &store).await;
     assert!(reused, "the same workflow has done it already");
     let other = step.refreshing().in_workflow("another");
-    let (_, reused) = plan
-        .map(&other, &store, "000-of-001", work(&store))
-        .await
-        .unwrap();
+    let (_, reused) = map_all(&plan, &other, &store).await;
     assert!(!reused);
 }
 
@@ -172,10 +162,7 @@ async fn no_shards_are_one_group_that_does_nothing() {
     let plan = plan(&[]);
     let (_, groups) = plan.write(&store, 4).await.unwrap();
     assert_eq!(groups, r#"["000-of-001"]"#);
-    let (done, _) = plan
-        .map(&step, &store, "000-of-001", work(&store))
-        .await
-        .unwrap();
+    let (done, _) = map_all(&plan, &step, &store).await;
     assert_eq!(done, []);
 }
 
