@@ -34,21 +34,26 @@ const WEIGHTS: (&str, &str, &str) = (
     "Weights of the rows with a label and a score, by cell, in units of 2^-64; null if the model has no weight column.",
 );
 
+const TABLE: (&str, &str, &str) = (
+    "predictions_table",
+    "text NOT NULL",
+    "The table whose rows are counted.",
+);
+const MODEL_NAME: (&str, &str, &str) = (
+    "model_name",
+    "text NOT NULL",
+    "Registered name of the model.",
+);
+const MODEL_VERSION: (&str, &str, &str) =
+    ("model_version", "bigint NOT NULL", "Version of that model.");
+
 pub(crate) const PROFILES: SideTable = SideTable {
     name: "prediction_profiles",
     comment: "Counts of the predictions, by model version, data version and day.",
     columns: &[
-        (
-            "predictions_table",
-            "text NOT NULL",
-            "The table whose rows are counted.",
-        ),
-        (
-            "model_name",
-            "text NOT NULL",
-            "Registered name of the model.",
-        ),
-        ("model_version", "bigint NOT NULL", "Version of that model."),
+        TABLE,
+        MODEL_NAME,
+        MODEL_VERSION,
         (
             "data_version",
             "text NOT NULL",
@@ -139,17 +144,9 @@ const BASELINES: SideTable = SideTable {
     name: "prediction_baselines",
     comment: "The cells in which prediction_profiles counts, and the counts of the training data in them.",
     columns: &[
-        (
-            "predictions_table",
-            "text NOT NULL",
-            "The table whose rows are counted.",
-        ),
-        (
-            "model_name",
-            "text NOT NULL",
-            "Registered name of the model.",
-        ),
-        ("model_version", "bigint NOT NULL", "Version of that model."),
+        TABLE,
+        MODEL_NAME,
+        MODEL_VERSION,
         (
             "threshold",
             "double precision NOT NULL",
