@@ -171,8 +171,8 @@ fn a_database_that_goes_down_in_the_middle_and_comes_back_is_no_loss() {
     home.assert_table_is(&[&results(), &newer]);
 }
 
-#[test]
-fn a_slow_server_is_waited_for_within_the_budget_of_each_call() {
+/// A home whose calls go through a proxy to the shared server.
+fn behind_a_proxy() -> (Home, TcpProxy) {
     let mut home = home();
     let proxy = TcpProxy::start(postgres().port()).unwrap();
     home.set(
@@ -181,6 +181,12 @@ fn a_slow_server_is_waited_for_within_the_budget_of_each_call() {
             .url(&home.database)
             .replace(&postgres().port().to_string(), &proxy.port().to_string()),
     );
+    (home, proxy)
+}
+
+#[test]
+fn a_slow_server_is_waited_for_within_the_budget_of_each_call() {
+    let (home, proxy) = behind_a_proxy();
     proxy.set(TcpFault::Delay(Duration::from_millis(100)));
     home.publish(&results(), &["--retry-budget=5s"]).expect(0);
     home.assert_table_is(&[&results()]);
@@ -316,14 +322,7 @@ fn sigterm_rolls_back_whatever_is_waited_for() {
 
 #[test]
 fn connections_that_are_reset_are_told_of() {
-    let mut home = home();
-    let proxy = TcpProxy::start(postgres().port()).unwrap();
-    home.set(
-        "DATABASE_URL",
-        &postgres()
-            .url(&home.database)
-            .replace(&postgres().port().to_string(), &proxy.port().to_string()),
-    );
+    let (home, proxy) = behind_a_proxy();
     proxy.set(TcpFault::ResetAfter(3_000));
     let ran = home
         .publish(&results(), &["--retry-budget=500ms"])
