@@ -11,7 +11,6 @@ use runtime::step::Step;
 use serde::Deserialize;
 
 use super::home::{Home, Rows};
-use crate::Training;
 use crate::job::Job;
 use crate::reference::Natural;
 use crate::training_rows::TrainingRows;
@@ -166,25 +165,16 @@ async fn coefficients_equal_those_of_scikit_learn_through_parquet() {
             rows.slice(third, third),
             rows.slice(third, y.len()),
         ];
-        let flags = home
+        let mut flags = home
             .prepared("1", &Rows::new(p, &x[..p], &[1]), &shards)
             .await;
-        let class_weight = if case.balanced {
+        flags.fit.c = case.c;
+        flags.fit.class_weight = if case.balanced {
             ClassWeight::Balanced
         } else {
             ClassWeight::None
         };
-        let outputs = home
-            .train(&Training {
-                fit: settings::TrainingArgs {
-                    c: case.c,
-                    class_weight,
-                    ..flags.fit.clone()
-                },
-                ..flags
-            })
-            .await
-            .unwrap();
+        let outputs = home.train(&flags).await.unwrap();
         let model = home.fitted(&outputs).await;
         assert!(model.training.converged, "{}", case.name);
         if !case.scikit_learn_converges {
