@@ -20,6 +20,17 @@ pub(crate) use testing::Ran;
 pub(crate) const NEW_YEAR: i64 = 1_704_067_200_000_000;
 pub(crate) const DAY: i64 = 86_400_000_000;
 
+/// Submits the pipeline on data version `1`.
+pub(crate) const PIPELINE: [&str; 7] = [
+    "submit",
+    "--from",
+    "workflowtemplate/alameda-pipeline",
+    "-p",
+    "data-version=1",
+    "-p",
+    "model-name=m",
+];
+
 /// A home of its own, which vanishes with the test.
 pub(crate) struct Bench {
     folder: tempfile::TempDir,
@@ -128,16 +139,7 @@ impl Bench {
 
     /// Submits the pipeline on data version `1`.
     pub(crate) fn pipeline(&self, more: &[&str]) -> Ran {
-        let arguments = [
-            "submit",
-            "--from",
-            "workflowtemplate/alameda-pipeline",
-            "-p",
-            "data-version=1",
-            "-p",
-            "model-name=m",
-        ];
-        self.alameda(&[&arguments[..], more].concat())
+        self.alameda(&[&PIPELINE[..], more].concat())
     }
 
     /// Trains version 1 of the model `m`, which becomes the champion.

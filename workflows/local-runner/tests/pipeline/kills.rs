@@ -4,7 +4,7 @@ use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::bench::{Bench, assert_unchanged, rows, unit};
+use crate::bench::{Bench, PIPELINE, assert_unchanged, rows, unit};
 
 /// How often the runner or one of its steps is killed in all.
 const KILLS: u64 = 32;
@@ -104,17 +104,8 @@ fn killed(
     delay: Duration,
     a_step: bool,
 ) -> Result<(), Option<Duration>> {
-    let submit = [
-        "submit",
-        "--from",
-        "workflowtemplate/alameda-pipeline",
-        "-p",
-        "data-version=1",
-        "-p",
-        "model-name=m",
-    ];
     let arguments = match first {
-        Some(more) => [&submit[..], more].concat(),
+        Some(more) => [&PIPELINE[..], more].concat(),
         None => vec!["retry", "@latest"],
     };
     let mut runner = bench
