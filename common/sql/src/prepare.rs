@@ -213,17 +213,16 @@ impl Preparation {
         quarantines.then(|| quarantine_schema(&self.dataset))
     }
 
-    /// Whether the check of a raw file knows the keys of prepared rows, the columns `names`: it
-    /// looks for keys that repeat, and every query takes these columns as they are.
+    /// Whether the check of a raw file knows the keys of prepared rows, the columns `names`: every
+    /// query takes these columns as they are.
     pub fn gives_keys(&self, names: &[String]) -> bool {
         let checked = self.dataset.columns.iter();
         let mut checked = checked.filter(|column| matches!(column.role, Role::Id | Role::Time));
-        self.dataset.repeated_keys.is_refuse()
-            && names.iter().all(|name| {
-                let next = checked.next();
-                next.is_some_and(|column| column.name == *name)
-            })
-            && checked.next().is_none()
+        let is_next = |name: &String| {
+            let next = checked.next();
+            next.is_some_and(|column| column.name == *name)
+        };
+        names.iter().all(is_next) && checked.next().is_none()
     }
 
     fn splits(&self) -> u64 {

@@ -349,12 +349,13 @@ pub type TakeKey = Box<dyn FnMut(u128) -> Result<()> + Send>;
 
 impl<K> Checked<K> {
     /// The same rows; `take` is given the hashes of the keys of all rows that are kept, in
-    /// ascending order, before the last item. It is given none where keys may repeat.
-    pub fn with_keys(self, take: Option<TakeKey>) -> Self {
-        Self {
-            take_key: take,
-            ..self
+    /// ascending order, before the last item; where keys may repeat, a hash as often as it occurs.
+    pub fn with_keys(mut self, take: Option<TakeKey>) -> Self {
+        if let Some(checker) = &mut self.checker {
+            checker.take_keys(take.is_some());
         }
+        self.take_key = take;
+        self
     }
 
     /// The same rows without those that the contract has quarantined, which `take` is given. With

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 use arrow::array::RecordBatch;
-use catalog::manifest::{LeftOut, TimeRange};
+use catalog::manifest::{LeftOut, Role, TimeRange};
 use clap::Args;
 use runtime::failure::{self, Failure};
 use runtime::step::Step;
@@ -14,7 +14,7 @@ use sql::prepare::{Preparation, Purpose, Takers};
 use store::LocalFile;
 use store::spill::Sorter;
 use table::config::{Config, DATASET_FILE};
-use table::dataset::{HoldoutRule, RepeatedKeys};
+use table::dataset::HoldoutRule;
 use table::raw::probe::Probe;
 use table::raw::{Others, TakeKey};
 use table::{dates, models};
@@ -118,7 +118,7 @@ pub fn check(options: &Options, files: &Files, seen: &dyn Fn(u64)) -> Result<Rep
                         false => "a model scores rows that it was trained on",
                     };
                     report
-                        .copies
+                        .accepted
                         .push(format!("{key} has the same bytes as {same}: {why}"));
                 }
             }
@@ -132,9 +132,16 @@ pub fn check(options: &Options, files: &Files, seen: &dyn Fn(u64)) -> Result<Rep
     }
     let repeats = Repeats::find(keys)?;
     if !repeats.is_empty() && report.doubles.is_empty() {
-        let key = config.dataset.key();
-        let said = repeats.said(&files.train, &key, &check.train)?;
-        report.doubles.push(said);
+        // In the order of the contract, in which the reader hashes them.
+        let columns = config.dataset.columns.iter();
+        let key = columns.filter(|column| matches!(column.role, Role::Id | Role::Time));
+        let key: Vec<String> = key.map(|column| column.name.clone()).collect();
+        let repeated_keys = config.dataset.repeated_keys;
+        let said = repeats.said(&files.train, &key, &check.train, repeated_keys)?;
+        match repeated_keys.is_refuse() {
+            true => report.doubles.push(said),
+            false => report.accepted.push(said),
+        }
     }
     Ok(report)
 }
@@ -161,8 +168,9 @@ pub struct Report {
     pub files: Vec<Checked>,
     /// What is there twice among files to train on, which a workflow refuses.
     pub doubles: Vec<String>,
-    /// Files to score that have the bytes of another file, which a workflow accepts.
-    pub copies: Vec<String>,
+    /// What is there twice and a workflow accepts: files to score that have the bytes of another
+    /// file, and rows to train on whose keys may repeat.
+    pub accepted: Vec<String>,
     /// What windows and aggregates can't be computed from, over the rows of all files.
     pub faults: Vec<String>,
 }
@@ -217,12 +225,10 @@ impl Check<'_> {
         }
         let preparation = if score { &self.score } else { &self.train };
         let time = dataset.time().map(|column| column.name.as_str());
-        let is_asked = !score && dataset.repeated_keys == RepeatedKeys::Refuse;
         // Those of a file that turns out to break the contract count for nothing.
         let found = Arc::new(Mutex::new(Sorter::<Record>::new(self.step.work())));
         let take = found.clone();
-        let take_key = is_asked && preparation.gives_keys(&dataset.key());
-        let take_key = take_key.then(|| {
+        let take_key = (!score).then(|| {
             Box::new(move |hash| {
                 let mut keys = take.lock().unwrap_or_else(PoisonError::into_inner);
                 keys.push(repeats::record(hash, place))

@@ -1,4 +1,4 @@
-//! Rows of several files to train on that have the same key.
+//! Rows to train on that have the same key.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -8,6 +8,7 @@ use arrow::array::ArrayRef;
 use sql::prepare::{Preparation, Takers};
 use store::LocalFile;
 use store::spill::Sorter;
+use table::dataset::RepeatedKeys;
 use table::dataset::keys::{Keys, show};
 
 use crate::source::Source;
@@ -24,11 +25,12 @@ pub(crate) fn record(hash: u128, place: usize) -> Record {
     [(hash >> 64) as u64, hash as u64, place as u64]
 }
 
-/// Keys that occur in more than one file: within one they are a breach of its own.
+/// Keys that occur more than once. Where they may not repeat, those of one file are a breach of its
+/// own, and only those of several files come here.
 #[derive(Default)]
 pub(crate) struct Repeats {
     rows: u64,
-    /// By the first file that has a key, and each other one: rows of the other.
+    /// By the first file that has a key, and each one that repeats it: the rows that do.
     pairs: BTreeMap<(usize, usize), u64>,
     /// Each with the first files that have it.
     examples: Vec<(u128, Vec<usize>)>,
@@ -53,15 +55,18 @@ impl Repeats {
     fn add(&mut self, hash: u128, first: usize, place: usize) {
         self.rows += 1;
         *self.pairs.entry((first, place)).or_default() += 1;
-        let is_full = self.examples.len() >= SHOWN;
-        match self.examples.last_mut() {
-            Some((last, files)) if *last == hash => {
-                if files.len() < FILES {
-                    files.push(place);
-                }
+        let is_known = self.examples.last().is_some_and(|(last, _)| *last == hash);
+        if !is_known {
+            if self.examples.len() >= SHOWN {
+                return;
             }
-            _ if is_full => {}
-            _ => self.examples.push((hash, vec![first, place])),
+            self.examples.push((hash, vec![first]));
+        }
+        if let Some((_, files)) = self.examples.last_mut()
+            && files.len() < FILES
+            && files.last() != Some(&place)
+        {
+            files.push(place);
         }
     }
 
@@ -76,18 +81,28 @@ impl Repeats {
         files: &[Source],
         names: &[String],
         preparation: &Preparation,
+        repeated_keys: RepeatedKeys,
     ) -> Result<String> {
+        let is_refuse = repeated_keys.is_refuse();
         let (rows, columns) = (self.rows, names.join(", "));
         let repeat = if rows == 1 {
             "row repeats"
         } else {
             "rows repeat"
         };
-        let mut text = format!("{rows} {repeat} the ({columns}) of a row in another file:");
+        let of = match is_refuse {
+            true => "a row in another file",
+            false => "another row, which \"repeated_keys\": \"allow\" in dataset.json permits",
+        };
+        let mut text = format!("{rows} {repeat} the ({columns}) of {of}:");
         let mut pairs: Vec<_> = self.pairs.iter().collect();
         pairs.sort_by_key(|&(pair, rows)| (Reverse(*rows), *pair));
         for &(&(a, b), rows) in pairs.iter().take(SHOWN) {
-            text += &format!("\n  {} and {}: {rows}", files[a].key, files[b].key);
+            let (first, other) = (&files[a].key, &files[b].key);
+            text += &match a == b {
+                true => format!("\n  within {first}: {rows}"),
+                false => format!("\n  {first} and {other}: {rows}"),
+            };
         }
         if pairs.len() > SHOWN {
             text += &format!("\n  and {} more pairs of files", pairs.len() - SHOWN);
@@ -98,12 +113,19 @@ impl Repeats {
             let places: Vec<&str> = places.iter().map(|at| files[*at].key.as_str()).collect();
             text += &format!("\n  {key}: in {}", places.join(" and "));
         }
-        text += "\ndeliver each row once, or give \"repeated_keys\": \"allow\" in dataset.json, if \
-                 each of these rows should count";
+        if is_refuse {
+            text += "\ndeliver each row once, or give \"repeated_keys\": \"allow\" in dataset.json, \
+                     if each of these rows should count";
+        }
         // A check does not know the setting.
-        if self.pairs.keys().any(|(first, _)| *first == 0) {
+        let of_first = |&(first, other): &(usize, usize)| first == 0 && other > 0;
+        if self.pairs.keys().any(of_first) {
+            text += match is_refuse {
+                true => "; even so ",
+                false => "\neach of these rows counts, but ",
+            };
             text += &format!(
-                "; even so HOLDOUT=first-shard, the default, holds out {} and refuses its rows in \
+                "HOLDOUT=first-shard, the default, holds out {} and refuses its rows in \
                  other files: HOLDOUT=fraction=0.1 keeps the rows of an id together",
                 files[0].key
             );

@@ -222,7 +222,7 @@ fn checked(report: &Report) -> String {
             said += &format!("\n{}: left out {}\n", file.key, file.left_out);
         }
     }
-    let of_several = report.doubles.iter().chain(&report.copies);
+    let of_several = report.doubles.iter().chain(&report.accepted);
     let of_several = of_several.chain(&report.faults);
     let of_several = of_several.map(|text| format!("\n{text}\n"));
     format!(

@@ -31,6 +31,8 @@ pub(super) struct Checker {
     work: Work,
     /// Whether no two rows may have the same key.
     unique: bool,
+    /// Whether keys are sorted: to find equal ones, or for somebody who takes them.
+    sorts_keys: bool,
     rows: u64,
     kept: u64,
     unlabelled: u64,
@@ -70,6 +72,7 @@ impl Checker {
             names: Sorter::new(work),
             work: work.clone(),
             unique: file.dataset.repeated_keys.is_refuse(),
+            sorts_keys: file.dataset.repeated_keys.is_refuse(),
             rows: 0,
             kept: 0,
             unlabelled: 0,
@@ -89,6 +92,11 @@ impl Checker {
     /// Whether there is somebody who takes quarantined rows.
     pub(super) fn quarantine(&mut self, is_taken: bool) {
         self.actions.quarantines = is_taken;
+    }
+
+    /// Whether there is somebody who takes keys, even where they may repeat.
+    pub(super) fn take_keys(&mut self, is_taken: bool) {
+        self.sorts_keys = self.unique || is_taken;
     }
 
     /// The rows of a chunk that `keep` keeps. It is not asked for rows that are quarantined because
@@ -167,7 +175,7 @@ impl Checker {
                 (Some(kept), quarantined)
             }
         };
-        let key = match self.unique {
+        let key = match self.sorts_keys {
             true => self.key_columns(batch),
             false => Vec::new(),
         };
@@ -253,7 +261,7 @@ impl Checker {
         let mut lines = self.lines(file);
         let names = std::mem::replace(&mut self.names, Sorter::new(&self.work));
         let (repeated, example) = repeats(names, take_key)?;
-        if let Some(hash) = example {
+        if let Some(hash) = example.filter(|_| self.unique) {
             lines.push(self.line_of_repeats(file, repeated, hash, keep)?);
         }
         if !lines.is_empty() {

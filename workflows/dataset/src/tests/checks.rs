@@ -193,6 +193,55 @@ fn rows_of_the_first_file_need_another_holdout_to_be_repeated() {
 }
 
 #[test]
+fn keys_that_may_repeat_are_counted_within_files_and_across_them() {
+    let desk = desk();
+    let twice = "1000,2.5,2025-01-01,no,x\n1000,2.5,2025-01-01,no,x\n";
+    desk.csv("raw/train/b.csv", &rows(1000, twice)).csv(
+        "raw/train/c.csv",
+        "id,spent,seen_at,churned\n1000,0.5,2025-01-01,no\n",
+    );
+    let contract = desk.path("project/dataset.json");
+    let text = fs::read_to_string(&contract).unwrap();
+    let allow = text.replacen('{', "{\"repeated_keys\": \"allow\",", 1);
+    fs::write(&contract, allow).unwrap();
+    let report = desk.check("raw").unwrap();
+    assert!(report.is_clean() && check::broken(&report).is_none());
+    let said = "3 rows repeat the (id, seen_at) of another row, which \"repeated_keys\": \"allow\" in \
+                dataset.json permits:\n  within b.csv: 2\n  b.csv and c.csv: 1\nfor example:\n  id \
+                1000, seen_at 2025-01-01: in b.csv and c.csv";
+    assert_eq!(report.accepted, [said]);
+    // Customer 1 of a.csv was seen on 2024-01-01.
+    desk.csv("raw/train/b.csv", &rows(1000, "1,0.5,2024-01-01,no,x\n"));
+    fs::remove_file(desk.path("raw/train/c.csv")).unwrap();
+    let report = desk.check("raw").unwrap();
+    let said = "1 row repeats the (id, seen_at) of another row, which \"repeated_keys\": \"allow\" in \
+                dataset.json permits:\n  a.csv and b.csv: 1\nfor example:\n  id 1, seen_at \
+                2024-01-01: in a.csv and b.csv\neach of these rows counts, but \
+                HOLDOUT=first-shard, the default, holds out a.csv and refuses its rows in other \
+                files: HOLDOUT=fraction=0.1 keeps the rows of an id together";
+    assert_eq!(report.accepted, [said]);
+}
+
+#[test]
+fn keys_repeat_whatever_the_order_of_ids_and_time_in_the_contract() {
+    let desk = desk();
+    desk.csv("raw/train/b.csv", &rows(1000, ""))
+        .csv("raw/train/c.csv", &rows(1000, "1010,1.5,2025-01-11,no,x\n"));
+    let contract = desk.path("project/dataset.json");
+    let text = fs::read_to_string(&contract).unwrap();
+    let mut dataset: Value = serde_json::from_str(&text).unwrap();
+    dataset["columns"].as_array_mut().unwrap().reverse();
+    fs::write(&contract, dataset.to_string()).unwrap();
+    let report = desk.check("raw").unwrap();
+    let [said] = &report.doubles[..] else {
+        panic!("{:?}", report.doubles)
+    };
+    let begin = "10 rows repeat the (seen_at, id) of a row in another file:\n  b.csv and c.csv: 10\n\
+                 for example:\n  seen_at 2025-01-";
+    assert!(said.starts_with(begin), "{said}");
+}
+
+#[test]
 fn what_a_query_without_windows_fails_on_names_the_file_and_the_row() {
     let desk = desk();
     desk.csv("raw/train/b.csv", &rows(1000, ""));
@@ -215,7 +264,7 @@ fn files_to_score_may_be_copies_and_are_named() {
     let report = desk.check("raw").unwrap();
     assert!(report.is_clean() && check::broken(&report).is_none());
     assert_eq!(
-        report.copies,
+        report.accepted,
         ["c", "d"].map(|name| format!(
             "predict/{name}.csv has the same bytes as train/b.csv: a model scores rows that it \
              was trained on"

@@ -103,7 +103,7 @@ fn a_check_is_a_line_for_each_file_and_then_what_is_wrong() {
             file("predict/c.csv", Some(30)),
         ],
         doubles: vec!["train/d.csv has the same bytes as train/a.csv".to_owned()],
-        copies: Vec::new(),
+        accepted: Vec::new(),
         faults: Vec::new(),
     };
     insta::assert_snapshot!(checked(&report));
