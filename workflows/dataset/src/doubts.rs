@@ -11,6 +11,8 @@ use crate::column::Column;
 use crate::csv_doubts::{Affixed, thousands};
 use crate::goal::Goal;
 use crate::roles::words;
+use crate::sample::Places;
+use crate::spelt_dates;
 
 /// The sample and the smallest class, below which nothing is said of a relation to the target.
 const ROWS: usize = 50;
@@ -29,7 +31,7 @@ const CODES: (usize, usize) = (20, 20);
 /// The share of distinct values from which texts name rows.
 const NAMES: f64 = 0.9;
 /// The share of texts that spell a number or a date from which a column is meant as such.
-const SPELLED: f64 = 0.9;
+pub(crate) const SPELLED: f64 = 0.9;
 /// Rows that hold such a number at least.
 const SENTINEL_ROWS: u64 = 3;
 
@@ -76,12 +78,13 @@ pub(crate) struct Doubts {
 }
 
 impl Doubts {
-    /// Of a column; `before` are the columns that are before it.
+    /// Of a column; `before` are the columns that are before it, and `places` those of all rows.
     pub(crate) fn of(
         column: &Column,
         before: &[&Column],
         target: &Column,
         goal: &Goal,
+        places: &Places,
     ) -> Result<Self> {
         let mut doubts = Self::default();
         let name = column.name.as_str();
@@ -104,7 +107,7 @@ impl Doubts {
             return Ok(doubts);
         }
         doubts.leaks(column, target, goal)?;
-        doubts.spellings(column);
+        doubts.spellings(column, places);
         if column.is_moment() {
             let advice = "it is not a feature: split it in features.sql, such as \
                           date_part('epoch', ...) / 86400 for days";
@@ -191,7 +194,7 @@ impl Doubts {
     }
 
     /// Texts that are numbers or dates to a person.
-    fn spellings(&mut self, column: &Column) {
+    fn spellings(&mut self, column: &Column, places: &Places) {
         if column.column_type != ColumnType::Utf8 {
             return;
         }
@@ -211,13 +214,6 @@ impl Doubts {
         };
         let number = |text: &str| text.parse::<f64>().is_ok_and(f64::is_finite);
         let comma = |text: &str| text.contains(',') && number(&text.replacen(',', ".", 1));
-        let date = |text: &str| {
-            [
-                "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%Y%m%d", "%d-%m-%Y",
-            ]
-            .iter()
-            .any(|form| chrono::NaiveDate::parse_from_str(text, form).is_ok())
-        };
         let except = |is: &dyn Fn(&str) -> bool| {
             let other = texts().find(|(text, _)| !is(text.trim()));
             other
@@ -225,14 +221,10 @@ impl Doubts {
                 .unwrap_or_default()
         };
         let column_of = quoted(name);
-        if share(&date) >= SPELLED && share(&number) < SPELLED {
-            let seen = format!(
-                "its texts are dates such as {:?}{}",
-                column.show(0),
-                except(&date)
-            );
-            let advice = "it stays a text: write dates as 2024-12-31, and its type is date";
-            self.others.push(Question::new(name, seen, advice));
+        if share(&number) < SPELLED
+            && let Some(question) = spelt_dates::question(column, places)
+        {
+            self.others.push(question);
         } else if share(&number) >= SPELLED {
             let example = texts().find(|(text, _)| number(text.trim()));
             let example = example.map(|(text, _)| text).unwrap_or_default();

@@ -71,7 +71,7 @@ impl Draft {
                         .filter(|&other| is_plain(other))
                         .map(|other| &columns[other])
                         .collect();
-                    Doubts::of(column, &before, target, goal)?
+                    Doubts::of(column, &before, target, goal, &sampled.places)?
                 }
                 false => Doubts::default(),
             };

@@ -17,6 +17,7 @@ mod repeats;
 mod roles;
 mod sample;
 pub mod source;
+mod spelt_dates;
 mod together;
 
 pub use doubts::Question;

@@ -21,7 +21,7 @@ use crate::files::Files;
 use crate::goal::Goal;
 use crate::page;
 use crate::roles::{likely_target, place};
-use crate::sample;
+use crate::sample::{self, Sampled};
 
 /// Columns of numbers that are compared with each other, and rows of the sample for that.
 const PAIRED: (usize, usize) = (60, 20_000);
@@ -167,7 +167,7 @@ pub fn profile(options: &Options, files: &Files, seen: &dyn Fn(u64)) -> Result<P
         _ => None,
     };
     let (related, alike) = relations(columns, target, labels.as_deref())?;
-    let questions = questions(columns, target, goal.as_ref())?;
+    let questions = questions(&sampled, target, goal.as_ref())?;
     let content = Content {
         files,
         rows,
@@ -281,20 +281,21 @@ fn relations(
 
 /// What `infer` would ask of the columns.
 fn questions(
-    columns: &[Column],
+    sampled: &Sampled,
     target: Option<usize>,
     goal: Option<&Goal>,
 ) -> Result<Vec<Question>> {
     let Some((target, goal)) = target.zip(goal) else {
         return Ok(Vec::new());
     };
+    let columns = &sampled.columns;
     let (mut leaks, mut others) = (Vec::new(), Vec::new());
     for (at, column) in columns.iter().enumerate().filter(|(at, _)| *at != target) {
         let before: Vec<&Column> = (0..at)
             .filter(|other| *other != target)
             .map(|other| &columns[other])
             .collect();
-        let doubts = Doubts::of(column, &before, &columns[target], goal)?;
+        let doubts = Doubts::of(column, &before, &columns[target], goal, &sampled.places)?;
         leaks.extend(doubts.leaks);
         others.extend(doubts.others);
     }

@@ -33,8 +33,31 @@ pub(crate) struct Sampled {
     pub(crate) is_csv: bool,
     /// Rows that were looked at.
     pub(crate) rows: u64,
+    /// Where they are.
+    pub(crate) places: Places,
     /// Rows of all files; `None` where one was not read to its end.
     pub(crate) of: Option<u64>,
+}
+
+/// Where the rows of a sample are.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Places {
+    /// Names of the files, each with the numbers of its rows, from 0.
+    files: Vec<(String, Vec<u64>)>,
+}
+
+impl Places {
+    /// That of a row of the sample as a person finds it.
+    pub(crate) fn of(&self, row: usize) -> String {
+        let mut row = row;
+        for (file, numbers) in &self.files {
+            match numbers.get(row) {
+                Some(number) => return format!("row {} of {file}", number + 1),
+                None => row -= numbers.len(),
+            }
+        }
+        String::new()
+    }
 }
 
 /// What files are read with, in a scratch folder.
@@ -64,11 +87,12 @@ pub(crate) fn read(files: &Files, rows: u64, work: &Work, seen: &dyn Fn(u64)) ->
     let width = first.columns().len().max(1) as u64;
     let each = (rows.min(VALUES / width) / probes.len() as u64).max(ROWS_OF_FILE);
     let mut pieces: BTreeMap<String, Vec<Piece>> = BTreeMap::new();
-    let (mut read, mut of) = (0, Some(0));
+    let (mut read, mut of, mut places) = (0, Some(0), Places::default());
     for (probe, source) in probes.iter().zip(&files.train) {
         let sample = probe.sample(each, work)?;
         read += sample.rows;
         of = of.zip(sample.of).map(|(all, rows)| all + rows);
+        places.files.push((source.key.clone(), sample.numbers));
         for (found, values) in probe.columns().iter().zip(sample.columns) {
             if let Some(values) = values {
                 pieces
@@ -116,6 +140,7 @@ pub(crate) fn read(files: &Files, rows: u64, work: &Work, seen: &dyn Fn(u64)) ->
         dialect,
         is_csv: probes.iter().any(|probe| probe.rows().is_none()),
         rows: read,
+        places,
         of,
     })
 }

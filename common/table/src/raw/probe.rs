@@ -2,6 +2,7 @@
 //! types of a contract take the values.
 
 use std::fs::File;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -67,6 +68,8 @@ pub struct Sample {
     pub columns: Vec<Option<ArrayRef>>,
     /// How many rows they are.
     pub rows: u64,
+    /// The number of each in the file, from 0.
+    pub numbers: Vec<u64>,
     /// How many rows the file has; `None` where it was not read to its end.
     pub of: Option<u64>,
 }
@@ -211,6 +214,7 @@ impl Probe {
         let readable = (0..self.columns.len()).filter(|&place| self.columns[place].is_readable());
         let readable: Vec<usize> = readable.collect();
         let mut columns = vec![None; self.columns.len()];
+        let runs = runs(rows, most);
         for places in readable.chunks(TOGETHER) {
             let file = open(&self.raw.path, &self.raw.key)?;
             let (builder, _) = int96::in_microseconds(&self.raw, file.builder()?)?;
@@ -218,7 +222,7 @@ impl Probe {
             let builder = builder.with_projection(mask).with_batch_size(8192);
             let damaged =
                 |error: &dyn std::fmt::Display| unreadable(&self.raw.key, "parquet", error);
-            let reader = builder.with_row_selection(spread(rows, most)).build();
+            let reader = builder.with_row_selection(selection(&runs)).build();
             let reader = reader.map_err(|error| damaged(&error))?;
             let schema = reader.schema();
             let batches = reader
@@ -238,6 +242,7 @@ impl Probe {
         Ok(Sample {
             columns,
             rows: rows.min(most),
+            numbers: runs.into_iter().flatten().collect(),
             of: Some(rows),
         })
     }
@@ -273,6 +278,7 @@ impl Probe {
         Ok(Sample {
             columns: all.columns().iter().cloned().map(Some).collect(),
             rows: all.num_rows() as u64,
+            numbers: kept.into_iter().flat_map(|kept| kept.numbers).collect(),
             of: ended.then_some(seen),
         })
     }
@@ -301,20 +307,26 @@ impl Kept {
 }
 
 /// At most so many rows of a file, in runs that lie equally far apart.
-fn spread(rows: u64, most: u64) -> RowSelection {
+fn runs(rows: u64, most: u64) -> Vec<Range<u64>> {
     if rows <= most {
-        return vec![RowSelector::select(rows as usize)].into();
+        return std::iter::once(0..rows).collect();
     }
     let runs = RUNS.min(most.max(1));
-    let mut selectors = Vec::new();
-    let mut at = 0;
-    for run in 0..runs {
+    let run = |run: u64| {
         let begin = (u128::from(rows) * u128::from(run) / u128::from(runs)) as u64;
         // The first runs take what does not divide.
-        let length = most / runs + u64::from(run < most % runs);
-        selectors.push(RowSelector::skip((begin - at) as usize));
-        selectors.push(RowSelector::select(length as usize));
-        at = begin + length;
+        begin..begin + most / runs + u64::from(run < most % runs)
+    };
+    (0..runs).map(run).collect()
+}
+
+fn selection(runs: &[Range<u64>]) -> RowSelection {
+    let mut selectors = Vec::new();
+    let mut at = 0;
+    for run in runs {
+        selectors.push(RowSelector::skip((run.start - at) as usize));
+        selectors.push(RowSelector::select((run.end - run.start) as usize));
+        at = run.end;
     }
     selectors.into()
 }

@@ -182,6 +182,53 @@ fn what_is_no_number_to_a_program_is_asked_about_or_stays_a_text() {
 }
 
 #[test]
+fn dates_in_several_forms_are_asked_about_with_an_example_of_each() {
+    let asked = |a: fn(usize) -> String, b: fn(usize) -> String| {
+        let desk = Desk::new();
+        for (name, of) in [("a.csv", a), ("b.csv", b)] {
+            let text = customers(",seen", |row, _| format!(",{}", of(row)));
+            desk.csv(name, &text);
+        }
+        let found = desk.infer(&["--target=churned", "--id=id", "--time=none"]);
+        assert_eq!(column(&found, "seen")["type"], "utf8");
+        let mut questions = found.questions.into_iter();
+        let question = questions.find(|question| question.about == "seen");
+        question
+            .map(|question| (question.seen, question.advice))
+            .unwrap()
+    };
+    let iso = |row: usize| format!("2024-{:02}-{:02}", row % 3 + 1, row % 28 + 1);
+    let day_first = |row: usize| format!("{:02}/{:02}/2024", row % 15 + 13, row % 3 + 1);
+    let month_first = |row: usize| format!("{:02}/{:02}/2024", row % 3 + 1, row % 15 + 13);
+    let (seen, advice) = asked(iso, day_first);
+    assert_eq!(
+        seen,
+        "its texts are dates in 2 forms: \"2024-01-01\" in row 1 of a.csv, \"13/01/2024\" in row 1 of \
+         b.csv"
+    );
+    let form = "it stays a text: write dates as 2024-12-31, and its type is date";
+    let sql = "date_part('epoch', to_date(\"seen\", '%Y-%m-%d', '%d/%m/%Y')) / 86400";
+    assert_eq!(
+        advice,
+        format!("{form}; or {sql} in features.sql makes days of them")
+    );
+    // The SQL could only guess at 05/06/2024.
+    let (seen, advice) = asked(day_first, month_first);
+    assert!(seen.contains("\"01/13/2024\" in row 1 of b.csv"), "{seen}");
+    assert_eq!(advice, form);
+    let rarely = |row: usize| match row % 20 {
+        7 => "soon".to_owned(),
+        _ => format!("2024-{:02}-{:02}", row % 3 + 1, row % 28 + 1),
+    };
+    let (seen, advice) = asked(iso, rarely);
+    assert_eq!(
+        seen,
+        "its texts are dates such as \"2024-01-01\", but \"soon\""
+    );
+    assert!(advice.contains("leave what is no date empty"), "{advice}");
+}
+
+#[test]
 fn files_without_names_or_rows_are_refused_for_what_they_lack() {
     let desk = Desk::new();
     desk.csv("a.csv", "id,x,churned\n");

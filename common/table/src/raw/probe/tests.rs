@@ -37,6 +37,8 @@ fn a_sample_of_parquet_is_spread_over_all_row_groups() {
     );
     assert_eq!((found[0], found[7], found[99]), (0, 625, 9380));
     assert_eq!(found, whole(&sample.columns[1]));
+    let numbers: Vec<i64> = sample.numbers.iter().map(|row| *row as i64).collect();
+    assert_eq!(found, numbers);
     assert_eq!(
         whole(&probe.sample(10_000, &work).unwrap().columns[0]).len(),
         10_000
@@ -60,6 +62,8 @@ fn a_sample_of_csv_is_of_rows_at_random_whatever_repeats() {
     assert_eq!((sample.of, fit.misfits), (Some(40_000), 0));
     let rows = whole(&Some(fit.values));
     assert_eq!(rows.len() as u64, sample.rows);
+    let numbers: Vec<i64> = sample.numbers.iter().map(|row| *row as i64).collect();
+    assert_eq!(rows, numbers);
     // Half of what is more than 4,000: of a sixteenth of the rows, by four standard deviations.
     assert!(rows.len().abs_diff(2_500) < 200, "{}", rows.len());
     assert!(rows.is_sorted() && rows[0] < 400 && rows[rows.len() - 1] > 39_600);
