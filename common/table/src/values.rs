@@ -62,9 +62,13 @@ pub fn floats(column: &dyn Array) -> Option<Float64Array> {
     })
 }
 
+/// What helps against a feature whose values are [`rounded`], for messages.
+pub const UNROUNDED: &str = "subtract a constant from it in features.sql, or, where that does no \
+                             harm, cast it to double there";
+
 /// The place of the first value that [`floats`] rounds, and how many there are: whole numbers, and
 /// the digits of decimals, that are beyond 2^53 and no float. Different ones may be the same float.
-pub(crate) fn rounded(column: &dyn Array) -> Option<(usize, u64)> {
+pub fn rounded(column: &dyn Array) -> Option<(usize, u64)> {
     fn of<T: ArrowPrimitiveType>(
         column: &dyn Array,
         whole: impl Fn(T::Native) -> Option<i128>,

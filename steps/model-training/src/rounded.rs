@@ -4,6 +4,7 @@
 use anyhow::{Context, Result};
 use store::Store;
 use table::labelled::Rounded;
+use table::values::UNROUNDED;
 
 use crate::extremes::{of_several, placed};
 use crate::job::Job;
@@ -45,10 +46,7 @@ async fn sentence(
     let placed = placed(store, job, rows, name, at, "a number").await?;
     let advice = match name == job.data.goal.target.name {
         true => "write it less a constant into the raw files",
-        false => {
-            "subtract a constant from it in features.sql, or, where that does no harm, cast it to \
-             double there"
-        }
+        false => UNROUNDED,
     };
     Ok(format!(
         "{placed}, which double precision rounds{}: different values may be taken for the same; \

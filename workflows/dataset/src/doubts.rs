@@ -6,6 +6,7 @@ use anyhow::Result;
 use learn::metrics::{RankError, rank_metrics};
 use profile::placeholder::{NEAR, is_placeholder, may_be_placeholder};
 use table::dataset::ColumnType;
+use table::values::{UNROUNDED, rounded};
 
 use crate::column::Column;
 use crate::csv_doubts::{Affixed, thousands};
@@ -132,6 +133,19 @@ impl Doubts {
             let advice = "models.json imputes the median and says where it was missing";
             let seen = format!("{:.0} % of its values are null", 100.0 * nulls);
             doubts.others.push(Question::new(name, seen, advice));
+        }
+        if let Some((first, count)) = rounded(column.values.as_ref()) {
+            let which = match count {
+                1 => String::new(),
+                count => format!(", the first of {count} such values"),
+            };
+            let seen = format!(
+                "it is {} in {}, which double precision rounds{which}: different values may be \
+                 taken for the same",
+                column.show(first),
+                places.of(first)
+            );
+            doubts.others.push(Question::new(name, seen, UNROUNDED));
         }
         if let Some(numbers) = column.numbers()? {
             doubts.of_numbers(column, &numbers);

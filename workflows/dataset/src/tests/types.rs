@@ -182,6 +182,21 @@ fn what_is_no_number_to_a_program_is_asked_about_or_stays_a_text() {
 }
 
 #[test]
+fn whole_numbers_that_double_precision_rounds_are_named_with_a_row() {
+    let desk = Desk::new();
+    // Of those beyond 2^53 every second one is a double.
+    let more = |row: usize, _| format!(",{},{}", (1 << 53) + row, (1_i64 << 53) + 2 * row as i64);
+    desk.csv("a.csv", &customers(",serial,even", more));
+    let found = desk.infer(&["--target=churned", "--id=id"]);
+    let expected = "it is 9007199254740993 in row 2 of a.csv, which double precision rounds, the \
+                    first of 100 such values: different values may be taken for the same\n";
+    assert_eq!(column(&found, "serial")["type"], "int64");
+    assert_eq!(asked(&found, "serial"), expected);
+    let said = asked(&found, "even");
+    assert!(!said.contains("double precision"), "{said}");
+}
+
+#[test]
 fn dates_in_several_forms_are_asked_about_with_an_example_of_each() {
     let asked = |a: fn(usize) -> String, b: fn(usize) -> String| {
         let desk = Desk::new();
