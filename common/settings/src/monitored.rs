@@ -3,8 +3,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use anyhow::Result;
-use runtime::failure::Failure;
 use runtime::spelling;
 
 /// What the score is called among the columns.
@@ -71,40 +69,36 @@ impl MonitorColumns {
         }
     }
 
-    /// That a report judges the columns that are named. `model` is what an error calls the model
-    /// that
-    /// `columns` are of; `None` of one that is to be trained.
-    ///
-    /// # Errors
-    /// A name that no column has: exit 2, with what there is.
-    pub fn check(&self, columns: &[String], model: Option<&str>) -> Result<()> {
+    /// What is wrong with names that none of `columns` has, which are those that a report judges:
+    /// they are listed. `model` is what the text calls the model that they are of; `None` of one
+    /// that is to be trained.
+    pub fn unknown(&self, columns: &[String], model: Option<&str>) -> Option<String> {
         let (Self::Only(names) | Self::AllBut(names)) = self else {
-            return Ok(());
+            return None;
         };
-        let unknown = names.iter().find(|name| !columns.contains(name));
-        let names = || columns.iter().map(String::as_str);
-        match unknown {
-            None => Ok(()),
-            Some(unknown) => {
-                let of_model = model
-                    .map(|model| format!(" of {model}"))
-                    .unwrap_or_default();
-                let later = match model {
-                    Some(_) => {
-                        "; if only a later version of the model has the column, leave it out of \
-                         MONITOR_COLUMNS until that version is the champion"
-                    }
-                    None => "",
-                };
-                Err(Failure::usage(format!(
-                    "MONITOR_COLUMNS (--monitor-columns) names {unknown:?}, which is none of the \
-                     columns{of_model} that a report judges{}: name features, segment columns or \
-                     {SCORE}; there are {}{later}",
-                    spelling::meant(unknown, names()),
-                    spelling::listed(names())
-                )))
-            }
+        let known = || columns.iter().map(String::as_str);
+        let unknown = names.iter().filter(|name| !columns.contains(name));
+        let unknown: Vec<String> = unknown
+            .map(|name| format!("{name:?}{}", spelling::meant(name, known())))
+            .collect();
+        if unknown.is_empty() {
+            return None;
         }
+        let are = if unknown.len() == 1 { "is" } else { "are" };
+        let (of_model, later) = match model {
+            Some(model) => (
+                format!(" of {model}"),
+                "; the verdict goes by the others: a column that only a later version of the model \
+                 has counts once that version is the champion",
+            ),
+            None => (String::new(), ""),
+        };
+        Some(format!(
+            "MONITOR_COLUMNS (--monitor-columns) names {}, which {are} none of the columns{of_model} \
+             that a report judges: name features, segment columns or {SCORE}; there are {}{later}",
+            spelling::listed(unknown.iter().map(String::as_str)),
+            spelling::listed(known())
+        ))
     }
 }
 

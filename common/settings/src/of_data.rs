@@ -34,26 +34,28 @@ pub fn wrong(
             if let Some(gate) = gate.filter(|of| of.judges_segments() && divided.is_empty()) {
                 problems.push(without_segments(gate.gate_segment_floor));
             }
-            problems.extend(unknown_to_reports(prepared, divided, None, variable));
+            let unknown = unknown_to_reports(prepared, divided, None, variable);
+            problems.extend(unknown.map(Failure::usage));
         }
     }
     problems.iter().map(problem_of).collect()
 }
 
-/// A column of `MONITOR_COLUMNS` that a report on a model of these prepared columns does not judge,
-/// where these may divide its rows; an error names `model` if it was trained earlier.
+/// What is wrong with columns of `MONITOR_COLUMNS` that a report on a model of these prepared
+/// columns does not judge, where these may divide its rows; `model` is its name if it was trained
+/// earlier.
 fn unknown_to_reports(
     prepared: &[Column],
     divided: Vec<String>,
     model: Option<&str>,
     variable: impl Fn(&str) -> Option<OsString>,
-) -> Option<anyhow::Error> {
+) -> Option<String> {
     let features = prepared.iter().filter(|of| of.role == Role::Feature);
     let features = features.map(|column| column.name.clone());
     let judged = features.chain([SCORE.to_owned()]).chain(divided);
     let judged: Vec<String> = judged.collect();
     let judge = crate::group::<JudgeArgs>(variable)?;
-    judge.monitor_columns.check(&judged, model).err()
+    judge.monitor_columns.unknown(&judged, model)
 }
 
 /// The columns that may divide the rows of a report: which of them have few values is known only
@@ -80,7 +82,7 @@ pub fn check_trained(prepared: &[Column], dataset: &Dataset) -> Result<()> {
 
 /// Refuses settings of this process by which rows of these columns could not be scored. What
 /// reports judge is none of them: the champion may lack a column that the next model will have,
-/// and its predictions are of use all the same. What their report will refuse is given back.
+/// and its predictions are of use all the same. What their report will not judge is given back.
 ///
 /// # Errors
 /// A segment column that is not there: exit 2.
@@ -96,8 +98,7 @@ fn scored(
     let divided = segments(prepared, variable);
     let divided = divided.or_else(|error| refused(vec![problem_of(&error)]).map(|()| None))?;
     let unknown = |divided| unknown_to_reports(prepared, divided, Some("the champion"), variable);
-    let found = divided.and_then(unknown);
-    Ok(found.map(|error| error.to_string()))
+    Ok(divided.and_then(unknown))
 }
 
 fn refused(problems: Vec<Problem>) -> Result<()> {
@@ -157,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_report_will_refuse_is_known_before_rows_are_scored() {
+    fn what_a_report_will_not_judge_is_known_before_rows_are_scored() {
         for (variables, said) in [
             (&[("MONITOR_COLUMNS", "x1,region")][..], None),
             (&[], None),
@@ -165,7 +166,8 @@ mod tests {
             (
                 &[("MONITOR_COLUMNS", "-ammount")],
                 Some(
-                    "names \"ammount\", which is none of the columns of the champion that a report",
+                    "names \"ammount\" (did you mean \"amount\"?), which is none of the columns of the \
+                     champion that a report",
                 ),
             ),
         ] {
@@ -211,9 +213,9 @@ mod tests {
                 true,
                 &[("MONITOR_COLUMNS", "-ammount")][..],
                 "MONITOR_COLUMNS",
-                "names \"ammount\", which is none of the columns that a report judges \
-                 (did you mean \"amount\"?): name features, segment columns or score; there are \
-                 x1, amount, score, region",
+                "names \"ammount\" (did you mean \"amount\"?), which is none of the columns that a \
+                 report judges: name features, segment columns or score; there are x1, amount, \
+                 score, region",
             ),
             (
                 TWO,

@@ -98,8 +98,8 @@ pub(crate) async fn of_rows(
         models::check(folder, &config, preparation.columns(), rule)?;
         of_data::check_trained(preparation.columns(), &config.dataset)?;
     } else {
-        if let Some(refused) = of_data::check_scored(preparation.columns())? {
-            tracing::warn!("the rows are scored, and their report will fail: {refused}");
+        if let Some(unknown) = of_data::check_scored(preparation.columns())? {
+            tracing::warn!("{unknown}");
         }
     }
     let (mut looks_back, mut scored) = (None, None);

@@ -65,10 +65,9 @@ pub(crate) async fn report(
 ) -> Result<Outputs> {
     let (key, glob) = (&request.results_manifest, &request.labels_glob);
     let subject = Arc::new(Subject::load(store, raw, key, glob, step.timezone()).await?);
-    let (name, version) = (&subject.results.model_name, subject.results.model_version);
-    let model = format!("model {name}, version {version},");
-    let judged = subject.columns();
-    request.rules.columns.check(&judged, Some(&model))?;
+    if let Some(unknown) = subject.unknown(&request.rules) {
+        tracing::warn!("{unknown}");
+    }
     let inputs = subject.inputs(step, &request.rules);
     let results = &subject.results;
     let folder = layout::report(

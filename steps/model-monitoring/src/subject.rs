@@ -200,11 +200,14 @@ impl Subject {
         found.map(|column| column.name.as_str())
     }
 
-    /// The columns that the verdict can be on.
-    pub(crate) fn columns(&self) -> Vec<String> {
+    /// What is wrong with columns that the verdict should be on, or not, and that the model lacks.
+    pub(crate) fn unknown(&self, rules: &Rules) -> Option<String> {
         let features = self.model.features().into_iter();
         let carried = self.segment_columns();
-        features.chain([SCORE.to_owned()]).chain(carried).collect()
+        let judged: Vec<String> = features.chain([SCORE.to_owned()]).chain(carried).collect();
+        let (name, version) = (&self.results.model_name, self.results.model_version);
+        let model = format!("model {name}, version {version},");
+        rules.columns.unknown(&judged, Some(&model))
     }
 
     /// What training held of a column that the results carry; `None` where its profile does not

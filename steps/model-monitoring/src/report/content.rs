@@ -65,7 +65,7 @@ pub(super) fn content(
     if content.quality.rows == 0 {
         content.verdict = content.verdict.max(Verdict::InsufficientData);
     }
-    content.findings = findings::findings(&content);
+    content.findings = findings::findings(&content, subject.unknown(rules));
     Ok(content)
 }
 

@@ -18,8 +18,9 @@ pub(super) use deciding::decided;
 /// Features that a finding names; the others are counted.
 const NAMED: usize = 5;
 
-/// The worst first, then the model, data quality, performance, drift.
-pub(super) fn findings(content: &Content) -> Vec<Finding> {
+/// The worst first, then the model, data quality, performance, drift. `unknown` is what is wrong
+/// with columns that the setting of the verdict names.
+pub(super) fn findings(content: &Content, unknown: Option<String>) -> Vec<Finding> {
     let mut findings = Findings(Vec::new());
     findings.of_model(&content.model);
     findings.of_quality(&content.quality);
@@ -29,6 +30,9 @@ pub(super) fn findings(content: &Content) -> Vec<Finding> {
     }
     findings.of_performance(&content.performance, &content.quality);
     findings.of_drift(content);
+    if let Some(unknown) = unknown {
+        findings.add(Severity::Warn, Area::Drift, format!("{unknown}."));
+    }
     let mut findings = findings.0;
     findings.sort_by_key(|finding| finding.severity);
     findings

@@ -4,7 +4,6 @@ use learn::model::ClassWeight;
 use pages::content::{Area, Content, Severity};
 use profile::drift::Verdict;
 use profile::reference::CategoryProfile;
-use runtime::failure::exit_code;
 
 use super::home::{Home, Names, Reported, Rows};
 use settings::monitored::MonitorColumns;
@@ -116,20 +115,32 @@ async fn columns_that_are_taken_out_are_shown_and_do_not_decide() {
     home.columns = "x2".parse().unwrap();
     assert_eq!(report(&home, rows.clone()).await.verdict, Verdict::Alert);
 
-    home.columns = "-dow".parse().unwrap();
-    let results = home.results(&[rows]).await;
-    let error = home.try_report(&results).await.unwrap_err();
-    assert_eq!(exit_code(&error), 2);
-    let text = format!("{error:#}");
-    assert!(
-        text.contains(
-            "names \"dow\", which is none of the columns of model m, version 3, that a report judges: "
-        ) && text.contains(
-            "there are x1, x2, score; if only a later version of the model has the column, leave it \
-             out of MONITOR_COLUMNS until that version is the champion"
-        ),
-        "{text}"
-    );
+    // Columns that only the next version has do not keep this one's report from being written.
+    for (columns, verdict) in [
+        ("-dow,-month", Verdict::Alert),
+        ("x1,dow,month", Verdict::Ok),
+        ("dow,month", Verdict::InsufficientData),
+    ] {
+        home.columns = columns.parse().unwrap();
+        let content = report(&home, rows.clone()).await;
+        assert_eq!(content.verdict, verdict, "{columns}");
+        let unknown = finding(&content, "MONITOR_COLUMNS (--monitor-columns) names");
+        assert!(
+            unknown.contains(
+                "names \"dow\", \"month\", which are none of the columns of model m, version 3, that a \
+                 report judges: "
+            ) && unknown.ends_with(
+                "there are x1, x2, score; the verdict goes by the others: a column that only a later \
+                 version of the model has counts once that version is the champion."
+            ),
+            "{unknown}"
+        );
+        assert!(
+            home.html()
+                .await
+                .contains("which are none of the columns of model m, version 3")
+        );
+    }
     let none: MonitorColumns = "-x1,-x2,-score".parse().unwrap();
     home.columns = none;
     assert_eq!(

@@ -112,7 +112,7 @@ pub(super) const CASES: &[Case] = &[
             "dataset.json: '{\"columns\": [{\"name\": \"id\", \"type\": \"int64\", \"role\": \"id\"}, {\"name\": \"x\", \"type\": \"float64\", \"role\": \"feature\"}, {\"name\": \"y\", \"type\": \"int64\", \"role\": \"target\"}]}'\n  features.sql: SELECT * FROM raw\n  MONITOR_COLUMNS: '-X'\n  HOLDOUT:",
         )],
         "MONITOR_COLUMNS",
-        "names \"X\", which is none of the columns that a report judges (did you mean \"x\"?)",
+        "names \"X\" (did you mean \"x\"?), which is none of the columns that a report judges",
     ),
     case(
         "setting-value",
