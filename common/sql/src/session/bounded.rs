@@ -141,7 +141,7 @@ impl ScalarUDFImpl for Bounded {
             values::ROUND | values::TRUNC => return values::rounded(&self.inner, args),
             LEVENSHTEIN => check_compared(&args)?,
             name => match values::greatest_of_time(name) {
-                Some(greatest) => values::check_time(name, greatest, &args)?,
+                Some(greatest) => values::check_time(&format!("{name}()"), greatest, &args)?,
                 None => return self.text(args),
             },
         }

@@ -16,11 +16,11 @@ use datafusion::logical_expr::{
     ColumnarValue, Expr, ExprSchemable, Operator, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
     Signature, Volatility,
 };
-use datafusion::physical_expr::expressions::{BinaryExpr, Column, Literal};
+use datafusion::physical_expr::expressions::{BinaryExpr, CastExpr, Column, Literal};
 use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
-use super::bounded;
+use super::{bounded, values};
 
 /// The function that joins two texts.
 pub(super) const JOIN: &str = "||";
@@ -95,6 +95,33 @@ pub(super) fn replaced(
     let sides = vec![binary.left().clone(), binary.right().clone()];
     let call = ScalarFunctionExpr::new(&name, function, sides, Arc::new(field), Arc::default());
     Ok(Some(Arc::new(call)))
+}
+
+/// A conversion of numbers to dates, of numbers that are checked: DataFusion would make dates without
+/// a year of those that are too large. `None` of what converts nothing, or something else. `schema`
+/// is that of the columns that it converts.
+///
+/// # Errors
+/// What has no type.
+pub(super) fn of_days(
+    expr: &Arc<dyn PhysicalExpr>,
+    schema: &Schema,
+) -> Result<Option<Arc<dyn PhysicalExpr>>> {
+    let Some(cast) = expr.downcast_ref::<CastExpr>() else {
+        return Ok(None);
+    };
+    let days = cast.expr();
+    let data_type = days.data_type(schema)?;
+    if *cast.cast_type() != DataType::Date32 || !data_type.is_numeric() {
+        return Ok(None);
+    }
+    let function = Arc::new(ScalarUDF::from(Days::new()));
+    let name = function.name().to_owned();
+    let field = Arc::new(Field::new(&name, data_type, days.nullable(schema)?));
+    let call = ScalarFunctionExpr::new(&name, function, vec![days.clone()], field, Arc::default());
+    expr.clone()
+        .with_new_children(vec![Arc::new(call)])
+        .map(Some)
 }
 
 fn function_of(operator: Operator) -> Arc<ScalarUDF> {
@@ -180,6 +207,45 @@ impl ScalarUDFImpl for Operated {
         computed.evaluate(&RecordBatch::try_new_with_options(
             schema, columns, &options,
         )?)
+    }
+}
+
+/// Numbers of days as they are, each of which has a date.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Days {
+    signature: Signature,
+}
+
+impl Days {
+    fn new() -> Self {
+        Self {
+            signature: Signature::any(1, Volatility::Immutable),
+        }
+    }
+}
+
+impl ScalarUDFImpl for Days {
+    fn name(&self) -> &str {
+        "days"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        match types {
+            [days] => Ok(days.clone()),
+            _ => plan_err!("a date is made of one number"),
+        }
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        values::check_days(&args)?;
+        match args.args.into_iter().next() {
+            Some(days) => Ok(days),
+            None => plan_err!("a date is made of one number"),
+        }
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) fn check_plan(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn Executi
 }
 
 /// The expression over columns of `schema` with its sums, differences, products, shifts and
-/// signs checked, and the texts that it joins.
+/// signs checked, the texts that it joins, and the numbers that it converts to dates.
 ///
 /// # Errors
 /// A constant text that is too long.
@@ -63,7 +63,10 @@ pub(super) fn check(expr: Arc<dyn PhysicalExpr>, schema: &Schema) -> Result<Arc<
                 return Ok(Transformed::yes(checked(difference)));
             }
         }
-        Ok(Transformed::no(expr))
+        Ok(match operators::of_days(&expr, schema)? {
+            Some(checked) => Transformed::yes(checked),
+            None => Transformed::no(expr),
+        })
     })
     .data()
 }

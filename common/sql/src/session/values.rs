@@ -16,11 +16,14 @@ pub(super) const TRUNC: &str = "trunc";
 /// far away.
 const SECONDS: f64 = 8.21e12;
 
+/// The same in days.
+const DAYS: f64 = SECONDS / 86_400.0;
+
 /// The functions that make times of numbers, each with the greatest number that it makes one of.
 /// The least one is its negative.
 const OF_TIMES: [(&str, f64); 6] = [
     ("from_unixtime", SECONDS),
-    ("to_date", SECONDS / 86_400.0),
+    ("to_date", DAYS),
     // It counts nanoseconds in 64 bits.
     ("to_timestamp", 9_223_372_036.0),
     ("to_timestamp_micros", SECONDS * 1e6),
@@ -41,12 +44,20 @@ pub(super) fn greatest_of_time(name: &str) -> Option<f64> {
     known.map(|(_, greatest)| *greatest)
 }
 
-/// Refuses numbers of which no time can be made: NaN would be 1970, and too large a number a time
-/// without a year, or the last one that there is.
+/// Refuses numbers of days of which no date can be made.
+///
+/// # Errors
+/// Those of [`check_time`].
+pub(super) fn check_days(args: &ScalarFunctionArgs) -> Result<()> {
+    check_time("a date", DAYS, args)
+}
+
+/// Refuses numbers of which no time, which is called `what`, can be made: NaN would be 1970, and too
+/// large a number a time without a year, or the last one that there is.
 ///
 /// # Errors
 /// Such a number, also a constant without any row.
-pub(super) fn check_time(name: &str, greatest: f64, args: &ScalarFunctionArgs) -> Result<()> {
+pub(super) fn check_time(what: &str, greatest: f64, args: &ScalarFunctionArgs) -> Result<()> {
     let of = args.args.first();
     let Some(of) = of.filter(|of| of.data_type().is_numeric()) else {
         return Ok(());
@@ -56,7 +67,7 @@ pub(super) fn check_time(name: &str, greatest: f64, args: &ScalarFunctionArgs) -
     match numbers.find(|number| number.is_nan() || number.abs() > greatest) {
         None => Ok(()),
         Some(number) => exec_err!(
-            "{name}() of {number:?} is out of range: it takes numbers from -{greatest:.0} to \
+            "{what} of {number:?} is out of range: it takes numbers from -{greatest:.0} to \
              {greatest:.0}"
         ),
     }

@@ -121,6 +121,22 @@ fn a_value_that_has_none_names_the_column_and_the_row() {
             "to_date() of 128000000.0 is out of range",
             "date_part('year', to_date(CAST(feature1 * 1000000 AS BIGINT)))",
         ),
+        (
+            "date_part('year', CAST(CAST(feature1 * 2000000 AS BIGINT) AS DATE))",
+            "a date of 128000000.0 is out of range: it takes numbers from -95023148 to 95023148",
+            "date_part('year', CAST(CAST(feature1 * 1000000 AS BIGINT) AS DATE))",
+        ),
+        (
+            "date_part('year', CAST(CAST(feature1 * 2000000 AS INT) AS DATE))",
+            "a date of 128000000.0 is out of range",
+            "date_part('year', CAST(CASE WHEN feature1 < 64 THEN CAST(feature1 AS INT) END AS DATE))",
+        ),
+        // More than the 32 bits of a date.
+        (
+            "date_part('year', CAST(CAST(power(feature1, 6) AS BIGINT) AS DATE))",
+            "a date of 68719476736.0 is out of range",
+            "date_part('year', CAST(CAST(power(feature1, 4) AS BIGINT) AS DATE))",
+        ),
     ] {
         let rows = vec![raw(&[3.0, 1.0], &[1.0; 2]), raw(&[2.0, 64.0], &[1.0; 2])];
         let features = plan(&format!("SELECT *, {bad} AS bad FROM raw")).unwrap();
