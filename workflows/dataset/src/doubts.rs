@@ -11,7 +11,7 @@ use table::values::{UNROUNDED, rounded};
 use crate::column::Column;
 use crate::csv_doubts::{Affixed, thousands};
 use crate::goal::Goal;
-use crate::roles::words;
+use crate::roles::{is_named_as_id, words};
 use crate::sample::Places;
 use crate::spelt_dates;
 
@@ -119,12 +119,18 @@ impl Doubts {
                 advice,
             ));
         }
-        if column.column_type == ColumnType::Utf8 && names_rows(column) {
+        let is_text = column.column_type == ColumnType::Utf8;
+        let is_whole = matches!(column.column_type, ColumnType::Int32 | ColumnType::Int64);
+        if names_rows(column) && (is_text || is_whole && is_named_as_id(name)) {
+            let example = column.show(column.distinct[0].2);
+            let (values, example) = match is_text {
+                true => ("texts", format!("{example:?}")),
+                false => ("numbers", example),
+            };
             let seen = format!(
-                "{} of {} texts differ, such as {:?}",
+                "{} of {} {values} differ, such as {example}",
                 column.distinct.len(),
                 rows - column.nulls(),
-                column.show(column.distinct[0].2)
             );
             doubts.leave_out("names rows", name, seen);
         }

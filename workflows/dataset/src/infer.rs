@@ -12,6 +12,7 @@ use crate::column::Column;
 use crate::csv_doubts;
 use crate::doubts::Question;
 use crate::draft::{Draft, dataset_json};
+use crate::entities;
 use crate::files::Files;
 use crate::goal::Goal;
 use crate::project::{self, Project};
@@ -124,6 +125,7 @@ pub fn infer(options: &Options, files: Files, seen: &dyn Fn(u64)) -> Result<Infe
         let names = columns.iter().map(|column| column.name.as_str());
         questions.extend(csv_doubts::of_names(names));
     }
+    questions.extend(entities::questions(&sampled, &config.dataset, holdout.0));
     questions.extend(draft.questions(&sampled));
     let task = config.dataset.goal().map_err(Failure::usage)?;
     let project = project::of(&project::Content {

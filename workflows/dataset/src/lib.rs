@@ -7,6 +7,7 @@ mod csv_doubts;
 mod dialect;
 mod doubts;
 mod draft;
+mod entities;
 pub mod files;
 mod goal;
 pub mod infer;

@@ -44,6 +44,21 @@ const TARGETS: [&str; 28] = [
 const IDS: [&str; 10] = [
     "id", "key", "uuid", "guid", "index", "rownames", "rowid", "number", "no", "nr",
 ];
+/// Names of what several rows may be about.
+const ENTITIES: [&str; 12] = [
+    "individual",
+    "person",
+    "subject",
+    "participant",
+    "patient",
+    "customer",
+    "client",
+    "user",
+    "account",
+    "household",
+    "student",
+    "employee",
+];
 /// Words that name when something was.
 const TIMES: [&str; 14] = [
     "time",
@@ -251,6 +266,18 @@ fn is_one_of(name: &str, known: &[&str]) -> bool {
     known.contains(&words(name).concat().as_str())
 }
 
+/// Whether a name is that of what names rows, or what they are about.
+pub(crate) fn is_named_as_id(name: &str) -> bool {
+    let last = words(name).pop().unwrap_or_default();
+    is_one_of(name, &IDS) || IDS.contains(&last.as_str()) || last.ends_with("id") && last.len() > 4
+}
+
+/// Whether a name is that of what several rows may be about.
+pub(crate) fn is_named_as_entity(name: &str) -> bool {
+    let is_of_rows = has_one_of(name, &["index", "rownames", "rowid"]);
+    is_one_of(name, &ENTITIES) || is_named_as_id(name) && !is_of_rows
+}
+
 fn has_one_of(name: &str, known: &[&str]) -> bool {
     words(name)
         .iter()
@@ -316,10 +343,7 @@ fn names(columns: &[Column], time: Option<usize>) -> Vec<Candidate> {
             points += more;
             reasons.push(reason.to_owned());
         };
-        let last = words(&column.name).pop().unwrap_or_default();
-        let by_name = is_one_of(&column.name, &IDS)
-            || IDS.contains(&last.as_str())
-            || last.ends_with("id") && last.len() > 4;
+        let by_name = is_named_as_id(&column.name);
         if column.is_unique() {
             note(1, "no value occurs twice");
             let of_length = |row: usize| column.show(row).len();

@@ -38,6 +38,7 @@ struct ProfileLine {
 }
 
 mod checks;
+mod entities;
 mod pages;
 mod types;
 
