@@ -1,9 +1,6 @@
 //! What a person should look at in a column before a model learns from it.
 
-use std::collections::HashMap;
-
 use anyhow::Result;
-use learn::metrics::{RankError, rank_metrics};
 use profile::placeholder::{NEAR, is_placeholder, may_be_placeholder};
 use table::dataset::ColumnType;
 use table::values::{UNROUNDED, rounded};
@@ -11,24 +8,15 @@ use table::values::{UNROUNDED, rounded};
 use crate::column::Column;
 use crate::csv_doubts::{Affixed, thousands};
 use crate::goal::Goal;
+use crate::leaks;
 use crate::roles::{is_named_as_id, words};
 use crate::sample::Places;
 use crate::spelt_dates;
 
-/// The sample and the smallest class, below which nothing is said of a relation to the target.
-const ROWS: usize = 50;
-const ROWS_OF_CLASS: u64 = 5;
-/// The area under the ROC curve from which a number separates two classes almost exactly.
-const SEPARATES: f64 = 0.995;
-/// The same of the rows that are not of the largest class, where each value of the column stands
-/// for one class.
-const SEPARATES_CLASSES: f64 = 0.98;
-/// The same of the correlation with a number to predict.
-const SEPARATES_NUMBER: f64 = 0.999;
 /// Nulls from which they are worth a look.
 const MANY_NULLS: f64 = 0.5;
 /// Distinct whole numbers up to which they may be codes, and rows for each of them at least.
-const CODES: (usize, usize) = (20, 20);
+pub(crate) const CODES: (usize, usize) = (20, 20);
 /// The share of distinct values from which texts name rows.
 const NAMES: f64 = 0.9;
 /// The share of texts that spell a number or a date from which a column is meant as such.
@@ -107,7 +95,7 @@ impl Doubts {
             );
             return Ok(doubts);
         }
-        doubts.leaks(column, target, goal)?;
+        doubts.leaks.extend(leaks::of(column, target, goal)?);
         doubts.spellings(column, places);
         if column.is_moment() {
             let advice = "it is not a feature: split it in features.sql, such as \
@@ -163,54 +151,6 @@ impl Doubts {
         self.left_out = Some(why);
         let advice = "it is not a feature: \"role\": \"feature\" in dataset.json makes it one";
         self.others.push(Question::new(name, seen, advice));
-    }
-
-    fn leaks(&mut self, column: &Column, target: &Column, goal: &Goal) -> Result<()> {
-        let name = column.name.as_str();
-        let advice =
-            "if it is known only afterwards, give it \"role\": \"ignored\" in dataset.json";
-        let mut leak = |seen: String| self.leaks.push(Question::new(name, seen, advice));
-        let few = goal.rows.iter().any(|&rows| rows < ROWS_OF_CLASS);
-        if column.keys.len() < ROWS || few {
-            return Ok(());
-        }
-        if goal.classes.is_empty() {
-            let numbers = column.numbers()?.zip(target.numbers()?);
-            let correlation = numbers.and_then(|(x, y)| correlation(&x, &y));
-            if let Some(r) = correlation.filter(|r| r.abs() >= SEPARATES_NUMBER) {
-                leak(format!(
-                    "alone it predicts the target: their correlation is {r:.4}"
-                ));
-            }
-            return Ok(());
-        }
-        if let Some(class) = only_class(column, target) {
-            leak(format!("it is filled only where the target is {class}"));
-            return Ok(());
-        }
-        if let [_, positive] = &goal.classes[..]
-            && let Some(numbers) = column.numbers()?
-        {
-            let is_positive: Vec<Option<bool>> = (0..target.keys.len())
-                .map(|row| Some(shown_class(target, row)? == positive.to_string()))
-                .collect();
-            let area = area(&numbers, &is_positive)?;
-            if let Some(area) = area.filter(|area| area.max(1.0 - area) >= SEPARATES) {
-                let area = area.max(1.0 - area);
-                leak(format!(
-                    "alone it predicts the target: its ROC AUC is {area:.4}"
-                ));
-                return Ok(());
-            }
-        }
-        if let Some(share) = telling(column, target).filter(|share| *share >= SEPARATES_CLASSES) {
-            leak(format!(
-                "alone it predicts the target: its values are right in {:.1} % of the rows that the \
-                 largest class does not explain",
-                100.0 * share
-            ));
-        }
-        Ok(())
     }
 
     /// Texts that are numbers or dates to a person.
@@ -353,20 +293,6 @@ pub(crate) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// The class of a row of the target, as text.
-fn shown_class(target: &Column, row: usize) -> Option<String> {
-    target.keys[row]?;
-    match target.class(row) {
-        Some(class) => Some(class.to_string()),
-        // Whole numbers as floats.
-        None => target
-            .show(row)
-            .parse::<f64>()
-            .ok()
-            .map(|value| format!("{value:.0}")),
-    }
-}
-
 /// Whether two columns are equal in every row: as numbers, or as texts and moments of one type.
 fn is_same(one: &Column, other: &Column) -> bool {
     if one.distinct.len() != other.distinct.len() || one.nulls() != other.nulls() {
@@ -377,92 +303,6 @@ fn is_same(one: &Column, other: &Column) -> bool {
         return a.iter().zip(&b).all(same);
     }
     one.column_type == other.column_type && one.values.as_ref() == other.values.as_ref()
-}
-
-/// The one class of all rows in which the column has a value, where that is no chance.
-fn only_class(column: &Column, target: &Column) -> Option<String> {
-    let (mut filled, mut empty) = (
-        HashMap::<u64, (u64, usize)>::new(),
-        HashMap::<u64, u64>::new(),
-    );
-    for (row, class) in target.keys.iter().enumerate() {
-        let Some(class) = *class else {
-            continue;
-        };
-        match column.keys[row] {
-            Some(_) => filled.entry(class).or_insert((0, row)).0 += 1,
-            None => *empty.entry(class).or_insert(0) += 1,
-        }
-    }
-    let [(class, (count, row))] = filled.into_iter().collect::<Vec<_>>()[..] else {
-        return None;
-    };
-    let others: u64 = empty
-        .iter()
-        .filter(|(of, _)| **of != class)
-        .map(|(_, count)| count)
-        .sum();
-    let all = count + empty.values().sum::<u64>();
-    let share = (all - others) as f64 / all.max(1) as f64;
-    // That as many rows are of that class by chance.
-    let chance = libm::pow(share, count as f64);
-    (others > 0 && chance < 1e-6).then(|| target.show(row))
-}
-
-/// Of the rows that the largest class does not explain, the share that is right where each value
-/// of the column represents its most frequent class; `None` where values are too many to say.
-fn telling(column: &Column, target: &Column) -> Option<f64> {
-    if column.distinct.len() * CODES.1 > column.keys.len() {
-        return None;
-    }
-    let mut cells: HashMap<Option<u64>, HashMap<u64, u64>> = HashMap::new();
-    let mut classes: HashMap<u64, u64> = HashMap::new();
-    for (key, class) in column.keys.iter().zip(&target.keys) {
-        if let Some(class) = class {
-            *cells.entry(*key).or_default().entry(*class).or_insert(0) += 1;
-            *classes.entry(*class).or_insert(0) += 1;
-        }
-    }
-    let most = |counts: &HashMap<u64, u64>| counts.values().copied().max().unwrap_or(0);
-    let (all, base) = (classes.values().sum::<u64>(), most(&classes));
-    let right: u64 = cells.values().map(most).sum();
-    (all > base).then(|| (right - base) as f64 / (all - base) as f64)
-}
-
-fn area(numbers: &[f64], is_positive: &[Option<bool>]) -> Result<Option<f64>> {
-    let rows = numbers.iter().zip(is_positive);
-    let rows = rows.filter(|(value, _)| !value.is_nan());
-    let mut rows: Vec<(f64, bool)> = rows
-        .filter_map(|(value, is)| Some((*value, (*is)?)))
-        .collect();
-    if rows.len() < ROWS {
-        return Ok(None);
-    }
-    rows.sort_by(|a, b| b.0.total_cmp(&a.0));
-    Ok(rank_metrics::<RankError>(rows.into_iter().map(Ok))?.roc_auc)
-}
-
-/// Pearson's correlation of the rows that have both; `None` of too few, or of constants.
-pub(crate) fn correlation(x: &[f64], y: &[f64]) -> Option<f64> {
-    let pairs = x
-        .iter()
-        .zip(y)
-        .filter(|(x, y)| x.is_finite() && y.is_finite());
-    let pairs: Vec<(f64, f64)> = pairs.map(|(x, y)| (*x, *y)).collect();
-    if pairs.len() < ROWS {
-        return None;
-    }
-    let rows = pairs.len() as f64;
-    let mean_x = pairs.iter().map(|pair| pair.0).sum::<f64>() / rows;
-    let mean_y = pairs.iter().map(|pair| pair.1).sum::<f64>() / rows;
-    let (mut xy, mut xx, mut yy) = (0.0, 0.0, 0.0);
-    for (x, y) in pairs {
-        xy += (x - mean_x) * (y - mean_y);
-        xx += (x - mean_x) * (x - mean_x);
-        yy += (y - mean_y) * (y - mean_y);
-    }
-    let r = xy / (xx * yy).sqrt();
-    r.is_finite().then_some(r)
 }
 
 /// A number that represents a missing value, as it seems: it lies at an end, far from all others.

@@ -16,9 +16,10 @@ use table::raw::probe::Probe;
 
 use crate::column::Column;
 use crate::counted::Counted;
-use crate::doubts::{Doubts, Question, correlation};
+use crate::doubts::{Doubts, Question};
 use crate::files::Files;
 use crate::goal::Goal;
+use crate::leaks::correlation;
 use crate::page;
 use crate::roles::{likely_target, place};
 use crate::sample::{self, Sampled};

@@ -39,6 +39,7 @@ struct ProfileLine {
 
 mod checks;
 mod entities;
+mod leaks;
 mod pages;
 mod types;
 
