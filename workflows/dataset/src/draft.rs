@@ -16,6 +16,7 @@ use crate::goal::Goal;
 use crate::project::DATASET_SCHEMA;
 use crate::roles::Roles;
 use crate::sample::{Sampled, by_files};
+use crate::target_doubts;
 
 /// Distinct values up to which `--strict` takes them down.
 const ALLOWED: usize = 20;
@@ -62,6 +63,8 @@ impl Draft {
             let advice = "dataset.json says \"unlabelled\": \"drop\": such rows are not trained on";
             draft.notes.push(Question::new(&target.name, seen, advice));
         }
+        let of_target = target_doubts::questions(target, goal, &sampled.places)?;
+        draft.notes.extend(of_target);
         let is_plain =
             |at: usize| at != roles.target && !roles.ids.contains(&at) && Some(at) != roles.time;
         for (at, column) in columns.iter().enumerate() {

@@ -50,10 +50,8 @@ impl Goal {
     /// # Errors
     /// A target of one value, or of too many texts: exit 2.
     pub(crate) fn of(column: &Column) -> Result<Self> {
-        let name = &column.name;
         let distinct = column.distinct.len();
-        let refused =
-            |why: String| Failure::usage(format!("target {name:?} {why}; --target names another"));
+        let refused = |why: String| refused(column, &why);
         if distinct < 2 {
             let rows = column.rows();
             return Err(refused(format!(
@@ -65,16 +63,7 @@ impl Goal {
         }
         let whole = is_whole(column)?;
         if column.is_number() && (distinct > CLASSES || !whole) {
-            let float = matches!(
-                column.column_type,
-                ColumnType::Float32 | ColumnType::Float64
-            );
-            return Ok(Self {
-                classes: Vec::new(),
-                rows: Vec::new(),
-                column_type: column.column_type,
-                task: (!float).then_some("regression"),
-            });
+            return Self::number(column);
         }
         if distinct > TEXTS {
             return Err(refused(format!(
@@ -83,12 +72,7 @@ impl Goal {
         }
         let mut classes: Vec<(ClassValue, u64)> = Vec::new();
         for &(_, rows, row) in &column.distinct {
-            let class = match column.class(row) {
-                Some(class) => class,
-                // Whole numbers as floats: the contract has them as integers.
-                None => ClassValue::Int(column.show(row).parse::<f64>()? as i64),
-            };
-            classes.push((class, rows));
+            classes.push((class_of(column, row)?, rows));
         }
         classes.sort_by(|a, b| order(&a.0, &b.0));
         if let [negative, positive] = &classes[..]
@@ -116,6 +100,33 @@ impl Goal {
         })
     }
 
+    /// A number to predict, however few its values are.
+    ///
+    /// # Errors
+    /// A target of one value, or that is no number: exit 2.
+    pub(crate) fn number(column: &Column) -> Result<Self> {
+        if !column.is_number() {
+            let why = format!(
+                "is of type {}, and --regression predicts a number",
+                column.column_type
+            );
+            return Err(refused(column, &why));
+        }
+        if column.distinct.len() < 2 {
+            return Self::of(column);
+        }
+        let float = matches!(
+            column.column_type,
+            ColumnType::Float32 | ColumnType::Float64
+        );
+        Ok(Self {
+            classes: Vec::new(),
+            rows: Vec::new(),
+            column_type: column.column_type,
+            task: (!float).then_some("regression"),
+        })
+    }
+
     /// One line about it.
     pub(crate) fn described(&self, name: &str) -> String {
         let all: u64 = self.rows.iter().sum();
@@ -139,6 +150,20 @@ impl Goal {
                 )
             }
         }
+    }
+}
+
+fn refused(column: &Column, why: &str) -> anyhow::Error {
+    let name = &column.name;
+    Failure::usage(format!("target {name:?} {why}; --target names another"))
+}
+
+/// The class of a row that has one.
+pub(crate) fn class_of(column: &Column, row: usize) -> Result<ClassValue> {
+    match column.class(row) {
+        Some(class) => Ok(class),
+        // Whole numbers as floats: the contract has them as integers.
+        None => Ok(ClassValue::Int(column.show(row).parse::<f64>()? as i64)),
     }
 }
 

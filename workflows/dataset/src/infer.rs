@@ -45,6 +45,10 @@ pub struct Options {
     #[arg(long, value_name = "NAME")]
     pub time: Option<String>,
 
+    /// Predict the target as a number, though its values are few enough for classes
+    #[arg(long)]
+    pub regression: bool,
+
     /// Folder to write the files to
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub out: PathBuf,
@@ -116,7 +120,10 @@ pub fn infer(options: &Options, files: Files, seen: &dyn Fn(u64)) -> Result<Infe
         time: options.time.clone(),
     };
     let roles = Roles::of(&sampled, &named)?;
-    let goal = Goal::of(&columns[roles.target])?;
+    let goal = match options.regression {
+        true => Goal::number(&columns[roles.target])?,
+        false => Goal::of(&columns[roles.target])?,
+    };
     let draft = Draft::of(&sampled, &roles, &goal, options.strict)?;
     let config = draft.config(&sampled)?;
     let holdout = holdout(columns, &roles, &sampled)?;

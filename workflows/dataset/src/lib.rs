@@ -21,6 +21,7 @@ mod roles;
 mod sample;
 pub mod source;
 mod spelt_dates;
+mod target_doubts;
 mod together;
 
 pub use doubts::Question;

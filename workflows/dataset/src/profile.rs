@@ -23,6 +23,7 @@ use crate::leaks::correlation;
 use crate::page;
 use crate::roles::{likely_target, place};
 use crate::sample::{self, Sampled};
+use crate::target_doubts;
 
 /// Columns of numbers that are compared with each other, and rows of the sample for that.
 const PAIRED: (usize, usize) = (60, 20_000);
@@ -300,6 +301,7 @@ fn questions(
         leaks.extend(doubts.leaks);
         others.extend(doubts.others);
     }
-    leaks.extend(others);
+    let of_target = target_doubts::questions(&columns[target], goal, &sampled.places)?;
+    leaks.extend(of_target.into_iter().chain(others));
     Ok(leaks)
 }

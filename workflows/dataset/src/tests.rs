@@ -41,6 +41,7 @@ mod checks;
 mod entities;
 mod leaks;
 mod pages;
+mod targets;
 mod types;
 
 /// A folder with raw files.
