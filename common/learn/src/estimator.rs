@@ -365,6 +365,17 @@ impl EstimatorError {
     }
 }
 
+/// What else to do where a class is a whole number.
+fn or_number(class: &str) -> &'static str {
+    match class.parse::<i64>() {
+        Ok(_) => {
+            "; if the target counts or grades something, predict it as a number: \"task\": \
+             \"regression\" there instead of \"allowed\", with a family of models.json for numbers"
+        }
+        Err(_) => "",
+    }
+}
+
 /// Why nothing could be fitted.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum FitError {
@@ -376,8 +387,10 @@ pub enum FitError {
     Fit(#[from] model::FitError),
     /// A class of the target has no rows.
     #[error(
-        "class {class} has no training rows with a weight above 0: remove it from the target's \
-         allowed values, or train on rows that have it"
+        "class {class} has no training rows with a weight above 0, and its other rows, if any, are \
+         in the holdout or among the validation rows: deliver more of them, change HOLDOUT, or leave \
+         them out by train_filter and the class out of \"allowed\" in dataset.json{}",
+        or_number(.class)
     )]
     MissingClass {
         /// Its value.

@@ -1,10 +1,12 @@
-//! Metrics of the holdout that few of its rows decide, such as one whose target is 1e20.
+//! Metrics of the holdout that few of its rows decide, such as one whose target is 1e20, and
+//! classes that they do not judge.
 
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use learn::fitted_model::FittedModel;
 use learn::metrics::largest::LargestErrors;
+use learn::metrics::multiclass;
 use learn::rows::Rows;
 use learn::task::Report;
 use runtime::step::{Progress, Step};
@@ -16,6 +18,50 @@ use crate::extremes::{WITHOUT_ROW, natural, number};
 use crate::job::Job;
 use crate::record::four;
 use crate::training_rows::{SCRATCH_BYTES, Sums, TrainingRows};
+
+/// Rows of a class from which on metrics say something of it.
+const ROWS_OF_CLASS: f64 = 5.0;
+
+/// A sentence on the classes of which the holdout has hardly a row.
+pub(crate) fn unjudged(job: &Job, holdout: &Report) -> Option<String> {
+    let weighs = job.data.config.dataset.weight().is_some();
+    let (rows, least) = match holdout {
+        Report::Binary(report) => {
+            let negatives = report.rows - report.positives;
+            let rows = [negatives, report.positives];
+            (rows.map(|rows| rows as f64).to_vec(), ROWS_OF_CLASS)
+        }
+        Report::Other(_) => {
+            let report = holdout.read::<multiclass::Report>()?;
+            let rows = report.classes.iter().map(|class| class.support);
+            // What rows weigh is no number of rows, unless it is nothing.
+            let least = if weighs {
+                f64::MIN_POSITIVE
+            } else {
+                ROWS_OF_CLASS
+            };
+            (rows.collect(), least)
+        }
+    };
+    let target = &job.data.goal.target;
+    let few = target.class_names().into_iter().zip(rows);
+    let few = few.filter(|(_, rows)| *rows < least);
+    let few: Vec<String> = few
+        .map(|(class, rows)| match rows > 0.0 {
+            true => format!("only {rows} of class {class}"),
+            false => format!("none of class {class}"),
+        })
+        .collect();
+    (!few.is_empty()).then(|| {
+        format!(
+            "the {} rows of the holdout have {} of target {:?}: its metrics, which the gate compares, do \
+             not judge what is predicted for them; change HOLDOUT, or deliver more such rows",
+            holdout.rows(),
+            few.join(", "),
+            target.name
+        )
+    })
+}
 
 /// A sentence on the row of the holdout that makes most of the squared error, or on the few rows
 /// that do.

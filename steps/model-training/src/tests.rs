@@ -15,6 +15,7 @@ mod rounded;
 mod sides;
 mod trees;
 mod tuned;
+mod unjudged;
 
 use catalog::layout;
 use catalog::model_files::ModelMetrics;

@@ -181,6 +181,7 @@ async fn make(
     let mut warnings = warnings(&fit, job, &rows, ruinous);
     let few = holdout::decided_by_few(step, store, job, &fit.model, &measured, &progress);
     warnings.extend(few.await?);
+    warnings.extend(holdout::unjudged(job, &measured));
     warnings.extend(selection.as_ref().and_then(tune::doubt));
     warnings.extend(job.data.train.warnings.iter().cloned());
     for warning in &warnings {
