@@ -22,7 +22,7 @@ const NAMES: f64 = 0.9;
 /// The share of texts that spell a number or a date from which a column is meant as such.
 pub(crate) const SPELLED: f64 = 0.9;
 /// Rows that hold such a number at least.
-const SENTINEL_ROWS: u64 = 3;
+pub(crate) const SENTINEL_ROWS: u64 = 3;
 
 /// Words that name what a row counts, unless they name what somebody or something weighs.
 const WEIGHTS: [&str; 6] = ["weight", "weights", "wt", "wgt", "pweight", "exposure"];
@@ -268,15 +268,12 @@ impl Doubts {
             let seen = format!("it holds only {distinct} different whole numbers");
             self.others.push(Question::new(name, seen, advice));
         }
-        if let Some((value, rows)) = sentinel(column, numbers) {
+        if let Some((value, rows, why)) = sentinel(column, numbers) {
             let advice = format!(
                 "if it stands for a missing value, NULLIF({}, {value}) in features.sql says so",
                 quoted(name)
             );
-            let seen = format!(
-                "{rows} of {} values are {value}, far from all others",
-                column.rows()
-            );
+            let seen = format!("{rows} of {} values are {value}, {why}", column.rows());
             self.others.push(Question::new(name, seen, advice));
         }
     }
@@ -305,8 +302,9 @@ fn is_same(one: &Column, other: &Column) -> bool {
     one.column_type == other.column_type && one.values.as_ref() == other.values.as_ref()
 }
 
-/// A number that represents a missing value, as it seems: it lies at an end, far from all others.
-fn sentinel(column: &Column, numbers: &[f64]) -> Option<(f64, u64)> {
+/// A number that represents a missing value, as it seems: it lies at an end, far from all others,
+/// or is negative among numbers that are not.
+fn sentinel(column: &Column, numbers: &[f64]) -> Option<(f64, u64, &'static str)> {
     let mut finite: Vec<f64> = numbers
         .iter()
         .copied()
@@ -322,12 +320,18 @@ fn sentinel(column: &Column, numbers: &[f64]) -> Option<(f64, u64)> {
         let rows = (finite.len() - others().count()) as u64;
         let (low, high) = (others().next()?, others().next_back()?);
         let gap = if end == least { low - end } else { end - high };
-        let far = match end {
-            // Near its neighbours: only the one negative number of a column says something.
-            -1.0 | -9.0 => low >= 0.0,
-            _ if is_placeholder(end) => gap > high - low,
-            _ => gap > NEAR * (high - low),
+        let ranges = if is_placeholder(end) { 1.0 } else { NEAR };
+        let why = match end {
+            _ if end < 0.0 && low >= 0.0 => "the only negative number",
+            // Near its neighbours it says nothing.
+            -1.0 | -9.0 => return None,
+            _ if gap > ranges * (high - low) => "far from all others",
+            // Another placeholder is beside it.
+            _ if others().all(|other| other >= 0.0 || may_be_placeholder(other)) && end < 0.0 => {
+                "and every other negative number looks like a missing value too"
+            }
+            _ => return None,
         };
-        (far && rows >= SENTINEL_ROWS).then_some((end, rows))
+        (rows >= SENTINEL_ROWS).then_some((end, rows, why))
     })
 }

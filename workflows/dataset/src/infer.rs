@@ -3,16 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use chrono::{DateTime, NaiveDate, TimeDelta};
+use chrono::NaiveDate;
 use clap::Args;
 use runtime::failure::Failure;
-use table::dataset::{ColumnType, HoldoutRule};
+use table::dataset::HoldoutRule;
 
 use crate::column::Column;
 use crate::csv_doubts;
 use crate::doubts::Question;
 use crate::draft::{Draft, dataset_json};
 use crate::entities;
+use crate::far_dates::{self, Far, day};
 use crate::files::Files;
 use crate::goal::Goal;
 use crate::project::{self, Project};
@@ -132,6 +133,7 @@ pub fn infer(options: &Options, files: Files, seen: &dyn Fn(u64)) -> Result<Infe
         let names = columns.iter().map(|column| column.name.as_str());
         questions.extend(csv_doubts::of_names(names));
     }
+    questions.extend(far_dates::questions(&sampled, roles.time, holdout.0)?);
     questions.extend(entities::questions(&sampled, &config.dataset, holdout.0));
     questions.extend(draft.questions(&sampled));
     let task = config.dataset.goal().map_err(Failure::usage)?;
@@ -257,10 +259,12 @@ fn holdout(columns: &[Column], roles: &Roles, sampled: &Sampled) -> Result<(Hold
             "since a file was too long to see how its times are spread",
         ));
     }
+    let far = Far::of(time)?;
     let mut days: Vec<NaiveDate> = time
         .ticks()?
         .into_iter()
         .flatten()
+        .filter(|tick| far.as_ref().is_none_or(|far| far.tick != *tick))
         .filter_map(|tick| day(time.column_type, tick))
         .collect();
     days.sort_unstable();
@@ -293,13 +297,6 @@ fn holdout(columns: &[Column], roles: &Roles, sampled: &Sampled) -> Result<(Hold
         time.name
     );
     Ok((HoldoutRule::After(date), why))
-}
-
-fn day(column_type: ColumnType, tick: i64) -> Option<NaiveDate> {
-    match column_type {
-        ColumnType::Date => NaiveDate::default().checked_add_signed(TimeDelta::try_days(tick)?),
-        _ => Some(DateTime::from_timestamp_micros(tick)?.date_naive()),
-    }
 }
 
 /// What a model that knows no feature reaches, by the metric that is compared: log loss, or R².

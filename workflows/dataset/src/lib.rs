@@ -9,6 +9,7 @@ mod doubts;
 mod draft;
 mod entities;
 mod explained;
+mod far_dates;
 pub mod files;
 mod goal;
 pub mod infer;

@@ -40,6 +40,7 @@ struct ProfileLine {
 mod checks;
 mod entities;
 mod leaks;
+mod missing;
 mod pages;
 mod targets;
 mod types;
