@@ -65,7 +65,7 @@ fn question(
     let (parted, way) = match holdout {
         HoldoutRule::After(date) => (
             format!("those before {date} are trained on, the others held out"),
-            "HOLDOUT: fraction=0.2 in ml-config.yaml holds",
+            "and HOLDOUT: fraction=0.2 in ml-config.yaml, holds",
         ),
         _ => (
             format!("the holdout is by {}, and parts them", ids.join(", ")),

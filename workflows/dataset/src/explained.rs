@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::leaks::correlation;
+
 /// Rows of a group below which its mean says nothing.
 const ROWS_OF_GROUP: usize = 5;
 /// Groups into which numbers are divided.
@@ -9,22 +11,26 @@ const GROUPS: usize = 64;
 
 /// The largest share of the variance of `y`, or of its ranks, that means by group explain, and
 /// whether that is the target's own or that of its ranks. The groups are the equal values of a
-/// column, `keys`, or ranges of its numbers, `x`. Ranks find a target in another scale, such as its
-/// logarithm. `None` of fewer than so many rows.
+/// column, `keys`, or ranges of its numbers, `x`, whose ranks are compared too. Ranks find a target
+/// in another scale, such as its logarithm. `None` of fewer than so many rows.
 pub(crate) fn explained(
     keys: &[Option<u64>],
     x: Option<&[f64]>,
     y: &[f64],
     rows: usize,
 ) -> Option<(f64, &'static str)> {
-    let ranks = ranks(y);
+    const OF_RANKS: &str = "the target's ranks";
+    let y_ranks = ranks(y);
+    let monotone = x.and_then(|x| correlation(&ranks(x), &y_ranks));
+    let monotone = monotone.map(|r| (r * r, OF_RANKS));
     let ranges = x.map(ranges);
     let groupings = [Some(keys), ranges.as_deref()].into_iter().flatten();
     let shares = groupings.flat_map(|groups| {
-        [(y, "the target"), (&ranks[..], "the target's ranks")]
+        [(y, "the target"), (&y_ranks[..], OF_RANKS)]
             .map(|(of, what)| Some((share(groups, of, rows)?, what)))
     });
-    shares.flatten().max_by(|a, b| a.0.total_cmp(&b.0))
+    let shares = shares.flatten().chain(monotone);
+    shares.max_by(|a, b| a.0.total_cmp(&b.0))
 }
 
 /// The adjusted share of the variance that lies between the groups: on average 0 for groups by

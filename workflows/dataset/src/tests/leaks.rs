@@ -54,3 +54,28 @@ fn a_class_of_a_few_rows_hides_no_leak() {
     let said = asked(&found, "reason");
     assert!(said.contains("alone it predicts the target"), "{said}");
 }
+
+#[test]
+fn a_monotone_relation_is_found_in_few_rows() {
+    let desk = Desk::new();
+    let mut text = "id,log,other,price\n".to_owned();
+    for row in 0..60 {
+        let price = (row * 37 % 61 + 1) as f64;
+        let (log, other) = (libm::log(price * price), row * 29 % 59);
+        writeln!(
+            text,
+            "{},{log:?},{other}.5,{}",
+            row + 1,
+            price * price * 1.5
+        )
+        .unwrap();
+    }
+    desk.csv("a.csv", &text);
+    let found = desk.infer(&["--target=price", "--id=id"]);
+    let said = asked(&found, "log");
+    assert!(
+        said.contains("explain 100.00 % of the variance of the target's ranks"),
+        "{said}"
+    );
+    assert!(!asked(&found, "other").contains("alone"));
+}
