@@ -179,6 +179,13 @@ fn classes(tried: &Tried<'_>) -> String {
         ColumnType::Int32 | ColumnType::Int64 if is_number => {
             format!("{write}, or say \"task\": \"regression\" there if it is a number to predict")
         }
+        ColumnType::Int32 | ColumnType::Int64 if column.allowed.len() > 2 => format!(
+            "{write}, or leave such rows out by \"train_filter\" there, or say \"task\": \
+             \"regression\" there instead of \"allowed\" if it is a number to predict"
+        ),
+        _ if !column.allowed.is_empty() => {
+            format!("{write}, or leave such rows out by \"train_filter\" there")
+        }
         _ => write.to_owned(),
     }
 }

@@ -295,6 +295,10 @@ async fn a_target_with_other_values_is_to_name_its_classes() {
         let is_number = "or say \"task\": \"regression\" there if it is a number to predict";
         let may_be_number = advice == CLASSES && contract.get("allowed").is_none();
         assert_eq!(text.contains(is_number), may_be_number, "{text}");
+        let ways_out = "or leave such rows out by \"train_filter\" there, or say \"task\": \
+                        \"regression\" there instead of \"allowed\" if";
+        let has_classes = contract.get("allowed").is_some();
+        assert_eq!(text.contains(ways_out), has_classes, "{text}");
         let listed = json!({"type": "int64", "allowed": allowed});
         of_target(listed, values).await.unwrap();
     }
