@@ -40,7 +40,8 @@ pub(crate) fn thousands(text: &str) -> Option<(char, bool)> {
     let text = text.trim().trim_start_matches(['-', '+']);
     // The mark that comes first parts groups; another one begins the fraction.
     let mark = text.chars().find(|found| MARKS.contains(found))?;
-    let decimal = if mark == '.' { ',' } else { '.' };
+    let has_comma = mark == '.' || mark != ',' && text.contains(',');
+    let decimal = if has_comma { ',' } else { '.' };
     let (whole, fraction) = match text.split_once(decimal) {
         Some((whole, fraction)) => (whole, Some(fraction)),
         None => (text, None),
@@ -56,6 +57,15 @@ pub(crate) fn thousands(text: &str) -> Option<(char, bool)> {
         && fraction.is_none_or(digits);
     let is_certain = groups.len() > 1 || fraction.is_some() || !matches!(mark, ',' | '.');
     fits.then_some((mark, is_certain))
+}
+
+/// A number with a point, and without this mark between thousands.
+pub(crate) fn ungrouped(text: &str, mark: char) -> String {
+    let number = text.replace(mark, "");
+    match mark {
+        ',' => number,
+        _ => number.replacen(',', ".", 1),
+    }
 }
 
 /// A number with a unit: a share in percent, an amount of money, a weight.
@@ -79,6 +89,7 @@ impl<'a> Affixed<'a> {
             parts.all(digits)
         };
         let decimal = match thousands(number) {
+            Some((mark, _)) if mark != ',' && number.contains(',') => ',',
             Some(('.', _)) => ',',
             Some(_) => '.',
             None if is_number('.') => '.',
@@ -136,6 +147,7 @@ mod tests {
             ("1.234,5", Some(('.', true))),
             ("12'000", Some(('\'', true))),
             ("1 000", Some((' ', true))),
+            ("12 000,50", Some((' ', true))),
             ("1,234", Some((',', false))),
             ("1234", None),
             ("1,23", None),
@@ -161,6 +173,7 @@ mod tests {
             ("-$5", Some("$ before them .")),
             ("1.234,50 €", Some("€ behind them ,")),
             ("CHF 12'000", Some("CHF before them .")),
+            ("12 000,50 €", Some("€ behind them ,")),
             ("~5 kg", Some("~kg around them .")),
             ("12.5", None),
             ("A33", None),

@@ -12,10 +12,10 @@ use table::raw::probe::sniff;
 
 use crate::column::{Piece, is_of};
 use crate::files::Files;
+use crate::marks::Marks;
 
-/// Types whose texts can't be taken for words.
-const SPELLED: [ColumnType; 4] = [
-    ColumnType::Float64,
+/// Types besides numbers whose texts can't be taken for words.
+const SPELLED: [ColumnType; 3] = [
     ColumnType::Date,
     ColumnType::Timestamp,
     ColumnType::TimestampTz,
@@ -53,51 +53,46 @@ fn described(dialect: &Csv) -> String {
     format!("separator {:?}, encoding {encoding}", dialect.separator)
 }
 
-/// Decimal mark and null texts, by the texts of all columns; null takes the place of null texts.
-pub(crate) fn refine(mut dialect: Csv, columns: &mut BTreeMap<String, Vec<Piece>>) -> Result<Csv> {
-    let comma = Csv {
-        decimal: ',',
-        ..dialect.clone()
-    };
+/// Marks of numbers and null texts, by the texts of all columns; null takes the place of null
+/// texts.
+pub(crate) fn refine(
+    dialect: &Csv,
+    columns: &mut BTreeMap<String, Vec<Piece>>,
+) -> Result<(Csv, Marks)> {
     let mut nulls = BTreeSet::new();
-    let (mut with_point, mut with_comma) = (false, false);
-    for piece in columns
-        .values()
-        .flatten()
-        .filter(|(found, _)| found.data_type.is_none())
-    {
-        let (found, values) = piece;
-        let suspects = suspects(values.as_string());
-        let cleared = (found.clone(), without(values, &suspects));
-        if cleared.1.null_count() == cleared.1.len() {
-            continue;
-        }
-        let is_number = is_of(&cleared, ColumnType::Float64, &dialect)?;
-        let is_comma = is_of(&cleared, ColumnType::Float64, &comma)?;
-        with_point |= is_number && !is_comma;
-        with_comma |= is_comma && !is_number;
-        let mut other = SPELLED.iter().skip(1);
-        let is_spelled = is_number || is_comma || {
-            let mut is = false;
-            for &column_type in other.by_ref() {
-                is |= is_of(&cleared, column_type, &dialect)?;
+    let mut marks = Marks::default();
+    for (name, pieces) in columns.iter() {
+        let mut before = 0;
+        for (found, values) in pieces {
+            let rows_before = before;
+            before += values.len();
+            if found.data_type.is_some() {
+                continue;
             }
-            is
-        };
-        if is_spelled {
-            nulls.extend(suspects);
+            let suspects = suspects(values.as_string());
+            let cleared = (found.clone(), without(values, &suspects));
+            if cleared.1.null_count() == cleared.1.len() {
+                continue;
+            }
+            let mut is_spelled = marks.see(name, rows_before, &cleared, dialect)?;
+            for column_type in SPELLED {
+                is_spelled = is_spelled || is_of(&cleared, column_type, dialect)?;
+            }
+            if is_spelled {
+                nulls.extend(suspects);
+            }
         }
-    }
-    if with_comma && !with_point {
-        dialect.decimal = ',';
     }
     for (found, values) in columns.values_mut().flatten() {
         if found.data_type.is_none() {
             *values = without(values, &nulls);
         }
     }
-    dialect.nulls = nulls.into_iter().collect();
-    Ok(dialect)
+    let dialect = Csv {
+        nulls: nulls.into_iter().collect(),
+        ..marks.read(dialect)
+    };
+    Ok((dialect, marks))
 }
 
 /// Texts that other programs write for a value that is missing.

@@ -6,12 +6,11 @@ use table::dataset::ColumnType;
 use table::values::{UNROUNDED, rounded};
 
 use crate::column::Column;
-use crate::csv_doubts::{Affixed, thousands};
 use crate::goal::Goal;
 use crate::leaks;
 use crate::roles::{is_named_as_id, words};
 use crate::sample::Places;
-use crate::spelt_dates;
+use crate::spellings;
 
 /// Nulls from which they are worth a look.
 const MANY_NULLS: f64 = 0.5;
@@ -19,8 +18,6 @@ const MANY_NULLS: f64 = 0.5;
 pub(crate) const CODES: (usize, usize) = (20, 20);
 /// The share of distinct values from which texts name rows.
 const NAMES: f64 = 0.9;
-/// The share of texts that spell a number or a date from which a column is meant as such.
-pub(crate) const SPELLED: f64 = 0.9;
 /// Rows that hold such a number at least.
 pub(crate) const SENTINEL_ROWS: u64 = 3;
 
@@ -46,12 +43,6 @@ impl Question {
             advice: advice.into(),
         }
     }
-}
-
-/// The mark of thousands of texts, some of which can be nothing else.
-fn thousands_of<'a>(texts: impl Iterator<Item = &'a str>) -> Option<char> {
-    let mut marks = texts.filter_map(thousands);
-    marks.find_map(|(mark, is_certain)| is_certain.then_some(mark))
 }
 
 /// What is thought of a column that is neither target, id nor time.
@@ -96,7 +87,7 @@ impl Doubts {
             return Ok(doubts);
         }
         doubts.leaks.extend(leaks::of(column, target, goal)?);
-        doubts.spellings(column, places);
+        doubts.others.extend(spellings::question(column, places));
         if column.is_moment() {
             let advice = "it is not a feature: split it in features.sql, such as \
                           date_part('epoch', ...) / 86400 for days";
@@ -151,86 +142,6 @@ impl Doubts {
         self.left_out = Some(why);
         let advice = "it is not a feature: \"role\": \"feature\" in dataset.json makes it one";
         self.others.push(Question::new(name, seen, advice));
-    }
-
-    /// Texts that are numbers or dates to a person.
-    fn spellings(&mut self, column: &Column, places: &Places) {
-        if column.column_type != ColumnType::Utf8 {
-            return;
-        }
-        let name = column.name.as_str();
-        let texts = || {
-            column
-                .distinct
-                .iter()
-                .map(|&(_, count, row)| (column.text(row), count))
-        };
-        let all: u64 = texts().map(|(_, count)| count).sum();
-        let share = |is: &dyn Fn(&str) -> bool| {
-            let of = texts()
-                .filter(|(text, _)| is(text.trim()))
-                .map(|(_, count)| count);
-            of.sum::<u64>() as f64 / all.max(1) as f64
-        };
-        let number = |text: &str| text.parse::<f64>().is_ok_and(f64::is_finite);
-        let comma = |text: &str| text.contains(',') && number(&text.replacen(',', ".", 1));
-        let except = |is: &dyn Fn(&str) -> bool| {
-            let other = texts().find(|(text, _)| !is(text.trim()));
-            other
-                .map(|(text, _)| format!(", but {text:?}"))
-                .unwrap_or_default()
-        };
-        let column_of = quoted(name);
-        if share(&number) < SPELLED
-            && let Some(question) = spelt_dates::question(column, places)
-        {
-            self.others.push(question);
-        } else if share(&number) >= SPELLED {
-            let example = texts().find(|(text, _)| number(text.trim()));
-            let example = example.map(|(text, _)| text).unwrap_or_default();
-            let seen = format!(
-                "its texts are numbers such as {example:?}{}",
-                except(&number)
-            );
-            let advice = format!(
-                "it stays a text: if they are amounts, not codes, TRY_CAST({column_of} AS DOUBLE) \
-                 in features.sql makes numbers of them"
-            );
-            self.others.push(Question::new(name, seen, advice));
-        } else if let Some(mark) = thousands_of(texts().map(|(text, _)| text))
-            && share(&|text| number(text) || thousands(text).is_some()) >= SPELLED
-        {
-            let seen = format!("its texts are numbers with {mark:?} between thousands");
-            let advice = format!(
-                "it stays a text: \"csv\": {{\"thousands\": \"{mark}\"}} in dataset.json, with its \
-                 type float64, makes numbers of them"
-            );
-            self.others.push(Question::new(name, seen, advice));
-        } else if share(&|text| number(text) || comma(text)) >= SPELLED {
-            let seen = format!(
-                "its texts are numbers with a decimal comma{}",
-                except(&comma)
-            );
-            let advice = format!(
-                "it stays a text: TRY_CAST(replace({column_of}, ',', '.') AS DOUBLE) in \
-                 features.sql makes numbers of them"
-            );
-            self.others.push(Question::new(name, seen, advice));
-        } else if let Some(affixed) = texts().find_map(|(text, _)| Affixed::of(text))
-            && share(&|text| Affixed::of(text).is_some_and(|of| of.is_like(&affixed))) >= SPELLED
-        {
-            let example = column.show(column.distinct[0].2);
-            let seen = format!(
-                "its texts are numbers with {:?} {}, such as {example:?}",
-                affixed.unit(),
-                affixed.place()
-            );
-            let advice = format!(
-                "it stays a text: {} in features.sql makes numbers of them",
-                affixed.sql(&column_of)
-            );
-            self.others.push(Question::new(name, seen, advice));
-        }
     }
 
     fn of_numbers(&mut self, column: &Column, numbers: &[f64]) {

@@ -16,6 +16,7 @@ use crate::goal::Goal;
 use crate::project::DATASET_SCHEMA;
 use crate::roles::Roles;
 use crate::sample::{Sampled, by_files};
+use crate::spellings;
 use crate::target_doubts;
 
 /// Distinct values up to which `--strict` takes them down.
@@ -76,7 +77,12 @@ impl Draft {
                         .collect();
                     Doubts::of(column, &before, target, goal, &sampled.places)?
                 }
-                false => Doubts::default(),
+                false => Doubts {
+                    others: spellings::footer(column, &sampled.places)
+                        .into_iter()
+                        .collect(),
+                    ..Doubts::default()
+                },
             };
             let role = match () {
                 () if at == roles.target => Role::Target,
@@ -153,7 +159,10 @@ impl Draft {
             .flat_map(|doubts| doubts.leaks.iter().cloned());
         let mut questions: Vec<Question> = leaks.collect();
         questions.extend(self.notes.iter().cloned());
-        for column in &sampled.columns {
+        for (column, contract) in sampled.columns.iter().zip(&self.contracts) {
+            if contract.role == Role::Feature {
+                questions.extend(spellings::missing(column, &self.csv));
+            }
             if let [chosen, others @ ..] = &column.forms[..]
                 && !others.is_empty()
             {

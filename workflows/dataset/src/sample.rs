@@ -11,6 +11,7 @@ use table::raw::probe::{Found, Probe};
 
 use crate::column::{Chosen, Column, Piece};
 use crate::dialect;
+use crate::doubts::Question;
 use crate::files::Files;
 
 /// Values that are looked at, of all columns together: what bounds memory.
@@ -31,6 +32,8 @@ pub(crate) struct Sampled {
     pub(crate) dialect: Csv,
     /// Whether there are such.
     pub(crate) is_csv: bool,
+    /// What their texts leave open.
+    pub(crate) questions: Vec<Question>,
     /// Rows that were looked at.
     pub(crate) rows: u64,
     /// Where they are.
@@ -103,7 +106,7 @@ pub(crate) fn read(files: &Files, rows: u64, work: &Work, seen: &dyn Fn(u64)) ->
         }
         seen(source.bytes);
     }
-    let dialect = dialect::refine(sniffed, &mut pieces)?;
+    let (dialect, marks) = dialect::refine(&sniffed, &mut pieces)?;
     let (mut columns, mut unusable) = (Vec::new(), Vec::new());
     for name in names {
         let files = probes.len();
@@ -135,6 +138,7 @@ pub(crate) fn read(files: &Files, rows: u64, work: &Work, seen: &dyn Fn(u64)) ->
         unusable.push((name.to_owned(), why));
     }
     Ok(Sampled {
+        questions: marks.questions(&columns, &dialect, &places),
         columns,
         unusable,
         dialect,

@@ -3,8 +3,9 @@
 use chrono::NaiveDate;
 
 use crate::column::Column;
-use crate::doubts::{Question, SPELLED, quoted};
+use crate::doubts::{Question, quoted};
 use crate::sample::Places;
+use crate::spellings::SPELLED;
 
 /// The form that a column of dates has.
 const ISO: &str = "%Y-%m-%d";

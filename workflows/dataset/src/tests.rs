@@ -41,6 +41,7 @@ mod checks;
 mod entities;
 mod leaks;
 mod missing;
+mod numbers;
 mod pages;
 mod targets;
 mod types;

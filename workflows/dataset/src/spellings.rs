@@ -1,0 +1,127 @@
+//! Texts that are numbers or dates to a person.
+
+use table::dataset::ColumnType;
+
+use crate::column::Column;
+use crate::csv_doubts::{Affixed, thousands, ungrouped};
+use crate::doubts::{Question, quoted};
+use crate::sample::Places;
+use crate::spelt_dates;
+
+/// The share of texts that spell a number or a date from which a column is meant as such.
+pub(crate) const SPELLED: f64 = 0.9;
+
+/// The mark of thousands of texts, some of which can be nothing else.
+fn thousands_of<'a>(texts: impl Iterator<Item = &'a str>) -> Option<char> {
+    let mut marks = texts.filter_map(thousands);
+    marks.find_map(|(mark, is_certain)| is_certain.then_some(mark))
+}
+
+/// What to do about texts that are numbers or dates to a person.
+pub(crate) fn question(column: &Column, places: &Places) -> Option<Question> {
+    if column.column_type != ColumnType::Utf8 {
+        return None;
+    }
+    let name = column.name.as_str();
+    let texts = || {
+        column
+            .distinct
+            .iter()
+            .map(|&(_, count, row)| (column.text(row), count))
+    };
+    let all: u64 = texts().map(|(_, count)| count).sum();
+    let share = |is: &dyn Fn(&str) -> bool| {
+        let of = texts()
+            .filter(|(text, _)| is(text.trim()))
+            .map(|(_, count)| count);
+        of.sum::<u64>() as f64 / all.max(1) as f64
+    };
+    let number = |text: &str| text.parse::<f64>().is_ok_and(f64::is_finite);
+    let comma = |text: &str| text.contains(',') && number(&text.replacen(',', ".", 1));
+    let except = |is: &dyn Fn(&str) -> bool| {
+        let mut rows = column.distinct.iter().map(|&(_, _, row)| row);
+        let other = rows.find(|&row| !is(column.text(row).trim()));
+        other
+            .map(|row| format!(", but {:?} in {}", column.show(row), places.of(row)))
+            .unwrap_or_default()
+    };
+    let column_of = quoted(name);
+    if share(&number) < SPELLED
+        && let Some(question) = spelt_dates::question(column, places)
+    {
+        return Some(question);
+    }
+    let (seen, advice) = if share(&number) >= SPELLED {
+        let example = texts().find(|(text, _)| number(text.trim()));
+        let example = example.map(|(text, _)| text).unwrap_or_default();
+        let seen = format!(
+            "its texts are numbers such as {example:?}{}",
+            except(&number)
+        );
+        let footer = match share(&number) < 1.0 {
+            true => "if that row is no row, such as a footer, remove it from the file; ",
+            false => "",
+        };
+        let advice = format!(
+            "it stays a text: {footer}if they are amounts, not codes, TRY_CAST({column_of} AS \
+             DOUBLE) in features.sql makes numbers of them"
+        );
+        (seen, advice)
+    } else if let Some(mark) = thousands_of(texts().map(|(text, _)| text))
+        && share(&|text| number(&ungrouped(text, mark))) >= SPELLED
+    {
+        let example = texts().find(|(text, _)| thousands(text).is_some());
+        let example = example.map(|(text, _)| text).unwrap_or_default();
+        let is_number = |text: &str| number(&ungrouped(text, mark));
+        let seen = format!(
+            "its texts are numbers with {mark:?} between thousands, such as {example:?}{}",
+            except(&is_number)
+        );
+        let advice = match mark {
+            ',' => format!("TRY_CAST(replace({column_of}, ',', '') AS DOUBLE) in features.sql"),
+            '.' => format!(
+                "TRY_CAST(replace(replace({column_of}, '.', ''), ',', '.') AS DOUBLE) in \
+                 features.sql"
+            ),
+            _ => {
+                let decimal = match texts().any(|(text, _)| text.contains(',')) {
+                    true => "\"decimal\": \",\", ",
+                    false => "",
+                };
+                format!(
+                    "\"csv\": {{{decimal}\"thousands\": \"{mark}\"}} in dataset.json, with its type \
+                     float64,"
+                )
+            }
+        };
+        let advice = format!("it stays a text: {advice} makes numbers of them");
+        (seen, advice)
+    } else if share(&|text| number(text) || comma(text)) >= SPELLED {
+        let seen = format!(
+            "its texts are numbers with a decimal comma{}",
+            except(&comma)
+        );
+        let advice = format!(
+            "it stays a text: TRY_CAST(replace({column_of}, ',', '.') AS DOUBLE) in \
+             features.sql makes numbers of them"
+        );
+        (seen, advice)
+    } else if let Some(affixed) = texts().find_map(|(text, _)| Affixed::of(text))
+        && share(&|text| Affixed::of(text).is_some_and(|of| of.is_like(&affixed))) >= SPELLED
+    {
+        let example = column.show(column.distinct[0].2);
+        let seen = format!(
+            "its texts are numbers with {:?} {}, such as {example:?}",
+            affixed.unit(),
+            affixed.place()
+        );
+        let advice = format!(
+            "it stays a text: {} in features.sql makes numbers of them",
+            affixed.sql(&column_of)
+        );
+        (seen, advice)
+    } else {
+        return None;
+    };
+    Some(Question::new(name, seen, advice))
+}

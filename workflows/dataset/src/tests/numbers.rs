@@ -1,0 +1,137 @@
+//! Numbers of CSV files whose marks, or whose neighbours, leave a choice.
+
+use super::*;
+
+/// 120 rows of an id, further columns and a target, separated by semicolons.
+fn german(header: &str, more: impl Fn(usize) -> String) -> String {
+    let mut text = format!("id;{header};churned\n");
+    for row in 0..120 {
+        let churned = if row % 3 == 0 { "yes" } else { "no" };
+        writeln!(text, "{};{};{churned}", row + 1, more(row)).unwrap();
+    }
+    text
+}
+
+fn infer_text(text: &str) -> Inferred {
+    let desk = Desk::new();
+    desk.csv("a.csv", text);
+    desk.infer(&["--target=churned", "--id=id", "--time=none"])
+}
+
+/// What is seen and advised of a column.
+fn questions(found: &Inferred, name: &str) -> Vec<(String, String)> {
+    let of = found.questions.iter().filter(|of| of.about == name);
+    of.map(|of| (of.seen.clone(), of.advice.clone())).collect()
+}
+
+/// 917, 1.003, 1.089, ... with a mark between thousands.
+fn grouped(row: usize, mark: char) -> String {
+    match 917 + 86 * row {
+        small @ ..1000 => small.to_string(),
+        large => format!("{}{mark}{:03}", large / 1000, large % 1000),
+    }
+}
+
+#[test]
+fn a_point_before_three_digits_parts_thousands_where_others_have_a_decimal_comma() {
+    let rows = |row: usize| format!("0,{:02};{}", row % 90 + 1, grouped(row, '.'));
+    let found = infer_text(&german("x;amount", rows));
+    let csv = json(&found, "dataset.json")["csv"].clone();
+    let expected = json!({"separator": ";", "decimal": ",", "thousands": "."});
+    assert_eq!(csv, expected);
+    assert_eq!(column(&found, "x")["type"], "float64");
+    assert_eq!(column(&found, "amount")["type"], "int64");
+    assert_eq!(
+        questions(&found, "amount"),
+        [(
+            "\"1.003\" in row 2 of a.csv may be 1.003 or 1003: three digits follow every '.'"
+                .to_owned(),
+            "it is read as 1003: if it is 1.003, \"type\": \"utf8\" in dataset.json and \
+             TRY_CAST(\"amount\" AS DOUBLE) in features.sql read it so"
+                .to_owned()
+        )]
+    );
+    assert_eq!(asked(&found, "x"), "");
+}
+
+#[test]
+fn marks_before_three_digits_are_asked_about_where_nothing_else_says_what_they_are() {
+    let found = infer_text(&german("amount", |row| grouped(row, '.')));
+    assert_eq!(column(&found, "amount")["type"], "float64");
+    assert_eq!(
+        questions(&found, "amount"),
+        [(
+            "\"1.003\" in row 2 of a.csv may be 1.003 or 1003: three digits follow every '.'".to_owned(),
+            "it is read as 1.003: if it is 1003, \"csv\": {\"decimal\": \",\", \"thousands\": \".\"} in \
+             dataset.json reads it so"
+                .to_owned()
+        )]
+    );
+    // The mirrored kind.
+    let found = infer_text(&german("amount", |row| grouped(row, ',')));
+    assert_eq!(json(&found, "dataset.json")["csv"]["decimal"], ",");
+    assert_eq!(column(&found, "amount")["type"], "float64");
+    let all = questions(&found, "amount");
+    let [(seen, advice)] = &all[..] else {
+        panic!("{all:?}");
+    };
+    assert!(seen.contains("may be 1.003 or 1003"), "{seen}");
+    let setting = "\"csv\": {\"decimal\": \".\", \"thousands\": \",\"} in dataset.json";
+    assert!(advice.contains(setting), "{advice}");
+    let rows = |row: usize| format!("0.{:02};{}", row % 90 + 1, grouped(row, ','));
+    let found = infer_text(&german("x;amount", rows));
+    assert_eq!(json(&found, "dataset.json")["csv"]["thousands"], ",");
+    assert_eq!(column(&found, "amount")["type"], "int64");
+    let all = questions(&found, "amount");
+    let [(_, advice)] = &all[..] else {
+        panic!("{all:?}");
+    };
+    assert!(
+        advice.contains("TRY_CAST(replace(\"amount\", ',', '.') AS DOUBLE)"),
+        "{advice}"
+    );
+}
+
+#[test]
+fn decimal_points_are_not_doubted_where_other_numbers_have_them() {
+    for rows in [
+        (|row: usize| format!("{}.5;{}", row % 40, grouped(row, '.'))) as fn(usize) -> String,
+        // A group is never 0.
+        |row: usize| format!("{row};{}.125", row % 3),
+    ] {
+        let found = infer_text(&german("x;amount", rows));
+        assert_eq!(column(&found, "amount")["type"], "float64");
+        let csv = json!({"separator": ";"});
+        assert_eq!(json(&found, "dataset.json")["csv"], csv);
+        let said = asked(&found, "amount");
+        assert!(!said.contains("may be"), "{said}");
+    }
+}
+
+#[test]
+fn numbers_with_both_marks_are_read_as_such() {
+    for (decimal, thousands) in [(',', '.'), ('.', ',')] {
+        let rows = |row: usize| format!("{}{decimal}{:02}", grouped(row % 40, thousands), row % 40);
+        let found = infer_text(&german("amount", rows));
+        assert_eq!(column(&found, "amount")["type"], "float64");
+        let csv = json(&found, "dataset.json")["csv"].clone();
+        assert_eq!(csv["thousands"], thousands.to_string());
+        let expected = (decimal == ',').then_some(",");
+        assert_eq!(csv["decimal"].as_str(), expected);
+        // Where other columns have the other marks, it stays a text.
+        let rows = |row: usize| format!("{}{thousands}5;{}", row % 7, rows(row));
+        let found = infer_text(&german("x;amount", rows));
+        assert_eq!(column(&found, "amount")["type"], "utf8");
+        let all = questions(&found, "amount");
+        let [(seen, advice)] = &all[..] else {
+            panic!("{all:?}");
+        };
+        let expected = format!("numbers with {thousands:?} between thousands, such as");
+        assert!(seen.contains(&expected), "{seen}");
+        let sql = match thousands {
+            '.' => "TRY_CAST(replace(replace(\"amount\", '.', ''), ',', '.') AS DOUBLE)",
+            _ => "TRY_CAST(replace(\"amount\", ',', '') AS DOUBLE)",
+        };
+        assert!(advice.contains(sql), "{advice}");
+    }
+}
