@@ -1,6 +1,7 @@
 //! Texts that are numbers or dates to a person.
 
-use table::dataset::ColumnType;
+use table::dataset::{ColumnType, Csv};
+use table::raw::NULL_TEXTS;
 
 use crate::column::Column;
 use crate::csv_doubts::{Affixed, thousands, ungrouped};
@@ -124,4 +125,69 @@ pub(crate) fn question(column: &Column, places: &Places) -> Option<Question> {
         return None;
     };
     Some(Question::new(name, seen, advice))
+}
+
+/// What to do about a text in a column of numbers that is none, where the column names rows, or is
+/// predicted: a footer, as it seems.
+pub(crate) fn footer(column: &Column, places: &Places) -> Option<Question> {
+    if column.column_type != ColumnType::Utf8 {
+        return None;
+    }
+    let is_number = |row: usize| column.text(row).trim().parse::<f64>().is_ok();
+    let others = column.distinct.iter().filter(|of| !is_number(of.2));
+    let rows: u64 = others.clone().map(|(_, rows, _)| rows).sum();
+    let first = others.map(|&(_, _, row)| row).min()?;
+    let number = column.distinct.iter().find(|of| is_number(of.2))?.2;
+    if rows as f64 > (1.0 - SPELLED) * (column.rows() - column.nulls()) as f64 {
+        return None;
+    }
+    let seen = format!(
+        "its texts are numbers such as {:?}, but {:?} in {}",
+        column.show(number),
+        column.show(first),
+        places.of(first)
+    );
+    let advice = "it stays a text: if that row is no row, such as a footer, remove it from the \
+                  file, and run this again";
+    Some(Question::new(&column.name, seen, advice))
+}
+
+/// What to do about texts of a feature that other programs write for a value that is missing.
+pub(crate) fn missing(column: &Column, csv: &Csv) -> Option<Question> {
+    if column.column_type != ColumnType::Utf8 {
+        return None;
+    }
+    let is_null = |text: &str| NULL_TEXTS.contains(&text.to_ascii_lowercase().as_str());
+    let found = column.distinct.iter();
+    let found: Vec<(&str, u64)> = found
+        .map(|&(_, rows, row)| (column.text(row), rows))
+        .filter(|(text, _)| is_null(text))
+        .collect();
+    let rows: u64 = found.iter().map(|(_, rows)| rows).sum();
+    let (first, _) = found.first()?;
+    let nulls = found.iter().map(|(text, _)| *text);
+    let sql = nulls.clone().fold(quoted(&column.name), |sql, text| {
+        format!("NULLIF({sql}, '{text}')")
+    });
+    let setting = match column.spelled.iter().any(|(of, _)| of == "CSV") {
+        true => {
+            let known = csv.nulls.iter().map(String::as_str);
+            let all: Vec<String> = known.chain(nulls).map(|text| format!("{text:?}")).collect();
+            format!(
+                "\"csv\": {{\"nulls\": [{}]}} in dataset.json, or ",
+                all.join(", ")
+            )
+        }
+        false => String::new(),
+    };
+    let seen = format!("{rows} of {} values are {first:?}", column.rows());
+    let seen = match found.len() {
+        1 => seen,
+        more => format!("{seen} and {} more such texts", more - 1),
+    };
+    let advice = format!(
+        "each such text is a category: if it stands for a missing value, {setting}{sql} in features.sql \
+         makes it null"
+    );
+    Some(Question::new(&column.name, seen, advice))
 }

@@ -135,3 +135,48 @@ fn numbers_with_both_marks_are_read_as_such() {
         assert!(advice.contains(sql), "{advice}");
     }
 }
+
+#[test]
+fn texts_that_mean_missing_are_asked_about_where_they_are_categories() {
+    let rows = |row: usize| {
+        let gap = ["NA", "7"][usize::from(row % 9 > 0)];
+        let plan = match row % 10 {
+            1 => "?",
+            2 | 3 => "NULL",
+            _ => ["s", "m"][row % 2],
+        };
+        format!("{gap};{plan};{}", ["s", "m"][row % 2])
+    };
+    let found = infer_text(&german("days;plan;size", rows));
+    assert_eq!(json(&found, "dataset.json")["csv"]["nulls"], json!(["NA"]));
+    assert_eq!(
+        questions(&found, "plan"),
+        [(
+            "36 of 120 values are \"NULL\" and 1 more such texts".to_owned(),
+            "each such text is a category: if it stands for a missing value, \"csv\": {\"nulls\": [\"NA\", \
+             \"NULL\", \"?\"]} in dataset.json, or NULLIF(NULLIF(\"plan\", 'NULL'), '?') in \
+             features.sql makes it null"
+                .to_owned()
+        )]
+    );
+    assert_eq!(asked(&found, "size"), "");
+}
+
+#[test]
+fn a_footer_in_a_column_of_numbers_is_named_with_its_row() {
+    let text = german("x", |row| format!("{}.5", row % 40)) + "Total;120.5;\n";
+    let found = infer_text(&text);
+    assert_eq!(column(&found, "id")["type"], "utf8");
+    let footer = (
+        "its texts are numbers such as \"1\", but \"Total\" in row 121 of a.csv".to_owned(),
+        "it stays a text: if that row is no row, such as a footer, remove it from the file, and run \
+         this again"
+            .to_owned(),
+    );
+    assert_eq!(questions(&found, "id"), [footer]);
+    // A column that may be a feature is asked about alike.
+    let text = german("x", |row| (row % 40).to_string()) + "121;total;no\n";
+    let (seen, advice) = questions(&infer_text(&text), "x").remove(0);
+    assert!(seen.contains("but \"total\" in row 121 of a.csv"), "{seen}");
+    assert!(advice.contains("remove it from the file"), "{advice}");
+}
