@@ -6,11 +6,12 @@ use anyhow::Result;
 use arrow::array::{Array, ArrayRef, AsArray, StringArray};
 use runtime::failure::Failure;
 use std::sync::Arc;
-use table::dataset::{ColumnType, Csv};
+use table::dataset::{ColumnType, Csv, Encoding};
 use table::raw::NULL_TEXTS;
-use table::raw::probe::sniff;
+use table::raw::probe::{mixed, sniff};
 
 use crate::column::{Piece, is_of};
+use crate::doubts::Question;
 use crate::files::Files;
 use crate::marks::Marks;
 
@@ -21,16 +22,24 @@ const SPELLED: [ColumnType; 3] = [
     ColumnType::TimestampTz,
 ];
 
-/// Separator and encoding, which all CSV files have to share.
+/// Separator and encoding, which all CSV files have to share, and what to ask about them.
 ///
 /// # Errors
 /// Files of different dialects: exit 2. A file that is no table: exit 10.
-pub(crate) fn of_files(files: &Files) -> Result<Csv> {
+pub(crate) fn of_files(files: &Files) -> Result<(Csv, Vec<Question>)> {
+    let mut questions = Vec::new();
     let mut found: Option<(&str, Csv)> = None;
     for source in &files.train {
         let Some(dialect) = sniff(&source.path, &source.key)? else {
             continue;
         };
+        if dialect.encoding == Encoding::Windows1252
+            && let Some((said, advice)) = mixed(&source.path, &source.key)
+        {
+            let seen = format!("{}: {said}", source.key);
+            let advice = format!("it is read as windows-1252: {advice}");
+            questions.push(Question::new("csv", seen, advice));
+        }
         match &found {
             Some((first, of)) if *of != dialect => {
                 return Err(Failure::usage(format!(
@@ -45,7 +54,8 @@ pub(crate) fn of_files(files: &Files) -> Result<Csv> {
             None => found = Some((&source.key, dialect)),
         }
     }
-    Ok(found.map(|(_, dialect)| dialect).unwrap_or_default())
+    let dialect = found.map(|(_, dialect)| dialect).unwrap_or_default();
+    Ok((dialect, questions))
 }
 
 fn described(dialect: &Csv) -> String {

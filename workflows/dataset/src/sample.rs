@@ -71,7 +71,7 @@ pub(crate) fn work_in(scratch: &Path) -> Work {
 /// Reads the schemas of all files, then about so many rows, the same number of each file. `seen` is
 /// called with the bytes of each file.
 pub(crate) fn read(files: &Files, rows: u64, work: &Work, seen: &dyn Fn(u64)) -> Result<Sampled> {
-    let sniffed = dialect::of_files(files)?;
+    let (sniffed, mut questions) = dialect::of_files(files)?;
     let probes = files
         .train
         .iter()
@@ -137,8 +137,9 @@ pub(crate) fn read(files: &Files, rows: u64, work: &Work, seen: &dyn Fn(u64)) ->
         };
         unusable.push((name.to_owned(), why));
     }
+    questions.extend(marks.questions(&columns, &dialect, &places));
     Ok(Sampled {
-        questions: marks.questions(&columns, &dialect, &places),
+        questions,
         columns,
         unusable,
         dialect,

@@ -6,6 +6,7 @@
 
 mod encoding;
 mod fault;
+mod mixture;
 mod rows;
 mod scan;
 mod source;
@@ -23,6 +24,7 @@ use super::{Chunk, Chunks, Compression, RawFile, Stray, Wanted, advice};
 use crate::dataset::{ColumnContract, ColumnType, Csv};
 use catalog::manifest::Role;
 use fault::About;
+pub(super) use mixture::Mixture;
 use rows::{Fault, Rows};
 use runtime::failure::Failure;
 use scan::Keep;
@@ -72,6 +74,7 @@ pub(super) fn check_ends(path: &Path, key: &str) -> Result<()> {
     };
     let about = About {
         key,
+        path,
         compression: Compression::None,
         names: &[],
         dialect: &Csv::default(),

@@ -388,7 +388,8 @@ fn raw(path: &Path, key: &str, dialect: &Csv) -> RawFile {
 /// parquet file. The content of fields is not looked at.
 ///
 /// # Errors
-/// A file that is no table in any dialect: exit 10, as the default dialect finds it.
+/// A file that is no table in any dialect: exit 10, as the default dialect finds it. One of UTF-8
+/// with a few lines in another encoding: exit 10.
 pub fn sniff(path: &Path, key: &str) -> Result<Option<Csv>> {
     let format = format::require(key)?;
     format::check_kind(path, key, format)?;
@@ -397,6 +398,13 @@ pub fn sniff(path: &Path, key: &str) -> Result<Option<Csv>> {
     };
     let mut refused = None;
     for encoding in [Encoding::Utf8, Encoding::Utf16, Encoding::Windows1252] {
+        if encoding == Encoding::Windows1252
+            && let Some(mixture) = csv::Mixture::of(path, compression)
+            && mixture.is_mostly_utf8()
+        {
+            let (said, advice) = (mixture.said(), mixture.advice());
+            return Err(Failure::contract(format!("{key}: {said}\n{advice}")));
+        }
         let mut best: Option<(usize, Csv)> = None;
         for separator in SEPARATORS {
             let dialect = Csv {
@@ -426,6 +434,15 @@ pub fn sniff(path: &Path, key: &str) -> Result<Option<Csv>> {
         // Rows of different lengths: the reader names them.
         None => Ok(Some(Csv::default())),
     }
+}
+
+/// What is wrong with a CSV file whose lines mix encodings, and what to do; `None` of another file.
+pub fn mixed(path: &Path, key: &str) -> Option<(String, String)> {
+    let Some(Format::Csv(compression)) = format::format_of(key) else {
+        return None;
+    };
+    let mixture = csv::Mixture::of(path, compression)?;
+    Some((mixture.said(), mixture.advice()))
 }
 
 /// How many fields all rows have.

@@ -15,6 +15,14 @@ const WINDOWS_1252: [char; 32] = [
     'ž', 'Ÿ',
 ];
 
+/// The character of a byte in Windows-1252.
+pub(super) fn windows_1252(byte: u8) -> char {
+    match byte {
+        0x80..0xa0 => WINDOWS_1252[usize::from(byte - 0x80)],
+        _ => char::from(byte),
+    }
+}
+
 /// Bytes that are no text of the encoding.
 #[derive(Debug)]
 pub(super) struct Undecodable {
@@ -131,10 +139,9 @@ impl Decoded {
     }
 
     fn byte(&mut self, byte: u8) -> Result<(), Undecodable> {
-        let is_extra = self.encoding == Encoding::Windows1252 && (0x80..0xa0).contains(&byte);
-        let char = match is_extra {
-            true => WINDOWS_1252[usize::from(byte - 0x80)],
-            false => char::from(byte),
+        let char = match self.encoding {
+            Encoding::Windows1252 => windows_1252(byte),
+            _ => char::from(byte),
         };
         if char == '\u{fffd}' {
             let what = format!("holds byte 0x{byte:02X}, which is no character of Windows-1252");

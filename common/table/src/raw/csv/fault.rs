@@ -1,8 +1,10 @@
 //! What is said of a file that is no table.
 
 use std::io;
+use std::path::Path;
 
 use super::encoding::Undecodable;
+use super::mixture::Mixture;
 use super::named;
 use super::rows::{Fault, ROW_BYTES};
 use crate::dataset::{Csv, Encoding};
@@ -15,6 +17,7 @@ const QUOTES: &str = "a field that holds quotes is put in quotes, and its quotes
 /// What messages about a file go by.
 pub(super) struct About<'a> {
     pub(super) key: &'a str,
+    pub(super) path: &'a Path,
     pub(super) compression: Compression,
     /// The names of its columns, as far as they are known.
     pub(super) names: &'a [String],
@@ -27,6 +30,7 @@ impl<'a> About<'a> {
     pub(super) fn of(raw: &'a RawFile, compression: Compression, names: &'a [String]) -> Self {
         Self {
             key: &raw.key,
+            path: &raw.path,
             compression,
             names,
             dialect: &raw.dataset.csv,
@@ -84,17 +88,25 @@ impl Fault {
                 "holds a NUL byte, which no text does: the file may be damaged".to_owned(),
                 AGAIN.to_owned(),
             ),
-            Self::NotUtf8 { line, byte } => (
-                Some(line),
-                format!(
-                    "is not UTF-8: it holds byte 0x{byte:02X}, as Windows-1252 and other encodings do"
-                ),
-                format!(
-                    "{}, or {}; for another encoding, such as SHIFT_JIS or WINDOWS-1251, put its name there",
-                    about.encoded("windows-1252"),
-                    convert("WINDOWS-1252")
-                ),
-            ),
+            Self::NotUtf8 { line, byte } => {
+                let what = format!("is not UTF-8: it holds byte 0x{byte:02X}");
+                match Mixture::of(about.path, compression) {
+                    Some(mixture) => {
+                        let said = mixture.said();
+                        (Some(line), format!("{what}; {said}"), mixture.advice())
+                    }
+                    None => (
+                        Some(line),
+                        format!("{what}, as Windows-1252 and other encodings do"),
+                        format!(
+                            "{}, or {}; for another encoding, such as SHIFT_JIS or WINDOWS-1251, \
+                             put its name there",
+                            about.encoded("windows-1252"),
+                            convert("WINDOWS-1252")
+                        ),
+                    ),
+                }
+            }
             Self::Unclosed { line, field, text } => (
                 Some(line),
                 format!(

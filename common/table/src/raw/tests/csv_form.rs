@@ -395,3 +395,26 @@ fn a_header_between_rows_and_marks_between_thousands_are_told_as_such() {
         assert!(text.contains(what), "{text}");
     }
 }
+
+#[test]
+fn lines_of_utf_8_beside_others_are_counted_and_no_encoding_is_advised_for_both() {
+    let mut bytes = b"id,a,b,y\n1,K\xc3\xb6ln,b,1\n2,K\xf6ln,b,1\n3,\xe2\x82\xac,b,1\n".to_vec();
+    for row in 4..8 {
+        bytes.extend_from_slice(format!("{row},caf").as_bytes());
+        bytes.extend_from_slice(b"\xe9,b,1\n");
+    }
+    let text = refusal("a.csv", bytes);
+    assert!(
+        text.contains(
+            "line 3: is not UTF-8: it holds byte 0xF6; it mixes encodings: characters of UTF-8 are in \
+             2 lines, and bytes of another encoding in line 3, 5, 6 and 2 more\n"
+        ),
+        "{text}"
+    );
+    let advice = "write those lines in UTF-8, or export the file again in UTF-8: with \"encoding\": \
+                  \"windows-1252\" 2 lines would be garbled, \"K\u{f6}ln\" as \"K\u{c3}\u{b6}ln\"";
+    assert!(
+        text.contains(advice) && !text.contains("accepts it"),
+        "{text}"
+    );
+}
