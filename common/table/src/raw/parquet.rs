@@ -90,7 +90,7 @@ pub(super) fn type_of(raw: &RawFile, name: &str) -> Result<Option<DataType>> {
 }
 
 /// Which of the columns at these places hold UUIDs, as the file says.
-fn uuids(file: &ParquetFile, places: &[usize]) -> Result<Vec<bool>> {
+pub(super) fn uuids(file: &ParquetFile, places: &[usize]) -> Result<Vec<bool>> {
     let builder = file.builder()?;
     let columns = builder.parquet_schema().root_schema().get_fields();
     let is_uuid = |place: &usize| {

@@ -52,7 +52,8 @@ pub struct Probe {
 pub struct Found {
     /// Name of the column.
     pub name: String,
-    /// Its type as the writer spelt it; `None` in a CSV file, which holds texts.
+    /// Its type as the writer spelt it, that of texts for UUIDs; `None` in a CSV file, which holds
+    /// texts.
     pub data_type: Option<DataType>,
     /// How many nulls the file says that it holds.
     pub nulls: Option<u64>,
@@ -233,10 +234,16 @@ impl Probe {
                     .iter()
                     .map(|batch| batch.column(at).as_ref())
                     .collect();
-                columns[place] = Some(match arrays.is_empty() {
+                let values = match arrays.is_empty() {
                     true => new_empty_array(schema.field(at).data_type()),
                     false => concat(&arrays)?,
-                });
+                };
+                columns[place] = Some(
+                    match self.columns[place].data_type == Some(DataType::Utf8) {
+                        true => convert::uuids(&values),
+                        false => values,
+                    },
+                );
             }
         }
         Ok(Sample {
@@ -354,9 +361,14 @@ fn of_parquet(path: &Path, key: &str) -> Result<(Vec<Found>, Option<u64>)> {
     super::parquet::check_footer(path, key)?;
     let file = open(path, key)?;
     let fields = file.schema().fields().iter().enumerate();
+    let places: Vec<usize> = (0..fields.len()).collect();
+    let uuids = super::parquet::uuids(&file, &places)?;
     let columns = fields.map(|(place, field)| Found {
         name: field.name().clone(),
-        data_type: Some(field.data_type().clone()),
+        data_type: Some(match uuids[place] {
+            true => DataType::Utf8,
+            false => field.data_type().clone(),
+        }),
         nulls: file.nulls(place),
         is_null: file.is_null(place),
     });

@@ -111,3 +111,39 @@ fn the_dialect_is_that_of_the_widest_table() {
         );
     }
 }
+
+#[test]
+fn uuids_of_a_parquet_file_are_texts() {
+    use ::parquet::data_type::{FixedLenByteArray, FixedLenByteArrayType};
+    use ::parquet::file::writer::SerializedFileWriter;
+    use ::parquet::schema::parser::parse_message_type;
+
+    const SCHEMA: &str = "message m { required fixed_len_byte_array(16) id (UUID); }";
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.parquet");
+    let schema = Arc::new(parse_message_type(SCHEMA).unwrap());
+    let properties = Arc::new(WriterProperties::default());
+    let sink = File::create(&path).unwrap();
+    let mut writer = SerializedFileWriter::new(sink, schema, properties).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    let mut column = group.next_column().unwrap().unwrap();
+    // From RFC 9562.
+    let id = 0xf81d_4fae_7dec_11d0_a765_00a0_c91e_6bf6_u128;
+    let ids = [FixedLenByteArray::from(id.to_be_bytes().to_vec())];
+    let column_of = column.typed::<FixedLenByteArrayType>();
+    column_of.write_batch(&ids, None, None).unwrap();
+    column.close().unwrap();
+    group.close().unwrap();
+    writer.close().unwrap();
+
+    let probe = Probe::open(&path, "a.parquet", &Csv::default()).unwrap();
+    let found = &probe.columns()[0];
+    assert_eq!(found.data_type, Some(DataType::Utf8));
+    let sample = probe.sample(100, &Work::from(folder.path())).unwrap();
+    let values = sample.columns[0].as_ref().unwrap();
+    let fit = found.fit(values, ColumnType::Utf8, &Csv::default(), None);
+    let fit = fit.unwrap().unwrap();
+    assert_eq!(fit.misfits, 0);
+    let texts = fit.values.as_string::<i32>();
+    assert_eq!(texts.value(0), "f81d4fae-7dec-11d0-a765-00a0c91e6bf6");
+}
