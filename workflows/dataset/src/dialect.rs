@@ -40,22 +40,40 @@ pub(crate) fn of_files(files: &Files) -> Result<(Csv, Vec<Question>)> {
             let advice = format!("it is read as windows-1252: {advice}");
             questions.push(Question::new("csv", seen, advice));
         }
-        match &found {
-            Some((first, of)) if *of != dialect => {
-                return Err(Failure::usage(format!(
-                    "{first} and {} are written in different dialects, and `csv` of dataset.json \
-                     is one for all: {} and {}; write the files alike",
-                    source.key,
-                    described(of),
-                    described(&dialect)
-                )));
+        if let Some(comment) = dialect.comment {
+            let seen = format!("{}: lines begin with {comment:?}", source.key);
+            let advice = format!(
+                "they are taken for comments and skipped: where they are rows, remove \"comment\": \
+                 \"{comment}\" from dataset.json, and the lines that are none from the file"
+            );
+            questions.push(Question::new("csv", seen, advice));
+        }
+        match &mut found {
+            Some((first, of)) => {
+                if uncommented(of) != uncommented(&dialect) {
+                    return Err(Failure::usage(format!(
+                        "{first} and {} are written in different dialects, and `csv` of dataset.json \
+                         is one for all: {} and {}; write the files alike",
+                        source.key,
+                        described(of),
+                        described(&dialect)
+                    )));
+                }
+                // Only some of the files may have comments.
+                of.comment = of.comment.or(dialect.comment);
             }
-            Some(_) => {}
             None => found = Some((&source.key, dialect)),
         }
     }
     let dialect = found.map(|(_, dialect)| dialect).unwrap_or_default();
     Ok((dialect, questions))
+}
+
+fn uncommented(dialect: &Csv) -> Csv {
+    Csv {
+        comment: None,
+        ..dialect.clone()
+    }
 }
 
 fn described(dialect: &Csv) -> String {

@@ -229,8 +229,9 @@ pub(crate) fn place(sampled: &Sampled, name: &str, flag: &str) -> Result<usize> 
             }
             (Some(column), _) => format!("there is {:?}, and letter case counts", column.name),
             (None, [only]) => format!(
-                "the first line names only one column, {:?}: remove the lines before the header, and \
-                 make sure that it has as many fields as the rows",
+                "the first line of {} names only one column, {:?}: remove the lines before the header, \
+                 and make sure that it has as many fields as the rows",
+                sampled.places.first_file(),
                 only.name
             ),
             (None, _) => {

@@ -61,6 +61,11 @@ impl Places {
         }
         String::new()
     }
+
+    /// The name of the first file.
+    pub(crate) fn first_file(&self) -> &str {
+        self.files.first().map_or("", |(file, _)| file)
+    }
 }
 
 /// What files are read with, in a scratch folder.

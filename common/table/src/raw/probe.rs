@@ -1,6 +1,8 @@
 //! Raw files that no contract describes yet: which columns they have, some of their rows, and which
 //! types of a contract take the values.
 
+mod dialect;
+
 use std::fs::File;
 use std::ops::Range;
 use std::path::Path;
@@ -17,12 +19,14 @@ use parquet::arrow::arrow_reader::{RowSelection, RowSelector};
 
 use super::values::Spelling;
 use super::{Compression, Format, RawFile, Wanted, convert, csv, format, int96, unreadable};
-use crate::dataset::{ColumnContract, ColumnType, Csv, Dataset, Encoding, Form, Labels};
+use crate::dataset::{ColumnContract, ColumnType, Csv, Dataset, Form, Labels};
 use crate::parts::file::ParquetFile;
 use catalog::manifest::Role;
 use learn::splitmix;
 use runtime::failure::Failure;
 use runtime::work::Work;
+
+pub use dialect::{mixed, sniff};
 
 /// Places over which the rows of a sample of a parquet file are spread.
 const RUNS: u64 = 16;
@@ -32,11 +36,6 @@ const TOGETHER: usize = 32;
 const CSV_ROWS: u64 = 5_000_000;
 /// The seed by which rows of a CSV file are picked.
 const PICKS: u64 = 4 << 32;
-
-/// Separators of CSV files, the default first.
-const SEPARATORS: [char; 4] = [',', ';', '\t', '|'];
-/// Rows that are looked at for the dialect.
-const SNIFFED: usize = 2000;
 
 /// A raw file, read without a contract.
 #[derive(Clone, Debug)]
@@ -394,73 +393,6 @@ fn raw(path: &Path, key: &str, dialect: &Csv) -> RawFile {
     };
     let (key, path) = (key.to_owned(), path.to_owned());
     RawFile::new(key, path, Arc::new(dataset), Labels::Optional)
-}
-
-/// The dialect in which the first rows of a CSV file are a table of the most columns; `None` of a
-/// parquet file. The content of fields is not looked at.
-///
-/// # Errors
-/// A file that is no table in any dialect: exit 10, as the default dialect finds it. One of UTF-8
-/// with a few lines in another encoding: exit 10.
-pub fn sniff(path: &Path, key: &str) -> Result<Option<Csv>> {
-    let format = format::require(key)?;
-    format::check_kind(path, key, format)?;
-    let Format::Csv(compression) = format else {
-        return Ok(None);
-    };
-    let mut refused = None;
-    for encoding in [Encoding::Utf8, Encoding::Utf16, Encoding::Windows1252] {
-        if encoding == Encoding::Windows1252
-            && let Some(mixture) = csv::Mixture::of(path, compression)
-            && mixture.is_mostly_utf8()
-        {
-            let (said, advice) = (mixture.said(), mixture.advice());
-            return Err(Failure::contract(format!("{key}: {said}\n{advice}")));
-        }
-        let mut best: Option<(usize, Csv)> = None;
-        for separator in SEPARATORS {
-            let dialect = Csv {
-                separator,
-                encoding,
-                ..Csv::default()
-            };
-            let width = match csv::peek(&raw(path, key, &dialect), compression, SNIFFED) {
-                Ok(rows) => even(&rows),
-                Err(error) => {
-                    refused.get_or_insert(error);
-                    continue;
-                }
-            };
-            if let Some(width) = width
-                && best.as_ref().is_none_or(|(most, _)| width > *most)
-            {
-                best = Some((width, dialect));
-            }
-        }
-        if let Some((_, dialect)) = best {
-            return Ok(Some(dialect));
-        }
-    }
-    match refused {
-        Some(error) => Err(error),
-        // Rows of different lengths: the reader names them.
-        None => Ok(Some(Csv::default())),
-    }
-}
-
-/// What is wrong with a CSV file whose lines mix encodings, and what to do; `None` of another file.
-pub fn mixed(path: &Path, key: &str) -> Option<(String, String)> {
-    let Some(Format::Csv(compression)) = format::format_of(key) else {
-        return None;
-    };
-    let mixture = csv::Mixture::of(path, compression)?;
-    Some((mixture.said(), mixture.advice()))
-}
-
-/// How many fields all rows have.
-fn even(rows: &[Vec<String>]) -> Option<usize> {
-    let first = rows.first()?.len();
-    rows.iter().all(|row| row.len() == first).then_some(first)
 }
 
 /// Forms in which a text may spell a moment.

@@ -59,3 +59,48 @@ fn a_file_of_several_encodings_is_refused_or_asked_about_and_never_garbled_in_si
     let found = desk.infer(&["--target=churned", "--id=id"]);
     assert_eq!(asked(&found, "csv"), "");
 }
+
+#[test]
+fn a_row_with_more_fields_or_another_escape_is_named_and_is_no_table_of_one_column() {
+    let broken = |from: &str, to: &str| {
+        let desk = Desk::new();
+        let rows = customers(",note", |row, _| format!(",\"n{}\"", row % 3));
+        desk.csv("a.csv", &rows.replacen(from, to, 1));
+        let error = desk
+            .try_infer(&["--target=churned", "--id=id"])
+            .unwrap_err();
+        assert_eq!(exit_code(&error), 10, "{error:#}");
+        format!("{error:#}")
+    };
+    // The sixth row of data.
+    let said = broken("\n6,", "\n6,7,");
+    let expected = "a.csv, line 7: the row has 5 fields, and the header 4";
+    assert!(said.contains(expected), "{said}");
+    let said = broken("\"n2\"", "\"24 \\\" inch\"");
+    for expected in [
+        "a.csv, line 4: the quote that opens",
+        "its quotes are doubled: \\\" is no escape (pandas: doublequote=True, Spark:",
+    ] {
+        assert!(said.contains(expected), "{said}");
+    }
+}
+
+#[test]
+fn comments_before_the_header_are_skipped_with_a_question() {
+    let desk = Desk::new();
+    let rows = customers("", |_, _| String::new());
+    let more = rows.lines().skip(1).map(|line| format!("1000{line}\n"));
+    let more = "id,spent,churned\n".to_owned() + &more.collect::<String>();
+    desk.csv("a.csv", &format!("# exported, by somebody\n{rows}"))
+        .csv("b.csv", &more);
+    let found = desk.infer(&["--target=churned"]);
+    let csv = json(&found, "dataset.json")["csv"].clone();
+    assert_eq!(csv, json!({"comment": "#"}));
+    assert_eq!(found.of, Some(400));
+    assert_eq!(asked(&found, "csv"), "a.csv: lines begin with '#'\n");
+    // A name may begin so.
+    let desk = Desk::new();
+    desk.csv("a.csv", &format!("#{rows}"));
+    let found = desk.infer(&["--target=churned", "--id=#id"]);
+    assert_eq!(json(&found, "dataset.json")["csv"], Value::Null);
+}

@@ -261,10 +261,10 @@ fn files_without_names_or_rows_are_refused_for_what_they_lack() {
     );
 
     let desk = Desk::new();
-    desk.csv("a.csv", &format!("# by somebody\n{rows}"));
+    desk.csv("a.csv", &format!("by somebody\n{rows}"));
     let refused = desk.refused(&["--target=churned"]);
     assert!(
-        refused.contains("names only one column, \"# by somebody\""),
+        refused.contains("the first line of a.csv names only one column, \"by somebody\""),
         "{refused}"
     );
 

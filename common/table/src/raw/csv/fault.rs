@@ -12,6 +12,7 @@ use crate::raw::{Compression, RawFile, advice, unreadable};
 use runtime::failure::Failure;
 
 const AGAIN: &str = "deliver it again, or remove it";
+const SPARK: &str = "option(\"escape\", \"\\\"\")";
 const QUOTES: &str = "a field that holds quotes is put in quotes, and its quotes are doubled";
 
 /// What messages about a file go by.
@@ -129,13 +130,19 @@ impl Fault {
                 close,
                 field,
                 text,
+                is_escaped,
             } => (
                 Some(open),
                 format!(
                     "the quote that opens {} is closed in line {close}, and {text:?} follows",
                     column(field)
                 ),
-                QUOTES.to_owned(),
+                match is_escaped {
+                    true => format!(
+                        "{QUOTES}: \\\" is no escape (pandas: doublequote=True, Spark: {SPARK})"
+                    ),
+                    false => QUOTES.to_owned(),
+                },
             ),
             Self::Stray { line, field, text } => (
                 Some(line),

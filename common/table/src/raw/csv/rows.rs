@@ -38,6 +38,8 @@ pub(super) enum Fault {
         close: u64,
         field: usize,
         text: String,
+        /// Whether a backslash is before that quote, as other programs write one of a text.
+        is_escaped: bool,
     },
     /// Quoted lines that look like rows.
     Swallowed { line: u64, rows: usize },
@@ -300,6 +302,7 @@ impl Rows {
             close: self.line_at(close),
             field,
             text: self.excerpt(close + 1, self.end - self.start),
+            is_escaped: close.checked_sub(1).map(|at| self.buffer[self.start + at]) == Some(b'\\'),
         }
     }
 

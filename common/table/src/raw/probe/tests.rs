@@ -2,6 +2,7 @@ use std::fmt::Write;
 use std::fs;
 
 use super::*;
+use crate::dataset::Encoding;
 use arrow::array::Int64Array;
 use arrow::datatypes::Int64Type;
 use parquet::arrow::ArrowWriter;
