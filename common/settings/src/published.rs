@@ -82,6 +82,12 @@ pub fn predictions_of(dataset: &Dataset) -> anyhow::Result<Vec<Predictions>> {
     Ok(goal.task.predictions(&goal.target, &Rule::default(), &[]))
 }
 
+/// Whether scoring adds a column of that name beside these predictions.
+pub fn is_taken(name: &str, predictions: &[Predictions]) -> bool {
+    let predicted = predictions.iter().any(|of| of.name == name);
+    predicted || ADDED_BY_SCORING.iter().any(|(added, _)| name == *added)
+}
+
 /// The columns of scored rows: ids, time, target, weight and features of the prepared ones, what is
 /// carried, the predictions, and what scoring adds besides.
 ///
@@ -102,14 +108,17 @@ pub fn scored_columns(
     ];
     let kept = roles.into_iter().flat_map(with_role).cloned();
     let mut columns: Vec<Column> = kept.chain(carried).map(plain).collect();
-    let added = |name: &str| {
-        let predicted = predictions.iter().any(|of| of.name == name);
-        predicted || ADDED_BY_SCORING.iter().any(|(added, _)| name == *added)
-    };
-    if let Some(taken) = columns.iter().find(|column| added(&column.name)) {
+    let taken = |column: &&Column| is_taken(&column.name, predictions);
+    if let Some(taken) = columns.iter().find(taken) {
+        let advice = match taken.role {
+            // The query returns them unchanged.
+            Role::Id | Role::Time | Role::Target | Role::Weight => {
+                "give it another name in the files and in dataset.json"
+            }
+            _ => "give it another name in features.sql",
+        };
         return Err(Failure::usage(format!(
-            "column {:?} of the data has the name of a column that scoring adds: \
-             give it another name in features.sql",
+            "column {:?} of the data has the name of a column that scoring adds: {advice}",
             taken.name
         )));
     }

@@ -10,6 +10,7 @@ use catalog::manifest::{LeftOut, Role, TimeRange};
 use clap::Args;
 use runtime::failure::{self, Failure};
 use runtime::step::Step;
+use settings::published;
 use sql::prepare::{Preparation, Purpose, Takers};
 use store::LocalFile;
 use store::spill::Sorter;
@@ -87,6 +88,8 @@ pub fn check(options: &Options, files: &Files, seen: &dyn Fn(u64)) -> Result<Rep
         config: &config,
         step: step.clone(),
     };
+    // As the first step does.
+    published::check_early(check.train.columns(), &config.dataset)?;
     models::check(&options.dataset, &config, check.train.columns(), holdout)?;
     for preparation in [&check.train, &check.score] {
         // A check reads each file once, and knows nothing of all rows to train on.

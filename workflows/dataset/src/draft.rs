@@ -5,13 +5,14 @@ use catalog::manifest::Role;
 use learn::model::ClassValue;
 use runtime::failure::Failure;
 use serde_json::{Value, json};
+use settings::published;
 use sql::session::{Features, PLANNING_MEMORY};
 use table::config::Config;
 use table::dataset::{ColumnContract, ColumnType, Csv, Dataset, Unlabelled};
 use table::features;
 
 use crate::column::Column;
-use crate::doubts::{Doubts, Question};
+use crate::doubts::{Doubts, Question, quoted};
 use crate::goal::Goal;
 use crate::project::DATASET_SCHEMA;
 use crate::roles::Roles;
@@ -98,7 +99,48 @@ impl Draft {
             draft.left_out.push(doubts.left_out);
             draft.doubts.push(doubts);
         }
+        draft.leave_out_taken();
         Ok(draft)
+    }
+
+    /// Leaves out columns with the names of those that scoring adds: the first step refuses them.
+    fn leave_out_taken(&mut self) {
+        // A contract that is wrong otherwise is refused for that.
+        let predictions = published::predictions_of(&self.dataset()).unwrap_or_default();
+        for (at, contract) in self.contracts.iter_mut().enumerate() {
+            let name = contract.name.clone();
+            if contract.role == Role::Ignored || !published::is_taken(&name, &predictions) {
+                continue;
+            }
+            let advice = match contract.role {
+                Role::Feature => {
+                    contract.role = Role::Ignored;
+                    self.left_out[at] = Some("a name of scoring");
+                    self.clips.retain(|(of, _)| *of != name);
+                    let (of, new) = (quoted(&name), quoted(&format!("{name}_given")));
+                    format!(
+                        "it is not a feature: SELECT *, {of} AS {new} FROM raw in features.sql makes \
+                         it one by another name"
+                    )
+                }
+                _ => "the first step refuses it: give it another name in the files, and run this again"
+                    .to_owned(),
+            };
+            let seen = "scoring adds a column of that name";
+            self.doubts[at]
+                .others
+                .push(Question::new(&name, seen, advice));
+        }
+    }
+
+    fn dataset(&self) -> Dataset {
+        Dataset {
+            task: self.task.map(str::to_owned),
+            unlabelled: self.unlabelled,
+            csv: self.csv.clone(),
+            schema: Some(DATASET_SCHEMA.to_owned()),
+            ..Dataset::new(self.contracts.clone())
+        }
     }
 
     /// The configuration.
@@ -109,14 +151,10 @@ impl Draft {
         if !self.contracts.iter().any(|of| of.role == Role::Feature) {
             return Err(Failure::usage(self.why_no_feature(sampled)));
         }
-        let dataset = Dataset {
-            task: self.task.map(str::to_owned),
-            unlabelled: self.unlabelled,
-            csv: self.csv.clone(),
-            schema: Some(DATASET_SCHEMA.to_owned()),
-            ..Dataset::new(self.contracts.clone())
-        };
-        let mut config = Config::parse(dataset_json(&dataset), "SELECT * FROM raw\n".to_owned())?;
+        let mut config = Config::parse(
+            dataset_json(&self.dataset()),
+            "SELECT * FROM raw\n".to_owned(),
+        )?;
         // models.json lies beside it.
         config.categories = true;
         let prepared = Features::new(&config, PLANNING_MEMORY)?;

@@ -412,3 +412,41 @@ fn what_an_aggregate_can_not_be_computed_from_names_the_file_and_the_row() {
     let says = "aggregate.everyone.sql fails on the rows to train on: Overflow";
     assert!(fault.starts_with(says), "{fault}");
 }
+
+#[test]
+fn names_that_scoring_adds_are_left_out_by_infer_and_refused_by_a_check() {
+    let desk = Desk::new();
+    let more = |row: usize, _| format!(",0.{},m{},{}", row % 9, row % 3, row % 7);
+    let rows = customers(",probability,model_name,probability_of_rain", more);
+    desk.csv("raw/train/a.csv", &rows);
+    let line = ["infer", desk.path("raw").to_str().unwrap()].map(str::to_owned);
+    let options = Line::parse_from(line).options;
+    let found = infer(&options, Files::find(&options.files).unwrap(), &|_| {}).unwrap();
+    for name in ["probability", "model_name"] {
+        assert_eq!(column(&found, name)["role"], "ignored", "{name}");
+        let mut questions = found.questions.iter().filter(|of| of.about == name);
+        let advice = format!("SELECT *, \"{name}\" AS \"{name}_given\" FROM raw in features.sql");
+        assert!(questions.any(|of| of.advice.contains(&advice)), "{name}");
+    }
+    assert_eq!(column(&found, "probability_of_rain")["role"], "feature");
+    found.project.write(&desk.path("project"), false).unwrap();
+    assert!(desk.check("raw").unwrap().is_clean());
+    // What is advised works.
+    let features = desk.path("project/features.sql");
+    let sql = "SELECT *, \"model_name\" AS \"model_name_given\" FROM raw\n";
+    fs::write(features, sql).unwrap();
+    assert!(desk.check("raw").unwrap().is_clean());
+
+    let contract = desk.path("project/dataset.json");
+    let text = fs::read_to_string(&contract).unwrap();
+    let text = text.replace(
+        r#""name": "model_name", "type": "utf8", "role": "ignored""#,
+        r#""name": "model_name", "type": "utf8", "role": "feature""#,
+    );
+    fs::write(&contract, text).unwrap();
+    let error = desk.check("raw").unwrap_err();
+    assert_eq!(exit_code(&error), failure::USAGE);
+    let expected = "column \"model_name\" of the data has the name of a column that scoring adds: give it \
+                    another name in features.sql";
+    assert_eq!(error.to_string(), expected);
+}
