@@ -262,14 +262,14 @@ impl Column {
         shortened(&text, 24)
     }
 
-    /// A value as an example, in six digits.
+    /// A value as an example within one line, in six digits.
     pub(crate) fn example(&self, row: usize) -> String {
         match self.show(row).parse::<f64>() {
             Ok(value) if matches!(self.column_type, ColumnType::Float32 | ColumnType::Float64) => {
                 let short = format!("{value:.5e}").parse::<f64>();
                 short.map_or_else(|_| value.to_string(), |short| short.to_string())
             }
-            _ => self.show(row),
+            _ => in_line(&self.show(row)),
         }
     }
 
@@ -300,6 +300,18 @@ impl Column {
             _ => None,
         }
     }
+}
+
+/// A text within one line of a table.
+pub(crate) fn in_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for char in text.chars() {
+        match char.is_control() {
+            true => line.extend(char.escape_debug()),
+            false => line.push(char),
+        }
+    }
+    line
 }
 
 /// The values of all files as a type, if all fit.

@@ -5,7 +5,7 @@ use profile::placeholder::{NEAR, is_placeholder, may_be_placeholder};
 use table::dataset::ColumnType;
 use table::values::{UNROUNDED, rounded};
 
-use crate::column::Column;
+use crate::column::{Column, in_line};
 use crate::goal::Goal;
 use crate::leaks;
 use crate::roles::{is_named_as_id, words};
@@ -74,7 +74,7 @@ impl Doubts {
             return Ok(doubts);
         }
         if column.distinct.len() == 1 && !column.has_nulls {
-            let only = column.show(column.distinct[0].2);
+            let only = in_line(&column.show(column.distinct[0].2));
             doubts.leave_out("constant", name, format!("every value is {only}"));
             return Ok(doubts);
         }
@@ -180,6 +180,12 @@ impl Doubts {
             self.others.push(Question::new(name, seen, advice));
         }
         if let Some((value, rows, why)) = sentinel(column, numbers) {
+            // As a float, a large whole number would be another.
+            let first = numbers.iter().position(|of| *of == value);
+            let value = match first.filter(|_| column.column_type == ColumnType::Int64) {
+                Some(row) => column.show(row),
+                None => value.to_string(),
+            };
             let advice = format!(
                 "if it stands for a missing value, NULLIF({}, {value}) in features.sql says so",
                 quoted(name)

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use catalog::manifest::Role;
 use learn::model::ClassValue;
-use runtime::failure::Failure;
+use runtime::failure::{Failure, shortened};
 use serde_json::{Value, json};
 use settings::published;
 use sql::session::{Features, PLANNING_MEMORY};
@@ -11,7 +11,7 @@ use table::config::Config;
 use table::dataset::{ColumnContract, ColumnType, Csv, Dataset, Unlabelled};
 use table::features;
 
-use crate::column::Column;
+use crate::column::{Column, in_line};
 use crate::doubts::{Doubts, Question, quoted};
 use crate::goal::Goal;
 use crate::project::DATASET_SCHEMA;
@@ -22,6 +22,8 @@ use crate::target_doubts;
 
 /// Distinct values up to which `--strict` takes them down.
 const ALLOWED: usize = 20;
+/// Characters of a name in a table.
+const SHOWN: usize = 60;
 /// Columns that an error names.
 const NAMED: usize = 12;
 
@@ -251,7 +253,7 @@ impl Draft {
                 None => contract.role.to_string(),
             };
             table.push(vec![
-                column.name.clone(),
+                shortened(&in_line(&column.name), SHOWN),
                 contract.column_type.to_string(),
                 role,
                 nulls(column),
@@ -305,6 +307,13 @@ fn contract(column: &Column, role: Role, goal: &Goal, strict: bool) -> Result<Co
         }
         ColumnType::Utf8 | ColumnType::Bool => {}
         _ if column.is_moment() => {}
+        ColumnType::Int32 | ColumnType::Int64 => {
+            // As floats, large ones would be others.
+            let whole = column.ticks()?;
+            let whole = whole.iter().flatten();
+            contract.min = whole.clone().min().map(|value| json!(value));
+            contract.max = whole.max().map(|value| json!(value));
+        }
         _ => {
             let numbers = column.numbers()?.unwrap_or_default();
             let finite = numbers.into_iter().filter(|value| value.is_finite());
@@ -312,13 +321,8 @@ fn contract(column: &Column, role: Role, goal: &Goal, strict: bool) -> Result<Co
                 let (least, most) = ends.unwrap_or((value, value));
                 Some((least.min(value), most.max(value)))
             });
-            let whole = matches!(column.column_type, ColumnType::Int32 | ColumnType::Int64);
-            let bound = |value: f64| match whole {
-                true => json!(value as i64),
-                false => json!(value),
-            };
-            contract.min = ends.map(|ends| bound(ends.0));
-            contract.max = ends.map(|ends| bound(ends.1));
+            contract.min = ends.map(|ends| json!(ends.0));
+            contract.max = ends.map(|ends| json!(ends.1));
         }
     }
     Ok(contract)

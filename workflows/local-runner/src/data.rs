@@ -234,7 +234,7 @@ fn checked(report: &Report) -> String {
 
 /// A name of a column, in quotes where one would not see it: a header may have an empty one.
 fn visible(name: &str) -> Cow<'_, str> {
-    match name.trim() == name && !name.is_empty() {
+    match name.trim() == name && !name.is_empty() && !name.contains(char::is_control) {
         true => name.into(),
         false => format!("{name:?}").into(),
     }

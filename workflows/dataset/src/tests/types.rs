@@ -402,3 +402,30 @@ fn without_a_feature_the_columns_that_are_none_are_named_with_why() {
         "{refused}"
     );
 }
+
+#[test]
+fn values_and_names_stay_in_one_line_and_whole_numbers_are_exact() {
+    let desk = Desk::new();
+    let long = "n".repeat(300);
+    let more = |row: usize, _| {
+        let stamp = match row % 20 {
+            3 => i64::MIN,
+            _ => (row % 40) as i64,
+        };
+        format!(",{stamp},\"a\nb\t{}\",{}", row % 3, row % 4)
+    };
+    desk.csv("a.csv", &customers(&format!(",stamp,note,{long}"), more));
+    let found = desk.infer(&["--strict", "--target=churned", "--id=id"]);
+    let cells = || found.columns.iter().flatten();
+    assert!(cells().all(|cell| !cell.contains(char::is_control) && cell.len() < 100));
+    assert!(cells().any(|cell| cell.contains("a\\nb\\t0")));
+    assert!(cells().any(|cell| *cell == format!("{}...", "n".repeat(60))));
+    let exact = "10 of 200 values are -9223372036854775808, far from all others";
+    assert!(
+        asked(&found, "stamp").contains(exact),
+        "{}",
+        asked(&found, "stamp")
+    );
+    assert_eq!(column(&found, "stamp")["min"], i64::MIN);
+    assert_eq!(column(&found, "stamp")["max"], 39);
+}

@@ -59,12 +59,15 @@ fn many_questions_of_one_kind_and_wide_tables_are_cut() {
         text.ends_with("  3 more with the same question: x5, x6, x7\n      it is no feature\n"),
         "{text}"
     );
-    let nameless = Question {
-        about: String::new(),
-        ..alike(0)
-    };
-    let text = questions(&[nameless]);
-    assert!(text.contains("\n  \"\": every value is 1\n"), "{text}");
+    for (name, shown) in [("", r#""""#), ("a\nb", r#""a\nb""#)] {
+        let odd = Question {
+            about: name.to_owned(),
+            ..alike(0)
+        };
+        let text = questions(&[odd]);
+        let expected = format!("\n  {shown}: every value is 1\n");
+        assert!(text.contains(&expected), "{text}");
+    }
     let rows: Vec<Vec<String>> = (0..100).map(|row| vec![format!("x{row}")]).collect();
     assert!(columns(&rows).ends_with("x60\nand 39 more columns: dataset.json holds all\n"));
 }
