@@ -23,6 +23,7 @@ use crate::leaks::correlation;
 use crate::page;
 use crate::roles::{likely_target, place};
 use crate::sample::{self, Sampled};
+use crate::spellings;
 use crate::target_doubts;
 
 /// Columns of numbers that are compared with each other, and rows of the sample for that.
@@ -287,11 +288,12 @@ fn questions(
     target: Option<usize>,
     goal: Option<&Goal>,
 ) -> Result<Vec<Question>> {
+    let mut others = sampled.questions.clone();
     let Some((target, goal)) = target.zip(goal) else {
-        return Ok(Vec::new());
+        return Ok(others);
     };
     let columns = &sampled.columns;
-    let (mut leaks, mut others) = (Vec::new(), Vec::new());
+    let mut leaks = Vec::new();
     for (at, column) in columns.iter().enumerate().filter(|(at, _)| *at != target) {
         let before: Vec<&Column> = (0..at)
             .filter(|other| *other != target)
@@ -300,6 +302,7 @@ fn questions(
         let doubts = Doubts::of(column, &before, &columns[target], goal, &sampled.places)?;
         leaks.extend(doubts.leaks);
         others.extend(doubts.others);
+        others.extend(spellings::missing(column, &sampled.dialect));
     }
     let of_target = target_doubts::questions(&columns[target], goal, &sampled.places)?;
     leaks.extend(of_target.into_iter().chain(others));

@@ -81,3 +81,14 @@ fn the_page_fits_wide_and_narrow_screens_and_asks_for_nothing() {
         assert_eq!(browser.violations().unwrap(), Vec::<String>::new());
     }
 }
+
+#[test]
+fn questions_of_a_page_are_those_about_texts_too() {
+    let desk = Desk::new();
+    let more = |row: usize, _| format!(",\"1,{:03}\",{}", row % 40, ["s", "NULL"][row % 2]);
+    desk.csv("a.csv", &customers(",amount,size", more));
+    let html = desk.profile(&[]).unwrap().html;
+    for expected in ["in row 1 of a.csv may be", "100 of 200 values are"] {
+        assert!(html.contains(expected), "{expected}: {html}");
+    }
+}
