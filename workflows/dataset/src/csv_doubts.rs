@@ -1,5 +1,5 @@
-//! What `infer` does not read out of CSV files by itself: quotes other than ", marks of thousands,
-//! and files without a header. It asks.
+//! What `infer` does not read out of CSV files by itself, and asks about: quotes other than ", units
+//! beside numbers, files without a header, and marks between thousands that not all numbers have.
 
 use crate::doubts::Question;
 
