@@ -1,7 +1,12 @@
 //! What `infer` does not read out of CSV files by itself, and asks about: quotes other than ", units
-//! beside numbers, files without a header, and marks between thousands that not all numbers have.
+//! beside numbers, files without a header, marks between thousands that not all numbers have, and
+//! quotes that are parts of texts.
+
+use table::dataset::{ColumnType, Dataset};
+use table::raw::probe::swallowed;
 
 use crate::doubts::Question;
+use crate::sample::Sampled;
 
 /// Marks between groups of three digits.
 const MARKS: [char; 6] = [',', '.', '\'', ' ', '\u{a0}', '\u{202f}'];
@@ -32,6 +37,33 @@ pub(crate) fn of_names<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Vec<
         ));
     }
     questions
+}
+
+/// What texts of several lines say of the files: by the types that the columns got, some read as
+/// rows.
+pub(crate) fn of_texts(sampled: &Sampled, dataset: &Dataset) -> Vec<Question> {
+    // A row has the unusable columns too, and where they are is not known here.
+    if !sampled.is_csv || !sampled.unusable.is_empty() {
+        return Vec::new();
+    }
+    let held = swallowed(dataset);
+    let columns = sampled.columns.iter().enumerate();
+    let texts = columns.filter(|(_, column)| column.column_type == ColumnType::Utf8);
+    let questions = texts.filter_map(|(at, column)| {
+        let mut rows = column.distinct.iter().map(|&(_, _, row)| row);
+        let row = rows.find(|&row| held(column.text(row), at).is_some())?;
+        Some(Question::new(
+            &column.name,
+            format!(
+                "the text in {} holds other rows: two quotes that are parts of texts probably close \
+                 each other",
+                sampled.places.of(row)
+            ),
+            "the steps refuse such a file: put a field that holds quotes in quotes, and double its \
+             quotes, or say \"csv\": {\"quote\": null} in dataset.json if no field is quoted",
+        ))
+    });
+    questions.collect()
 }
 
 /// The mark between groups of three digits, if a text is a number with such groups, and whether it

@@ -132,6 +132,7 @@ pub fn infer(options: &Options, files: Files, seen: &dyn Fn(u64)) -> Result<Infe
     if sampled.is_csv {
         let names = columns.iter().map(|column| column.name.as_str());
         questions.extend(csv_doubts::of_names(names));
+        questions.extend(csv_doubts::of_texts(&sampled, &config.dataset));
     }
     questions.extend(far_dates::questions(&sampled, roles.time, holdout.0)?);
     questions.extend(entities::questions(&sampled, &config.dataset, holdout.0));

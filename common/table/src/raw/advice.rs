@@ -32,6 +32,12 @@ pub(super) fn of_file(file: &RawFile) -> &'static str {
     }
 }
 
+/// What to do about a CSV file whose quotes are parts of texts.
+pub(super) fn unquoted(pinned: bool) -> String {
+    let takes = accepts(pinned, "\"csv\": {\"quote\": null}");
+    format!("if no field of the file is quoted, {takes} it")
+}
+
 /// What is wrong with the rows of a column.
 pub(super) fn what(breach: &Breach, column: &ColumnContract, file: &RawFile) -> String {
     let column_type = column.column_type;

@@ -285,8 +285,12 @@ impl Checker {
         let stray = self.stray.iter().map(|stray| {
             format!(
                 "{} of {} rows hold a quote in a field that is not quoted, the first in line {}: {}; \
-                 put such a field in quotes, and double the quotes in it",
-                stray.rows, self.rows, stray.line, stray.text
+                 put such a field in quotes, and double the quotes in it; {}",
+                stray.rows,
+                self.rows,
+                stray.line,
+                stray.text,
+                advice::unquoted(file.pinned)
             )
         });
         let mut lines: Vec<String> = stray.collect();

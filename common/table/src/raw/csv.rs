@@ -10,6 +10,7 @@ mod mixture;
 mod rows;
 mod scan;
 mod source;
+mod swallowed;
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
@@ -28,6 +29,7 @@ pub(super) use mixture::Mixture;
 use rows::{Fault, Rows};
 use runtime::failure::Failure;
 use scan::Keep;
+pub(super) use swallowed::Shape;
 
 /// Bytes of the texts of a batch, beyond which it ends: memory does not follow the width of rows. A
 /// constant, since the bytes of parts depend on where batches end.
@@ -107,6 +109,8 @@ struct Reader {
     /// What each column of the contract becomes.
     becomes: Vec<Wanted>,
     nulls: HashSet<String>,
+    /// What shows that a line is a row.
+    shape: Shape,
 }
 
 impl Reader {
@@ -142,6 +146,7 @@ impl Reader {
             raw: raw.clone(),
             compression,
             rows,
+            shape: Shape::new(raw, &positions, names.len()),
             names,
             capacity: vec![(0, 0); wanted.len()],
             wanted,
@@ -179,8 +184,6 @@ impl Reader {
         let builder = |&(rows, bytes): &(usize, usize)| StringBuilder::with_capacity(rows, bytes);
         let mut texts: Vec<StringBuilder> = self.capacity.iter().map(builder).collect();
         let most_rows = self.raw.batch_rows();
-        // A dialect that was validated has bytes of ASCII.
-        let separator = u8::try_from(self.raw.dataset.csv.separator).unwrap_or_default();
         let (mut lines, mut bytes, mut scratch) = (Vec::new(), 0, String::new());
         let mut stray: Option<Stray> = None;
         while lines.len() < most_rows && bytes < BATCH_BYTES {
@@ -191,8 +194,8 @@ impl Reader {
             if fields != self.names.len() {
                 return Err(Fault::Fields { line, fields });
             }
-            if let Some(rows) = row.swallowed(separator) {
-                return Err(Fault::Swallowed { line, rows });
+            if let Some((field, rows)) = row.swallowed(&self.shape) {
+                return Err(Fault::Swallowed { line, field, rows });
             }
             for (texts, span) in texts.iter_mut().zip(row.spans()) {
                 let text = row.text(*span, &mut scratch);

@@ -17,6 +17,7 @@ mod compressed;
 mod csv_dialects;
 mod csv_files;
 mod csv_form;
+mod csv_swallowed;
 mod damage;
 mod nulls;
 mod weights;

@@ -429,3 +429,29 @@ fn values_and_names_stay_in_one_line_and_whole_numbers_are_exact() {
     assert_eq!(column(&found, "stamp")["min"], i64::MIN);
     assert_eq!(column(&found, "stamp")["max"], 39);
 }
+
+#[test]
+fn rows_that_two_stray_quotes_have_swallowed_are_asked_about_and_prose_is_not() {
+    let files = |note: fn(u32) -> String| {
+        let desk = Desk::new();
+        let rows = (0..600).map(|id| format!("{id},{}.5,{},{}\n", id % 9, id % 2, note(id)));
+        let rows = rows.collect::<String>();
+        desk.csv("a.csv", &format!("id,x,y,note\n{rows}"));
+        desk.infer(&["--target=y", "--id=id", "--time=none"])
+    };
+    let stray = files(|id| match id {
+        50 => "\"24 inch".to_owned(),
+        52 => "24\"".to_owned(),
+        _ => format!("text {}", id % 7),
+    });
+    assert_eq!(stray.rows, 598);
+    let asked_about = asked(&stray, "note");
+    let expected = "the text in row 51 of a.csv holds other rows";
+    assert!(asked_about.contains(expected), "{asked_about}");
+    let prose = files(|id| match id {
+        50 => "\"Hello,\nmilk, eggs, bread, jam\ntea, salt, oil, rice\nBye\"".to_owned(),
+        _ => format!("text {}", id % 7),
+    });
+    assert_eq!(prose.rows, 600);
+    assert!(!asked(&prose, "note").contains("holds other rows"));
+}

@@ -60,6 +60,7 @@ impl Fault {
             Some(name) => format!("column {name:?}"),
             None => format!("field {}", field + 1),
         };
+        let unquoted = format!("; {}", advice::unquoted(about.pinned));
         let (line, what, advice) = match self {
             Self::Source(error) => return source(about, error),
             Self::NoHeader { line } => {
@@ -114,16 +115,20 @@ impl Fault {
                     "the quote that opens {} is never closed: {text}",
                     column(field)
                 ),
-                format!("{QUOTES}; if the file was cut, deliver it again"),
+                format!("{QUOTES}; if the file was cut, deliver it again{unquoted}"),
             ),
-            Self::Swallowed { line, rows } => (
+            Self::Swallowed { line, field, rows } => (
                 Some(line),
                 format!(
-                    "a quoted field holds {rows} whole lines, each with the {} fields of a row: two quotes \
-                     that are parts of texts probably close each other",
-                    names.len()
+                    "the quoted text of {} holds {}: two quotes that are parts of texts probably \
+                     close each other",
+                    column(field),
+                    match rows {
+                        1 => "another row".to_owned(),
+                        rows => format!("{rows} other rows"),
+                    }
                 ),
-                format!("{QUOTES}; if the lines are a text, replace its line breaks"),
+                format!("{QUOTES}; if the lines are a text, replace its line breaks{unquoted}"),
             ),
             Self::AfterQuote {
                 open,
@@ -141,7 +146,7 @@ impl Fault {
                     true => format!(
                         "{QUOTES}: \\\" is no escape (pandas: doublequote=True, Spark: {SPARK})"
                     ),
-                    false => QUOTES.to_owned(),
+                    false => format!("{QUOTES}{unquoted}"),
                 },
             ),
             Self::Stray { line, field, text } => (
@@ -150,7 +155,7 @@ impl Fault {
                     "a quote is inside {}, which is not quoted: {text}",
                     column(field)
                 ),
-                QUOTES.to_owned(),
+                format!("{QUOTES}{unquoted}"),
             ),
             Self::Cut { line } => (
                 line,
@@ -167,6 +172,7 @@ impl Fault {
                         column(field)
                     )
                 });
+                let unquoted = open.as_ref().map(|_| unquoted).unwrap_or_default();
                 let limit = ROW_BYTES >> 20;
                 let what = format!(
                     "the row is longer than {limit} MiB{}",
@@ -175,7 +181,7 @@ impl Fault {
                 (
                     Some(line),
                     what,
-                    format!("{QUOTES}; keep larger values elsewhere"),
+                    format!("{QUOTES}; keep larger values elsewhere{unquoted}"),
                 )
             }
             Self::Fields { line, fields } => (

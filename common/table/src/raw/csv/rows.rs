@@ -4,6 +4,7 @@ use std::io::{self, Read};
 
 use memchr::{memchr, memchr2};
 
+use super::Shape;
 use super::scan::{self, Found, Keep, Marks, Scan, Span, line_breaks};
 use crate::dataset::Csv;
 use runtime::failure::shortened;
@@ -41,8 +42,12 @@ pub(super) enum Fault {
         /// Whether a backslash is before that quote, as other programs write one of a text.
         is_escaped: bool,
     },
-    /// Quoted lines that look like rows.
-    Swallowed { line: u64, rows: usize },
+    /// A quoted text that holds rows.
+    Swallowed {
+        line: u64,
+        field: usize,
+        rows: usize,
+    },
     /// A quote in a field of the header that is not quoted.
     Stray {
         line: u64,
@@ -83,7 +88,9 @@ pub(super) struct Row<'a> {
     pub(super) fields: usize,
     text: &'a str,
     found: &'a Found,
-    quote: u8,
+    marks: &'a Marks,
+    /// Whether it goes over several lines, which only a quoted field does.
+    has_lines: bool,
 }
 
 impl Rows {
@@ -180,19 +187,21 @@ impl Rows {
             line: line + line_breaks(&bytes[..error.valid_up_to()]),
             byte: bytes[error.valid_up_to()],
         })?;
-        self.start += length;
-        self.line += if self.found.quoted {
+        let lines = if self.found.quoted {
             line_breaks(bytes)
         } else {
             1
         };
+        self.start += length;
+        self.line += lines;
         let found = &self.found;
         Ok(Some(Row {
             line,
             fields: found.fields,
             text,
             found,
-            quote: self.marks.quote,
+            marks: &self.marks,
+            has_lines: lines > 1,
         }))
     }
 
@@ -330,7 +339,7 @@ impl<'a> Row<'a> {
             return text;
         }
         scratch.clear();
-        let quote = char::from(self.quote);
+        let quote = char::from(self.marks.quote);
         for (index, piece) in text.split(&*String::from_iter([quote; 2])).enumerate() {
             if index > 0 {
                 scratch.push(quote);
@@ -340,26 +349,25 @@ impl<'a> Row<'a> {
         scratch
     }
 
-    /// Whole lines within a quoted field, where all of them have the separators of a row: two
-    /// quotes that belong to no field close each other, and the rows between them would be lost. Of
-    /// a single line, and of two columns, nothing is known.
-    pub(super) fn swallowed(&self, separator: u8) -> Option<usize> {
-        let bytes = self.text.as_bytes();
-        if self.fields < 3 || memchr(b'\n', bytes).is_none() {
+    /// The first quoted field that holds rows besides its own, and how many. All fields are looked
+    /// at, also those that nobody wants: rows are lost in any.
+    pub(super) fn swallowed(&self, shape: &Shape) -> Option<(usize, usize)> {
+        if !self.has_lines {
             return None;
         }
-        let lines: Vec<&[u8]> = bytes
-            .trim_ascii_end()
-            .split(|byte| *byte == b'\n')
-            .collect();
-        let within = lines
-            .get(1..lines.len() - 1)
-            .filter(|lines| lines.len() > 1)?;
-        let is_row = |line: &&[u8]| {
-            let separators = line.iter().filter(|byte| **byte == separator);
-            separators.count() + 1 == self.fields
-        };
-        within.iter().all(is_row).then_some(within.len())
+        let mut found = Found::default();
+        scan::row(
+            self.text.as_bytes(),
+            true,
+            Keep::All,
+            self.marks,
+            &mut found,
+        );
+        let mut fields = found.spans.iter().enumerate();
+        fields.find_map(|(field, span)| {
+            let rows = shape.rows(&self.text[span.start..span.end], field)?;
+            Some((field, rows))
+        })
     }
 
     /// The first field that holds a quote without being quoted: its place and text.

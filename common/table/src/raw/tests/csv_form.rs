@@ -126,7 +126,7 @@ fn what_is_no_table_is_told_by_the_line_where_it_begins() {
         (
             "5,\"24 inch,b,1\n6,a,b,1\n7,a,b,1\n8,19\",b,1\n",
             9,
-            "a quoted field holds 2 whole lines, each with the 4 fields of a row",
+            "the quoted text of column \"a\" holds 3 other rows",
         ),
         (
             "5,\"a\n\nb,\"24 inch,1\n",
@@ -181,6 +181,8 @@ fn what_is_no_table_is_told_by_the_line_where_it_begins() {
 #[test]
 fn a_file_is_refused_with_advice() {
     let quotes = "a field that holds quotes is put in quotes, and its quotes are doubled";
+    let unquoted =
+        "if no field of the file is quoted, \"csv\": {\"quote\": null} in dataset.json accepts it";
     let latin = "\"csv\": {\"encoding\": \"windows-1252\"} in dataset.json accepts it, or convert \
                  it: iconv -f WINDOWS-1252 -t UTF-8 OLD.csv > NEW.csv; for another encoding, such \
                  as SHIFT_JIS or WINDOWS-1251, put its name there";
@@ -188,12 +190,12 @@ fn a_file_is_refused_with_advice() {
         (
             b"id,a,b,y\n1,\"24 inch,b,1\n",
             ", line 2: the quote that opens column \"a\" is never closed: \"24 inch,b,1",
-            &format!("{quotes}; if the file was cut, deliver it again"),
+            &format!("{quotes}; if the file was cut, deliver it again; {unquoted}"),
         ),
         (
             b"id,a,b,y\n1,\"a,b,1\n2,a,\"b\",1\n",
             ", line 2: the quote that opens column \"a\" is closed in line 3, and \"b\\\",1\" follows",
-            quotes,
+            &format!("{quotes}; {unquoted}"),
         ),
         (
             b"id,a,b,y\n1,a,b,1\n1,a,b,1",
@@ -242,12 +244,12 @@ fn a_file_is_refused_with_advice() {
         (
             b"id,\"a,b,y\n1,a,b,1\n",
             ", line 1: the quote that opens field 2 is never closed: \"a,b,y",
-            &format!("{quotes}; if the file was cut, deliver it again"),
+            &format!("{quotes}; if the file was cut, deliver it again; {unquoted}"),
         ),
         (
             b"id,a\"b,y\n",
             ", line 1: a quote is inside field 2, which is not quoted: a\"b",
-            quotes,
+            &format!("{quotes}; {unquoted}"),
         ),
         (
             b" id,A,b,y,b\n1,a,b,1,b\n",
@@ -272,7 +274,8 @@ fn quotes_in_fields_that_are_not_quoted_are_refused_with_all_else_that_is_wrong(
     let text = refusal("a.csv", content);
     for line in [
         "3 of 4 rows hold a quote in a field that is not quoted, the first in line 2: column \
-         \"size\", 5\" by 7\"; put such a field in quotes, and double the quotes in it",
+         \"size\", 5\" by 7\"; put such a field in quotes, and double the quotes in it; if no field \
+         of the file is quoted, \"csv\": {\"quote\": null} in dataset.json accepts it",
         "column \"y\": 1 of 4 rows hold a value that is neither 0 nor 1, the first in line 4: 9",
         "1 of 4 rows repeat the (id) of another row, such as line 4 and line 5: id 3",
     ] {
