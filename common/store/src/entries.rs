@@ -24,6 +24,17 @@ pub enum Kind {
     Special,
 }
 
+impl Kind {
+    /// That of what a path leads to.
+    pub fn of(metadata: &std::fs::Metadata) -> Self {
+        match metadata {
+            found if found.is_dir() => Self::Folder,
+            found if found.is_file() => Self::File,
+            _ => Self::Special,
+        }
+    }
+}
+
 /// One thing in the place of a glob. Only a file has a size and a stamp.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -167,15 +178,14 @@ fn is_unfinished(name: &str) -> bool {
 fn look(path: &Path, key: String) -> Result<Option<Entry>> {
     let looking = || format!("looking up {}", path.display());
     match std::fs::metadata(path) {
-        Ok(metadata) if metadata.is_dir() => Ok(Some(Entry::bare(&key, Kind::Folder))),
-        Ok(metadata) if !metadata.is_file() => Ok(Some(Entry::bare(&key, Kind::Special))),
-        Ok(metadata) => {
-            let changed = metadata.modified().with_context(looking)?;
-            Ok(Some(Entry {
-                object: object_of(key, metadata.len(), changed.into()),
-                kind: Kind::File,
-            }))
-        }
+        Ok(metadata) => Ok(Some(match Kind::of(&metadata) {
+            kind @ Kind::File => {
+                let changed = metadata.modified().with_context(looking)?;
+                let object = object_of(key, metadata.len(), changed.into());
+                Entry { object, kind }
+            }
+            kind => Entry::bare(&key, kind),
+        })),
         Err(_) if path.is_symlink() => Ok(Some(Entry::bare(&key, Kind::DanglingLink))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).with_context(looking),

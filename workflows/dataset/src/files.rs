@@ -5,7 +5,8 @@ use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result};
 use runtime::failure::Failure;
-use store::matches_glob;
+use store::{Kind, matches_glob};
+use table::raw::files::{NearMiss, refuse};
 use table::raw::{ENDINGS, format_of};
 
 use crate::source::{Source, find};
@@ -153,6 +154,15 @@ fn of_path(path: &Path) -> Result<Vec<Source>> {
     let metadata = metadata.map_err(|error| {
         Failure::usage(format!("{text}: {error}; give raw files, folders or globs"))
     })?;
+    if Kind::of(&metadata) == Kind::Special {
+        let folder = path.parent().unwrap_or(path).display().to_string();
+        refuse(
+            &[(text.to_string(), NearMiss::Special)],
+            &folder,
+            "--glob",
+            None,
+        )?;
+    }
     match format_of(&text) {
         Some(_) => Ok(vec![Source {
             key: text.into_owned(),

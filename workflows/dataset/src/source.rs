@@ -29,12 +29,12 @@ pub struct Sources {
 }
 
 /// Finds the raw files below `dir` that match a glob, by the rule of the steps that read them. A
-/// link to a file represents the file. A folder that is `target`, where the files would go to, is
+/// link represents what it leads to. A folder that is `target`, where the files would go to, is
 /// refused.
 ///
 /// # Errors
-/// No such folder or no raw file in it, a link to a folder, what seems to be data and can't be read
-/// as a raw file, a name that no object can have: exit 2.
+/// No such folder or no raw file in it, what seems to be data and can't be read as a raw file, a
+/// name that is not UTF-8: exit 2.
 pub fn find(dir: &Path, glob: Option<&str>, target: &str) -> Result<Sources> {
     if !dir.is_dir() {
         return Err(Failure::usage(format!(
@@ -45,6 +45,7 @@ pub fn find(dir: &Path, glob: Option<&str>, target: &str) -> Result<Sources> {
     let mut search = Search {
         glob,
         target: Path::new(target).canonicalize().ok(),
+        open: Vec::new(),
         found: Sources::default(),
         near: Vec::new(),
     };
@@ -84,10 +85,13 @@ pub fn find(dir: &Path, glob: Option<&str>, target: &str) -> Result<Sources> {
 /// Why a file is passed over.
 const HIDDEN: &str = "its name begins with . or _";
 const OTHER: &str = "its name is not that of a Parquet or CSV file";
+const CIRCLE: &str = "it is a link to a folder that holds it";
 
 struct Search<'a> {
     glob: Option<&'a str>,
     target: Option<PathBuf>,
+    /// The folders on the way to the one that is looked through, without links.
+    open: Vec<PathBuf>,
     found: Sources,
     near: Vec<(String, NearMiss)>,
 }
@@ -95,11 +99,25 @@ struct Search<'a> {
 impl Search<'_> {
     fn walk(&mut self, folder: &Path, below: &str) -> Result<()> {
         let reading = || format!("reading the folder {}", folder.display());
+        let real = folder.canonicalize().with_context(reading)?;
+        if !below.is_empty() && self.target.as_ref() == Some(&real) {
+            return Err(Failure::usage(format!(
+                "{} is the target of the upload: upload another folder, or choose another RAW_URL",
+                folder.display()
+            )));
+        }
+        // A link can lead back, and would do so again and again.
+        if self.open.iter().any(|open| open.starts_with(&real)) {
+            self.found.left_out.push((below.to_owned(), CIRCLE));
+            return Ok(());
+        }
+        self.open.push(real);
         for entry in std::fs::read_dir(folder).with_context(reading)? {
             let entry = entry.with_context(reading)?;
             let link = entry.file_type().with_context(reading)?.is_symlink();
             self.see(entry.path(), link, below)?;
         }
+        self.open.pop();
         Ok(())
     }
 
@@ -109,11 +127,7 @@ impl Search<'_> {
             Err(_) if link => None,
             found => Some(found.with_context(|| format!("looking up {}", path.display()))?),
         };
-        let kind = match &metadata {
-            None => Kind::DanglingLink,
-            Some(metadata) if metadata.is_dir() => Kind::Folder,
-            Some(_) => Kind::File,
-        };
+        let kind = metadata.as_ref().map_or(Kind::DanglingLink, Kind::of);
         match (judge(self.glob, &key, kind), metadata) {
             (Verdict::Raw, Some(metadata)) => self.found.files.push(Source {
                 key,
@@ -124,7 +138,7 @@ impl Search<'_> {
             (Verdict::PassedOver, _) => self.found.left_out.push((key, HIDDEN)),
             (_, Some(metadata)) if metadata.is_dir() => {
                 if !is_hidden(self.glob, &key) {
-                    self.enter(&path, link, &key)?;
+                    self.walk(&path, &key)?;
                 }
             }
             // What a glob leaves out is no news.
@@ -134,41 +148,15 @@ impl Search<'_> {
         }
         Ok(())
     }
-
-    fn enter(&mut self, path: &Path, link: bool, key: &str) -> Result<()> {
-        if link {
-            return Err(Failure::usage(format!(
-                "{} is a link to a folder, and may lead in a circle: upload that folder itself, or replace the link by it",
-                path.display()
-            )));
-        }
-        let target = self.target.as_ref();
-        if target.is_some_and(|target| path.canonicalize().is_ok_and(|path| path == *target)) {
-            return Err(Failure::usage(format!(
-                "{} is the target of the upload: upload another folder, or choose another RAW_URL",
-                path.display()
-            )));
-        }
-        self.walk(path, key)
-    }
 }
 
 /// The key of a path.
-fn key(below: &str, path: &PathBuf) -> Result<String> {
+fn key(below: &str, path: &Path) -> Result<String> {
     let name = path.file_name().and_then(|name| name.to_str());
-    let plain = name.filter(|name| !name.contains('*') && files::is_key(name));
-    let refused = || {
-        Failure::usage(format!(
-            "{path:?} has a name that no raw file can have: give it one in UTF-8, without *, backslash, \
-             control characters and those that turn the direction of text"
-        ))
-    };
-    let name = plain.ok_or_else(refused)?;
-    let key = if below.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{below}/{name}")
-    };
-    store::check_key(&key).map_err(|_| refused())?;
-    Ok(key)
+    let refused = || Failure::usage(format!("{path:?} has a name that is not UTF-8: rename it"));
+    let name = name.ok_or_else(refused)?;
+    Ok(match below {
+        "" => name.to_owned(),
+        below => format!("{below}/{name}"),
+    })
 }

@@ -235,7 +235,10 @@ fn summary(url: &str, fates: &[(&str, &Vec<Source>)], left_out: &[(String, &str)
     let left_out: Vec<String> = left_out
         .iter()
         .take(NAMED)
-        .map(|(name, why)| format!("left out {name}: {why}\n"))
+        .map(|(name, why)| match raw::files::is_key(name) {
+            true => format!("left out {name}: {why}\n"),
+            false => format!("left out {name:?}: {why}\n"),
+        })
         .collect();
     format!("{url}\n\n{}{}", ui::table(&rows), left_out.concat())
 }

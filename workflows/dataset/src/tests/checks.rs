@@ -450,3 +450,19 @@ fn names_that_scoring_adds_are_left_out_by_infer_and_refused_by_a_check() {
                     another name in features.sql";
     assert_eq!(error.to_string(), expected);
 }
+
+#[test]
+fn what_reading_would_wait_for_is_refused_wherever_it_is_named() {
+    let desk = Desk::new();
+    desk.csv("raw/a.csv", "id,x,y\n1,0.5,0\n2,1.5,1\n");
+    std::os::unix::fs::symlink("/dev/zero", desk.path("raw/b.csv")).unwrap();
+    for files in ["raw", "raw/*.csv", "raw/b.csv"] {
+        let error = Files::find(&[desk.path(files)]).unwrap_err();
+        assert_eq!(exit_code(&error), 2);
+        let text = format!("{error:#}");
+        assert!(
+            text.contains("b.csv is a pipe, a socket or a device"),
+            "{text}"
+        );
+    }
+}
