@@ -64,8 +64,8 @@ pub fn kind(column: &manifest::Column, natural: bool) -> Result<Kind> {
         true => format!(
             "feature {name:?} is of type {of}: without models.json a feature is a number or a \
              boolean; add a models.json beside dataset.json, such as {{\"candidates\": \"auto\"}}, \
-             whose models encode texts, encode it in features.sql, such as CASE WHEN ... THEN 1 \
-             ELSE 0 END, or leave it out"
+             whose models encode texts, and list it in the files of kustomization.yaml; or encode \
+             it in features.sql, such as CASE WHEN ... THEN 1 ELSE 0 END, or leave it out"
         ),
         false => format!(
             "feature {name:?} is of type {of}: a feature is a number, a text or a boolean; take it \

@@ -107,13 +107,27 @@ pub fn check(
     columns: &[Column],
     holdout: HoldoutRule,
 ) -> Result<()> {
-    let (goal, text) = (config.goal()?, text(folder)?);
+    let text = text(folder)?;
+    check_text(text.as_deref(), config, columns, holdout.is_of_time())
+}
+
+/// [`check`], of the text of `models.json`, or `None`, and a holdout of time, or another one.
+///
+/// # Errors
+/// Exit 2, with what is wrong in which file.
+pub fn check_text(
+    text: Option<&[u8]>,
+    config: &Config,
+    columns: &[Column],
+    holdout_of_time: bool,
+) -> Result<()> {
+    let goal = config.goal()?;
     let signature = features::signature(columns, text.is_some())?;
     let Some(text) = text else {
         return Ok(());
     };
-    let (models, chosen) = parse(&text, &goal)?;
-    check_validation(&models, &config.dataset, holdout.is_of_time())?;
+    let (models, chosen) = parse(text, &goal)?;
+    check_validation(&models, &config.dataset, holdout_of_time)?;
     check_names(models.explain, models.interval, columns)?;
     for chosen in chosen {
         let family = chosen.family.preparation();

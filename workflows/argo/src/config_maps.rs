@@ -6,10 +6,21 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use runtime::failure::Failure;
+use runtime::spelling;
 use serde_json::Value;
 
 use crate::library::{Source, yaml_files};
 use crate::yaml;
+
+/// The fields of a ConfigMap.
+const FIELDS: [&str; 6] = [
+    "apiVersion",
+    "kind",
+    "metadata",
+    "data",
+    "binaryData",
+    "immutable",
+];
 
 /// The repository's own configuration.
 const EMBEDDED: [(&str, &str); 4] = [
@@ -112,6 +123,7 @@ impl ConfigMaps {
                     .to_owned();
                 match document.get("kind").and_then(Value::as_str) {
                     Some("ConfigMap") => {
+                        check_fields(&document).map_err(&refuse)?;
                         let keys = self.maps.entry(map_name.clone()).or_default();
                         for (key, value) in document
                             .get("data")
@@ -120,9 +132,8 @@ impl ConfigMaps {
                             .flatten()
                         {
                             let Value::String(value) = value else {
-                                return Err(refuse(format!(
-                                    "{map_name}.data.{key}: must be text, not {value}: quote it"
-                                )));
+                                let why = no_text(value);
+                                return Err(refuse(format!("{map_name}.data.{key}: {why}")));
                             };
                             let (line, _) = marks.find(&format!(".data.{key}"));
                             self.places.insert(
@@ -133,19 +144,40 @@ impl ConfigMaps {
                         }
                     }
                     Some("Kustomization") => {
-                        let generators =
-                            document.get("configMapGenerator").and_then(Value::as_array);
-                        for (i, generator) in generators.into_iter().flatten().enumerate() {
-                            generated.push(generate(generator).map_err(|what| {
-                                refuse(format!("configMapGenerator[{i}]: {what}"))
-                            })?);
+                        let items = |field: &str| document.get(field).and_then(Value::as_array);
+                        // What another folder holds is not known here.
+                        let is_here = |resource: &Value| {
+                            names
+                                .iter()
+                                .any(|name| resource.as_str() == Some(name.as_str()))
+                        };
+                        let is_whole = items("resources").into_iter().flatten().all(is_here);
+                        let generators = items("configMapGenerator").into_iter().flatten();
+                        for (i, generator) in generators.enumerate() {
+                            let at = format!("configMapGenerator[{i}]");
+                            let (map, files) = generate(generator)
+                                .map_err(|what| refuse(format!("{at}: {what}")))?;
+                            let merges =
+                                generator.get("behavior").and_then(Value::as_str) == Some("merge");
+                            let at = (is_whole && merges).then(|| format!("{place}{name}: {at}"));
+                            generated.push((map, files, at));
                         }
                     }
                     _ => {}
                 }
             }
         }
-        for (name, files) in generated {
+        for (name, files, merged_at) in generated {
+            if let Some(at) = merged_at
+                && !self.maps.contains_key(&name)
+            {
+                let meant = spelling::meant(&name, self.maps.keys().map(String::as_str));
+                return Err(Failure::usage(format!(
+                    "{at}: there is no ConfigMap {name} to merge the files into{meant}: give the \
+                     one that holds the settings this `metadata.name`; {}",
+                    self.known()
+                )));
+            }
             let keys = self.maps.entry(name.clone()).or_default();
             for (key, file) in files {
                 keys.insert(key.clone(), read(&file)?);
@@ -187,6 +219,43 @@ impl ConfigMaps {
             }
         )
     }
+}
+
+/// # Errors
+/// A field that no ConfigMap has, whose settings would count for nothing, and one that is missing.
+fn check_fields(document: &Value) -> Result<(), String> {
+    let mut fields = document.as_object().into_iter().flatten();
+    if let Some((field, _)) = fields.find(|(field, _)| !FIELDS.contains(&field.as_str())) {
+        let meant = spelling::meant(field, FIELDS);
+        return Err(format!(
+            "a ConfigMap has no field `{field}`{meant}: settings are the keys of `data`"
+        ));
+    }
+    let name = document.pointer("/metadata/name").and_then(Value::as_str);
+    if name.is_none_or(str::is_empty) {
+        return Err("the ConfigMap has no `metadata.name`: give it one".to_owned());
+    }
+    match document.get("data") {
+        None if document.get("binaryData").is_none() => {
+            Err("the ConfigMap has no `data`: settings are the keys of `data`".to_owned())
+        }
+        None | Some(Value::Null | Value::Object(_)) => Ok(()),
+        Some(_) => Err("`data` of the ConfigMap must be settings, each with a value".to_owned()),
+    }
+}
+
+/// Why a value is refused that is no text. A number is not repeated: YAML has read it, and may have
+/// made another one of it.
+fn no_text(value: &Value) -> String {
+    let what = match value {
+        Value::Null => return "is empty: give it a value, or remove it".to_owned(),
+        Value::Bool(value) => format!("the boolean {value}"),
+        Value::Number(_) => "a number".to_owned(),
+        Value::String(_) => "text".to_owned(),
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "a map".to_owned(),
+    };
+    format!("must be text, not {what}: put it in quotes")
 }
 
 /// Name of the ConfigMap that a generator makes, with the files of its keys.
@@ -264,7 +333,44 @@ mod tests {
         for (text, part) in [
             (
                 "kind: ConfigMap\nmetadata: {name: m}\ndata: {MODEL_C: 2}\n",
-                "ml-config.yaml: m.data.MODEL_C: must be text, not 2",
+                "ml-config.yaml: m.data.MODEL_C: must be text, not a number: put it in quotes",
+            ),
+            (
+                "kind: ConfigMap\nmetadata: {name: m}\ndata: {MODEL_TOL: 1e-400}\n",
+                "m.data.MODEL_TOL: must be text, not a number: put it in quotes",
+            ),
+            (
+                "kind: ConfigMap\nmetadata: {name: m}\ndata:\n  HOLDOUT:\n",
+                "m.data.HOLDOUT: is empty: give it a value, or remove it",
+            ),
+            (
+                "kind: ConfigMap\nmetadata: {name: m}\ndata: {}\nHOLDOUT: first-shard\n",
+                "ml-config.yaml: a ConfigMap has no field `HOLDOUT`: settings are the keys of `data`",
+            ),
+            (
+                "kind: ConfigMap\nmetadata: {name: m}\ndatas: {MODEL_C: '2'}\n",
+                "a ConfigMap has no field `datas` (did you mean \"data\"?)",
+            ),
+            (
+                "kind: ConfigMap\nmetadata: {name: m}\nstringData: {MODEL_C: '2'}\n",
+                "a ConfigMap has no field `stringData`",
+            ),
+            (
+                "kind: ConfigMap\nmetadata: {name: m}\n",
+                "the ConfigMap has no `data`",
+            ),
+            (
+                "kind: ConfigMap\nmetadata: {nmae: m}\ndata: {MODEL_C: '2'}\n",
+                "the ConfigMap has no `metadata.name`",
+            ),
+            (
+                "",
+                "kustomization.yaml: configMapGenerator[0]: there is no ConfigMap alameda-churn to \
+                 merge the files into: give",
+            ),
+            (
+                "kind: ConfigMap\nmetadata: {name: alameda-chrun}\ndata: {MODEL_C: '2'}\n",
+                "to merge the files into (did you mean \"alameda-chrun\"?)",
             ),
             (
                 "kind: Kustomization\nconfigMapGenerator: [{name: m, literals: [a=b]}]\n",

@@ -68,28 +68,6 @@ pub(super) fn check(maps: &ConfigMaps, in_use: &dyn Fn(&str) -> bool, findings: 
                 continue;
             }
         };
-        if let Some(models) = keys.get(models::FILE) {
-            let goal = config.dataset.goal().map_err(anyhow::Error::msg);
-            let read = goal.and_then(|goal| models::parse(models.as_bytes(), &goal));
-            let checked = read.and_then(|(models, _)| {
-                let setting = keys
-                    .get("HOLDOUT")
-                    .map(|text| text.parse::<HoldoutSetting>());
-                let of_time = setting.is_some_and(|of| of.is_ok_and(HoldoutSetting::is_of_time));
-                models::check_validation(&models, &config.dataset, of_time)
-            });
-            if let Err(error) = checked {
-                find("data", models::FILE, Severity::Error, format!("{error:#}"));
-            }
-        }
-        let (file, _) = maps.place(map, DATASET_FILE);
-        for beside in left_out(Path::new(file), keys) {
-            let text = format!(
-                "{beside} is beside it and not in the ConfigMap {map}: add it to the files of \
-                 kustomization.yaml, or move it away"
-            );
-            find("data", DATASET_FILE, Severity::Error, text);
-        }
         if let Some(text) = holdout(keys.get("HOLDOUT"), &config) {
             find("data", DATASET_FILE, Severity::Error, text);
         }
@@ -98,6 +76,21 @@ pub(super) fn check(maps: &ConfigMaps, in_use: &dyn Fn(&str) -> bool, findings: 
             features.must_compute()?;
             Ok(features)
         });
+        let setting = keys.get("HOLDOUT");
+        let setting = setting.map(|text| text.parse::<HoldoutSetting>());
+        let of_time = setting.is_some_and(|of| of.is_ok_and(HoldoutSetting::is_of_time));
+        let models = keys.get(models::FILE).map(String::as_bytes);
+        let checked = match &features {
+            Ok(features) => models::check_text(models, &config, features.columns(), of_time),
+            Err(_) => models.map_or(Ok(()), |text| alone(text, &config, of_time)),
+        };
+        if let Err(error) = checked {
+            let text = format!("{error:#}");
+            match text.starts_with(models::FILE) {
+                true => find("data", models::FILE, Severity::Error, text),
+                false => find("features", FEATURES_FILE, Severity::Error, text),
+            }
+        }
         match features {
             Err(error) => {
                 let text = format!("{error:#}");
@@ -134,6 +127,37 @@ pub(super) fn check(maps: &ConfigMaps, in_use: &dyn Fn(&str) -> bool, findings: 
                 }
             },
         }
+    }
+}
+
+/// What is wrong with `models.json` by itself, whatever the features are.
+fn alone(text: &[u8], config: &Config, of_time: bool) -> anyhow::Result<()> {
+    let (models, _) = models::parse(text, &config.goal()?)?;
+    models::check_validation(&models, &config.dataset, of_time)
+}
+
+/// Files that lie beside the data contract of a ConfigMap that lacks them: no step sees them, so
+/// that a run would go on without them.
+pub(super) fn unlisted(
+    maps: &ConfigMaps,
+    in_use: &dyn Fn(&str) -> bool,
+    findings: &mut Vec<Finding>,
+) {
+    let with_contract = maps
+        .all()
+        .filter(|(map, keys)| in_use(map) && keys.contains_key(DATASET_FILE));
+    for (map, keys) in with_contract {
+        let (file, line) = maps.place(map, DATASET_FILE);
+        findings.extend(left_out(Path::new(file), keys).into_iter().map(|beside| {
+            let text = format!(
+                "{beside} is beside it and not in the ConfigMap {map}: add it to the files of \
+                 kustomization.yaml, or move it away"
+            );
+            Finding {
+                line,
+                ..finding("data", file, format!("{map}.data[{DATASET_FILE}]"), text)
+            }
+        }));
     }
 }
 

@@ -48,15 +48,18 @@ const DESCRIPTION: &str = "workflows.argoproj.io/description";
 /// Everything that is wrong, in the order of the files.
 pub fn lint(library: &Library, maps: &ConfigMaps, commands: Commands) -> Vec<Finding> {
     let mut findings = of_workflows(library, maps, commands, &|_| true);
-    findings.extend(of_maps(maps, &|map| map.starts_with(OUR_MAPS)));
+    let is_ours = |map: &str| map.starts_with(OUR_MAPS);
+    findings.extend(of_maps(maps, &is_ours));
+    data::unlisted(maps, &is_ours, &mut findings);
+    settings::misnamed(library, maps, &mut findings);
     sorted(findings)
 }
 
 /// What is wrong with what one run would use.
 pub struct OfRun {
-    /// Its WorkflowTemplates and its CronWorkflow.
+    /// In its WorkflowTemplates and its CronWorkflow, and files that its ConfigMaps lack.
     pub workflows: Vec<Finding>,
-    /// The ConfigMaps that its parameters name.
+    /// In the ConfigMaps that its parameters name; the first step finds it too.
     pub maps: Vec<Finding>,
 }
 
@@ -79,6 +82,7 @@ pub fn lint_run(
         let name = map.strip_prefix(OUR_MAPS);
         name.is_some_and(|name| name == PLATFORM || values.contains(name))
     };
+    data::unlisted(maps, &is_in_use, &mut workflows);
     OfRun {
         workflows: sorted(workflows),
         maps: sorted(of_maps(maps, &is_in_use)),

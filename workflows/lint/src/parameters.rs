@@ -9,7 +9,7 @@ use super::tags::has_name;
 use super::{DESCRIPTION, Linter};
 
 /// What the last words of a secret's name are.
-const SECRET_NAMES: [&str; 10] = [
+const SECRET_NAMES: [&str; 11] = [
     "password",
     "passwd",
     "passphrase",
@@ -20,6 +20,8 @@ const SECRET_NAMES: [&str; 10] = [
     "access-key",
     "api-key",
     "private-key",
+    // Whoever has the address of a webhook can send to it.
+    "notify-url",
 ];
 /// How secrets of the large providers begin.
 const SECRET_VALUES: [&str; 7] = [

@@ -1,12 +1,16 @@
 //! Settings in ConfigMaps, by what the steps themselves take.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 
 use argo::config_maps::ConfigMaps;
 use argo::finding::{Finding, Severity};
+use argo::library::Library;
+use runtime::spelling::nearest;
 use runtime::step::Problem;
 use settings::{self, ConfigMapKeys};
 
+use super::OUR_MAPS;
 use super::parameters::secret;
 use crate::rules::finding;
 
@@ -45,6 +49,30 @@ pub(super) fn check(maps: &ConfigMaps, in_use: &dyn Fn(&str) -> bool, findings: 
             };
             find(rule, &problem.name, Severity::Error, problem.text);
         }
+    }
+}
+
+/// ConfigMaps with almost the name of one that workflows ask for by default, and that is not there.
+pub(super) fn misnamed(library: &Library, maps: &ConfigMaps, findings: &mut Vec<Finding>) {
+    let entries = library.templates.values().chain(library.crons.values());
+    let parameters = entries.flat_map(|entry| &entry.spec.arguments.parameters);
+    let configs = parameters.filter(|parameter| parameter.name == "config");
+    let asked = configs.filter_map(|parameter| parameter.given());
+    let asked: BTreeSet<String> = asked.map(|config| format!("{OUR_MAPS}{config}")).collect();
+    let missing = asked.iter().filter(|name| maps.get(name).is_none());
+    let missing: Vec<&str> = missing.map(String::as_str).collect();
+    for (map, keys) in maps.all().filter(|(map, _)| !asked.contains(*map)) {
+        let Some(meant) = nearest(map, missing.iter().copied()) else {
+            continue;
+        };
+        let first = keys.keys().next().map_or("", String::as_str);
+        let (file, line) = maps.place(map, first);
+        let text =
+            format!("no workflow reads the ConfigMap {map} by default: did you mean {meant}?");
+        findings.push(Finding {
+            line,
+            ..finding("setting", file, map, text)
+        });
     }
 }
 

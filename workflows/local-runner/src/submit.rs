@@ -106,8 +106,8 @@ pub(crate) fn create(place: &Place, options: &Options) -> Result<(Workflow, Run)
 /// Prints what is wrong with what a run would use.
 ///
 /// # Errors
-/// Faults of the workflows. Those of a ConfigMap the first step refuses, so that the run is
-/// recorded and reported as one that failed.
+/// Faults of the workflows, and files that a ConfigMap lacks. Other faults of a ConfigMap the first
+/// step refuses, so that the run is recorded and reported as one that failed.
 fn check(library: &Library, maps: &ConfigMaps, workflow: &Workflow, from: &str) -> Result<()> {
     let stored = workflow.status.stored_templates.keys();
     let homes = stored.filter_map(|name| Some(name.split_once('/')?.0));

@@ -89,3 +89,29 @@ fn a_fault_of_the_runs_configuration_is_a_warning() {
     assert!(ran.stderr.contains(said), "{}", ran.stderr);
     assert!(!ran.stderr.contains("alameda-other"), "{}", ran.stderr);
 }
+
+#[test]
+fn a_file_that_the_runs_configuration_lacks_is_refused_since_no_step_sees_it() {
+    let lab = Lab::new(CLEAN);
+    let map = "kind: ConfigMap\nmetadata: {name: alameda-mine}\ndata: {GATE: hard}\n";
+    let files = |more: &str| {
+        format!(
+            "kind: Kustomization\nresources: [map.yaml]\nconfigMapGenerator: [{{name: alameda-mine, \
+             behavior: merge, files: [dataset.json, features.sql{more}]}}]\n"
+        )
+    };
+    let contract = r#"{"columns": [{"name": "id", "type": "int64", "role": "id"},
+        {"name": "x", "type": "float64", "role": "feature"},
+        {"name": "y", "type": "int64", "role": "target"}]}"#;
+    lab.write("config-maps/map.yaml", map);
+    lab.write("config-maps/dataset.json", contract);
+    lab.write("config-maps/features.sql", "SELECT * FROM raw");
+    lab.write("config-maps/models.json", r#"{"candidates": "auto"}"#);
+    lab.write("config-maps/kustomization.yaml", &files(""));
+    let ran = submit(&lab, &[]).expect(2);
+    let said = "models.json is beside it and not in the ConfigMap alameda-mine: add it to the files \
+                of kustomization.yaml";
+    assert!(ran.stderr.contains(said), "{}", ran.stderr);
+    lab.write("config-maps/kustomization.yaml", &files(", models.json"));
+    submit(&lab, &[]).expect(0);
+}

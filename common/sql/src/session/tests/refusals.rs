@@ -221,7 +221,7 @@ fn all_columns_that_are_not_in_order_are_named_at_once() {
         "SELECT date,\n upper(country) AS big,\n date AS again,\n target * 2 AS leak\nFROM raw";
     insta::assert_snapshot!(refusal(sql), @r#"
     features.sql: 5 columns are wrong:
-      line 2, column 20: feature "big" is of type Utf8: without models.json a feature is a number or a boolean; add a models.json beside dataset.json, such as {"candidates": "auto"}, whose models encode texts, encode it in features.sql, such as CASE WHEN ... THEN 1 ELSE 0 END, or leave it out
+      line 2, column 20: feature "big" is of type Utf8: without models.json a feature is a number or a boolean; add a models.json beside dataset.json, such as {"candidates": "auto"}, whose models encode texts, and list it in the files of kustomization.yaml; or encode it in features.sql, such as CASE WHEN ... THEN 1 ELSE 0 END, or leave it out
       line 3, column 10: feature "again" is of type Timestamp(µs): a feature is a number, a text or a boolean; take it apart in features.sql, such as date_part('month', "again") or date_part('epoch', "again") / 86400, or leave it out
       line 4, column 16: feature "leak" is computed from the target "target", which it should predict
       column "customerId" with the role id is not in the result: select it

@@ -4,6 +4,45 @@ use super::{Case, case};
 
 pub(super) const CASES: &[Case] = &[
     case(
+        "data",
+        &[(
+            "HOLDOUT:",
+            "dataset.json: '{\"columns\": [{\"name\": \"id\", \"type\": \"int64\", \"role\": \"id\"}, {\"name\": \"x\", \"type\": \"float64\", \"role\": \"feature\"}, {\"name\": \"y\", \"type\": \"int64\", \"role\": \"target\"}]}'\n  features.sql: SELECT * FROM raw\n  models.json: '{\"candidates\": [{\"family\": \"logistic-regression\"}], \"preprocessing\": {\"columns\": {\"x9\": {\"drop\": true}}}}'\n  HOLDOUT:",
+        )],
+        "models.json",
+        "x9",
+    ),
+    case(
+        "data",
+        &[(
+            "HOLDOUT:",
+            "dataset.json: '{\"columns\": [{\"name\": \"id\", \"type\": \"int64\", \"role\": \"id\"}, {\"name\": \"x\", \"type\": \"float64\", \"role\": \"feature\"}, {\"name\": \"y\", \"type\": \"int64\", \"role\": \"target\"}]}'\n  features.sql: SELECT * FROM raw\n  models.json: '{\"candidates\": [{\"family\": \"logistic-regression\"}], \"preprocessing\": {\"columns\": {\"x\": {\"clip\": [5, 1]}}}}'\n  HOLDOUT:",
+        )],
+        "models.json",
+        "clip",
+    ),
+    case(
+        "data",
+        &[(
+            "HOLDOUT:",
+            "dataset.json: '{\"columns\": [{\"name\": \"id\", \"type\": \"int64\", \"role\": \"id\"}, {\"name\": \"x\", \"type\": \"float64\", \"role\": \"feature\"}, {\"name\": \"y\", \"type\": \"int64\", \"role\": \"target\"}]}'\n  features.sql: SELECT * FROM raw\n  models.json: '{\"candidates\": [{\"family\": \"logistic-regression\"}], \"preprocessing\": {\"columns\": {\"x\": {\"encode\": \"one-hot\"}}}}'\n  HOLDOUT:",
+        )],
+        "models.json",
+        "encode",
+    ),
+    case(
+        "secret",
+        &[("HOLDOUT:", "NOTIFY_URL: https://hooks/x\n  HOLDOUT:")],
+        "NOTIFY_URL",
+        "has the name of a secret",
+    ),
+    case(
+        "setting",
+        &[("name: alameda-x", "name: alameda-z")],
+        "ALAMEDA_TIMEZONE",
+        "no workflow reads the ConfigMap alameda-z by default: did you mean alameda-x?",
+    ),
+    case(
         "setting",
         &[("HOLDOUT:", "HOLDUOT:")],
         "HOLDUOT",
