@@ -152,14 +152,21 @@ impl Roles {
             match best {
                 Some(best) if best.points >= TAKEN => ids.push(best.column),
                 _ => {
-                    let advice = "; where no column does, give several with commas, which together \
-                        do, or add one (pandas: df.insert(0, \"id\", range(len(df))))";
+                    let mut advice = "; where no column does, give several with commas, which \
+                        together do, or add one (pandas: df.insert(0, \"id\", range(len(df))))"
+                        .to_owned();
+                    // An index is what names a row in pandas.
+                    for (name, why) in &sampled.unusable {
+                        if why.contains("RangeIndex") {
+                            advice += &format!("; column {name:?}: {why}");
+                        }
+                    }
                     return Err(undecided(
                         "what names a row",
                         "--id",
                         columns,
                         &names,
-                        advice,
+                        &advice,
                     ));
                 }
             }

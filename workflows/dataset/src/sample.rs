@@ -143,6 +143,11 @@ pub(crate) fn read(files: &Files, rows: u64, work: &Work, seen: &dyn Fn(u64)) ->
         unusable.push((name.to_owned(), why));
     }
     questions.extend(marks.questions(&columns, &dialect, &places));
+    if let Some((name, why)) = first.range_index()?
+        && !having.contains_key(name.as_str())
+    {
+        unusable.push((name, why.to_owned()));
+    }
     Ok(Sampled {
         questions,
         columns,

@@ -51,7 +51,16 @@ where
 
 /// Which key of a contract is wrong, where it is one alone. Everything else serde says best itself.
 fn reason(text: &str) -> Option<String> {
-    let contract: Map<String, Value> = serde_json::from_str(text).ok()?;
+    let contract = match serde_json::from_str::<Value>(text).ok()? {
+        Value::Object(contract) => contract,
+        // Serde takes the values of a list for those of the keys, in their order.
+        Value::Array(_) => {
+            let reason = "it is a list, and a contract is an object: put the list of columns into \
+                          {\"columns\": [...]}";
+            return Some(reason.to_owned());
+        }
+        _ => return None,
+    };
     let rest = keys(json!({"columns": []}));
     let mut others = contract.clone();
     // Its columns are looked through one by one.

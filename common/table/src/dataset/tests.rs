@@ -195,6 +195,10 @@ fn a_wrong_key_is_named_with_what_it_may_be() {
             contract("", good).replace("\"role\"", "role"),
             "line 1 column",
         ),
+        (
+            "[{\"name\": \"id\"}]".to_owned(),
+            "it is a list, and a contract is an object: put the list of columns into",
+        ),
     ] {
         let error = Dataset::parse(text.as_bytes()).unwrap_err();
         assert_eq!(exit_code(&error), 2);

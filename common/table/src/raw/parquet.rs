@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use arrow::array::RecordBatch;
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Schema};
 use parquet::basic::{ConvertedType, LogicalType, Type};
 use parquet::file::metadata::ParquetMetaDataReader;
 use parquet::schema::types::ColumnDescPtr;
@@ -237,10 +237,13 @@ fn positions(raw: &RawFile, file: &ParquetFile, work: &Work) -> Result<Vec<Optio
         let Some((position, field)) = first else {
             positions.push(None);
             if !raw.labels.may_lack(column.role) {
-                lines.push(missing(
-                    &column.name,
-                    schema.fields().iter().map(|field| field.name().as_str()),
-                ));
+                let names = schema.fields().iter().map(|field| field.name().as_str());
+                let mut line = missing(&column.name, names);
+                if range_index(schema).as_ref() == Some(&column.name) {
+                    line += "; ";
+                    line += RANGE_INDEX;
+                }
+                lines.push(line);
             }
             continue;
         };
@@ -271,6 +274,20 @@ fn positions(raw: &RawFile, file: &ParquetFile, work: &Work) -> Result<Vec<Optio
     } else {
         Err(raw.broken(&lines))
     }
+}
+
+/// Where the numbers of an index are that the file does not hold.
+pub(super) const RANGE_INDEX: &str = "pandas keeps it as a range in the file's metadata (a \
+    RangeIndex), and not as a column: call reset_index() before to_parquet";
+
+/// The name of an index that pandas keeps as a range.
+pub(super) fn range_index(schema: &Schema) -> Option<String> {
+    let pandas = schema.metadata().get("pandas")?;
+    let pandas: serde_json::Value = serde_json::from_str(pandas).ok()?;
+    let mut indexes = pandas.get("index_columns")?.as_array()?.iter();
+    let is_range = |kind: &serde_json::Value| kind == "range";
+    let range = indexes.find(|index| index.get("kind").is_some_and(is_range))?;
+    Some(range.get("name")?.as_str()?.to_owned())
 }
 
 /// The line for a column that is not there.

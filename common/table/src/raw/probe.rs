@@ -172,6 +172,19 @@ impl Probe {
         self.rows
     }
 
+    /// The name of an index that pandas keeps in the file's metadata, and why it is no column.
+    ///
+    /// # Errors
+    /// A file that can't be opened.
+    pub fn range_index(&self) -> Result<Option<(String, &'static str)>> {
+        if self.format != Format::Parquet {
+            return Ok(None);
+        }
+        let file = open(&self.raw.path, &self.raw.key)?;
+        let name = super::parquet::range_index(file.schema());
+        Ok(name.map(|name| (name, super::parquet::RANGE_INDEX)))
+    }
+
     /// At most so many rows, spread over the file; of a CSV file over its first 5,000,000 rows. The
     /// same file gives the same rows.
     ///

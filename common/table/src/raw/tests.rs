@@ -20,6 +20,7 @@ mod csv_form;
 mod csv_swallowed;
 mod damage;
 mod nulls;
+mod pandas;
 mod weights;
 mod width;
 

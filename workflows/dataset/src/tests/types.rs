@@ -455,3 +455,31 @@ fn rows_that_two_stray_quotes_have_swallowed_are_asked_about_and_prose_is_not() 
     assert_eq!(prose.rows, 600);
     assert!(!asked(&prose, "note").contains("holds other rows"));
 }
+
+#[test]
+fn an_index_that_pandas_keeps_as_a_range_is_named_with_what_mends_it() {
+    let desk = Desk::new();
+    let x = Float64Array::from_iter((0..60).map(|row| Some(f64::from(row % 7) / 2.0)));
+    let y = Int32Array::from_iter_values((0..60).map(|row| row % 2));
+    let columns = [
+        ("x", Arc::new(x) as ArrayRef),
+        ("y", Arc::new(y) as ArrayRef),
+    ];
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let pandas = r#"{"index_columns": [{"kind": "range", "name": "customer", "start": 0}]}"#;
+    let metadata = [("pandas".to_owned(), pandas.to_owned())];
+    let schema = batch.schema().as_ref().clone();
+    let schema = schema.with_metadata(metadata.into());
+    let batch = batch.with_schema(Arc::new(schema)).unwrap();
+    let file = File::create(desk.path("a.parquet")).unwrap();
+    let mut writer = ArrowWriter::try_new(file, batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    for arguments in [&["--target=y"][..], &["--target=y", "--id=customer"]] {
+        let refused = desk.refused(arguments);
+        assert!(
+            refused.contains("call reset_index() before to_parquet"),
+            "{refused}"
+        );
+    }
+}

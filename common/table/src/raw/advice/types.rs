@@ -26,7 +26,7 @@ enum Way {
 }
 
 impl Way {
-    fn said(self, tried: &Tried<'_>) -> String {
+    fn said(self, found: &DataType, tried: &Tried<'_>) -> String {
         let Tried { file, column, .. } = tried;
         let text = match self {
             Self::WithoutZone => "write it without a time zone (pandas: dt.tz_localize(None))",
@@ -39,15 +39,38 @@ impl Way {
             Self::Moments => {
                 "write it as a time (pandas: pd.to_datetime with format=\"%Y%m%d\" or unit=\"s\")"
             }
-            Self::AnyType if file.pinned => "write it as the contract says",
-            Self::AnyType => match column.role {
-                Role::Feature | Role::Ignored => {
-                    "write it as one of the contract's types, or remove it from dataset.json"
-                }
-                _ => "write it as one of the contract's types",
-            },
+            Self::AnyType => {
+                let how = expression(found);
+                return match column.role {
+                    _ if file.pinned => format!("write it as the contract says{how}"),
+                    Role::Feature | Role::Ignored => format!(
+                        "write it as one of the contract's types{how}, or remove it from dataset.json"
+                    ),
+                    _ => format!("write it as one of the contract's types{how}"),
+                };
+            }
         };
         text.to_owned()
+    }
+}
+
+/// What makes values of the contract's types of others.
+fn expression(found: &DataType) -> &'static str {
+    use DataType::{
+        Duration, FixedSizeList, Interval, LargeList, LargeListView, List, ListView, Map, Struct,
+        Time32, Time64,
+    };
+    match found {
+        Duration(_) => ", such as seconds (pandas: dt.total_seconds())",
+        Time32(_) | Time64(_) | Interval(_) => ", such as text (pandas: astype(str))",
+        List(_) | LargeList(_) | FixedSizeList(..) | ListView(_) | LargeListView(_) => {
+            ", such as a column for each element (pandas: str[0], str[1]) or their number (str.len())"
+        }
+        Struct(_) | Map(..) => {
+            ", such as a column for each field (pandas: pd.json_normalize; of intervals \
+             .array.left and .array.right)"
+        }
+        _ => "",
     }
 }
 
@@ -119,7 +142,7 @@ pub(in crate::raw) fn of_type(found: &DataType, tried: &Tried<'_>) -> String {
             (line, rounds.said())
         })
     });
-    let write = way.said(tried);
+    let write = way.said(found, tried);
     let advised = line.is_some();
     let text = match line {
         None => write,

@@ -95,7 +95,7 @@ async fn no_type_is_advised_that_refuses_other_rows() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_a_column_that_nobody_needs_is_to_be_removed() {
-    const ANY: &str = "write it as one of the contract's types";
+    const ANY: &str = "write it as one of the contract's types, such as text (pandas: astype(str))";
     let times: ArrayRef = Arc::new(Time64MicrosecondArray::from(vec![1, 2]));
     for (role, more) in [("id", ""), ("ignored", ", or remove it from dataset.json")] {
         let column = json!({"type": "utf8", "role": role, "nullable": role != "id"});
