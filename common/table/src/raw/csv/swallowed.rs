@@ -23,6 +23,17 @@ pub(in crate::raw) struct Shape {
     nulls: Vec<String>,
 }
 
+/// How the fields of a line fit some columns.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fit {
+    /// One is no value of its column.
+    None,
+    /// All may be, and would be in any line.
+    Untyped,
+    /// All may be, and one is in a column that does not take every text.
+    Typed,
+}
+
 /// The values that a column takes.
 struct Takes {
     wanted: Wanted,
@@ -58,42 +69,45 @@ impl Shape {
         }
     }
 
-    /// How many rows the quoted text of a column holds besides its own: its first line goes on as
-    /// a row does behind the column, its last one begins as a row does up to the column, and those
-    /// between are rows. One value at least is of a column that does not take every text.
+    /// How many rows the quoted text of a column holds besides its own: its first line has as many
+    /// fields as a row behind the column, its last one as a row up to the column, and those between
+    /// as a row. The values of one whole line, or else of both ends, are of their columns' types.
     pub(in crate::raw) fn rows(&self, text: &str, column: usize) -> Option<usize> {
         let columns = self.columns.len();
         if columns < COLUMNS {
             return None;
         }
-        let mut lines = text.split(['\r', '\n']);
+        let mut lines = text.split(|mark: char| matches!(mark, '\r' | '\n'));
         let (first, last) = (lines.next()?, lines.next_back()?);
-        let mut is_typed = false;
-        let mut is_row = |line: &str, columns: Range<usize>| {
-            let values = || line.split(self.separator);
-            values().count() == columns.len()
-                && values().zip(columns).all(|(value, at)| {
-                    // Of the column itself, each of the lines holds a part.
-                    let takes = if at == column {
-                        None
-                    } else {
-                        self.takes(at, value)
-                    };
-                    is_typed |= takes == Some(true);
-                    takes != Some(false)
-                })
-        };
-        if !is_row(last, 0..column + 1) || !is_row(first, column..columns) {
-            return None;
-        }
+        let ends = [
+            self.fit(last, 0..column + 1, column)?,
+            self.fit(first, column..columns, column)?,
+        ];
+        let mut is_row = ends.contains(&Fit::Typed) && !ends.contains(&Fit::None);
         let mut rows = 1;
         for line in lines.filter(|line| !line.is_empty()) {
-            if !is_row(line, 0..columns) {
-                return None;
-            }
+            is_row |= self.fit(line, 0..columns, column)? == Fit::Typed;
             rows += 1;
         }
-        is_typed.then_some(rows)
+        is_row.then_some(rows)
+    }
+
+    /// How the fields of a line fit these columns; `None` where they are more or fewer. Nothing is
+    /// known of the text's own column, of which the first and the last line hold a part.
+    fn fit(&self, line: &str, columns: Range<usize>, own: usize) -> Option<Fit> {
+        let values = || line.split(self.separator);
+        if values().count() != columns.len() {
+            return None;
+        }
+        let mut fit = Fit::Untyped;
+        for (value, at) in values().zip(columns).filter(|(_, at)| *at != own) {
+            match self.takes(at, value) {
+                Some(false) => return Some(Fit::None),
+                Some(true) => fit = Fit::Typed,
+                None => {}
+            }
+        }
+        Some(fit)
     }
 
     /// Whether a column takes a text; `None` where that shows nothing.

@@ -40,6 +40,9 @@ fn rows_between_two_stray_quotes_are_never_lost() {
             }
         }
     }
+    // A value that breaks the contract hides no other row.
+    let broken = "id,a,b,y\n1,\"24 inch,b,x\n2,a,b,x\n3,a,b,0\n4,24\",b,1\n";
+    assert!(refusal("a.csv", broken).contains("column \"a\" holds 3 other rows"));
     // Of the first column a row begins with the text.
     let first = "more,id,a,b,y\n\"24 inch,1,a,b,1\n24\",2,a,b,1\n";
     assert!(refusal("a.csv", first).contains("column \"more\" holds another row"));
@@ -55,6 +58,7 @@ fn texts_of_several_lines_are_read_however_many_commas_they_have() {
         "Hello\nmilk,eggs,bread,jam,1\n12,salt",
         "J. Smith\n12, Baker Street",
         "J. Smith\n12,Baker Street",
+        "J. Smith,London,UK,x\n12,Baker Street",
         "\n\n",
         ",,,\n,,,,\n,",
     ] {
