@@ -25,7 +25,7 @@ pub(super) const DAY_MICROS: i64 = 86_400_000_000;
 /// Days that a date can hold, from 1970-01-01: 4713 BC to 5874897 AD.
 const DAYS: std::ops::RangeInclusive<i32> = -2_440_588..=2_145_042_541;
 /// Microseconds that a timestamp can hold, from 1970-01-01: 4713 BC to more than is counted here.
-const MICROS: std::ops::RangeInclusive<i64> = -210_866_803_200_000_000..=i64::MAX;
+pub(super) const MICROS: std::ops::RangeInclusive<i64> = -210_866_803_200_000_000..=i64::MAX;
 
 /// The column type in which values of an Arrow type are published; `None` when there is none.
 pub(super) fn column_type(data_type: &DataType) -> Option<ColumnType> {
@@ -190,13 +190,11 @@ impl Cells {
     }
 
     /// Least and greatest moment in microseconds from 1970-01-01, clock readings taken as UTC;
-    /// `None` for other columns, and for no rows.
+    /// `None` for other columns, and for no rows. A date beyond 64 bits counts as their last moment.
     pub(super) fn span(&self) -> Option<(i64, i64)> {
+        let of_day = |day: i32| i64::from(day).saturating_mul(DAY_MICROS);
         match self {
-            Self::Days(days) => Some((
-                i64::from(min(days)?).checked_mul(DAY_MICROS)?,
-                i64::from(max(days)?).checked_mul(DAY_MICROS)?,
-            )),
+            Self::Days(days) => Some((of_day(min(days)?), of_day(max(days)?))),
             Self::Micros(micros) => Some((min(micros)?, max(micros)?)),
             _ => None,
         }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use anyhow::Result;
+use chrono::{DateTime, Datelike, Utc};
 use tokio_postgres::types::Type;
 
 use super::partitions;
@@ -92,6 +93,15 @@ pub(super) fn quoted(name: &str) -> String {
 pub(super) fn literal(text: &str) -> String {
     // The escape form means the same under any setting of the server.
     format!("E'{}'", text.replace('\\', r"\\").replace('\'', r"\'"))
+}
+
+/// A moment as a column of time of any type takes it: the transaction's time zone is UTC. Postgres
+/// refuses years with a sign, which chrono writes from 10000 on; the year before 1 is 1 BC.
+pub(super) fn moment(moment: DateTime<Utc>) -> String {
+    let (is_ad, year) = moment.year_ce();
+    let rest = moment.format("-%m-%d %H:%M:%S%.6f+00");
+    let era = if is_ad { "" } else { " BC" };
+    literal(&format!("{year:04}{rest}{era}"))
 }
 
 /// Names as SQL takes a list of columns.

@@ -49,6 +49,8 @@ pub(super) struct Results {
     /// Rows have labels where this says so.
     pub(super) labelled: fn(usize) -> bool,
     pub(super) time: Time,
+    /// Midnight of their first day, in microseconds from 1970-01-01.
+    pub(super) from: i64,
     /// Days over which the rows are spread.
     pub(super) days: usize,
     /// Whether rows weigh, some of them nothing that is known.
@@ -70,6 +72,7 @@ impl Results {
             ids,
             labelled: |i| i % 4 == 0,
             time: Time::Naive,
+            from: NEW_YEAR,
             days: 5,
             weighs: false,
         }
@@ -144,7 +147,7 @@ impl Results {
         // Not on midnight: a time zone moves some of them to another day.
         let micros = ids
             .iter()
-            .map(|i| NEW_YEAR + (i % self.days) as i64 * DAY + (i % 24) as i64 * DAY / 24);
+            .map(|i| self.from + (i % self.days) as i64 * DAY + (i % 24) as i64 * DAY / 24);
         let times = TimestampMicrosecondArray::from_iter_values(micros);
         match self.time {
             Time::Naive => Some(Arc::new(times)),

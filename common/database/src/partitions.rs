@@ -6,8 +6,8 @@ use anyhow::Result;
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use tokio_postgres::types::Type;
 
-use super::binary::{Cells, DAY_MICROS};
-use super::definition::{Definition, Existing, Table, literal, quoted};
+use super::binary::{Cells, DAY_MICROS, MICROS};
+use super::definition::{self, Definition, Existing, Table, quoted};
 use super::session::{Session, get};
 use profile::days;
 use runtime::failure::Failure;
@@ -20,8 +20,9 @@ use settings::published::NAME_BYTES;
 pub(super) struct Month(i32);
 
 impl Month {
-    fn of_day(day: days::DayNumber) -> Option<Self> {
-        days::date(day).map(Self::of_date)
+    /// The last of the calendar holds what Postgres takes beyond it.
+    fn of_day(day: days::DayNumber) -> Self {
+        Self::of_date(days::date(day).unwrap_or(NaiveDate::MAX))
     }
 
     fn of_date(date: NaiveDate) -> Self {
@@ -37,28 +38,28 @@ impl Month {
         NaiveDate::from_ymd_opt(self.0.div_euclid(12), self.0.rem_euclid(12) as u32 + 1, 1)
     }
 
-    /// Its first day, and that of the next month.
+    /// Its first day, and that of the next month; the last day that there is for the last month.
     fn bounds(self) -> Option<(NaiveDate, NaiveDate)> {
-        Some((self.first_day()?, Self(self.0 + 1).first_day()?))
+        let end = Self(self.0 + 1).first_day().unwrap_or(NaiveDate::MAX);
+        Some((self.first_day()?, end))
     }
 }
 
-/// The months of a column of time. Months beyond the calendar are left out: their rows find no
-/// partition.
+/// The months of a column of time.
 pub(super) fn months(times: &Cells) -> BTreeSet<Month> {
     let Some((first, last)) = times.span() else {
         return BTreeSet::new();
     };
     let month = |micros: i64| Month::of_day(micros.div_euclid(DAY_MICROS) as days::DayNumber);
     if month(first) == month(last) {
-        return month(first).into_iter().collect();
+        return [month(first)].into();
     }
     // Rows lie in the order of their files, in which a day is often followed by the same.
     let mut days = BTreeSet::new();
     times.each_moment(|micros| {
         days.insert(micros.div_euclid(DAY_MICROS) as days::DayNumber);
     });
-    days.into_iter().filter_map(Month::of_day).collect()
+    days.into_iter().map(Month::of_day).collect()
 }
 
 /// Looks whether the table is, or can be made, as it is asked for.
@@ -196,14 +197,32 @@ pub(super) async fn ensure(
     {
         let month = (midnight(from), midnight(to));
         for range in uncovered(month, &partitions) {
-            let name = match range == month {
-                true => from.format("%Y_%m"),
-                false => range.0.date_naive().format("%Y_%m_%d"),
-            };
-            make(session, table, &format!("{}_{name}", table.name), range).await?;
+            let format = if range == month { "_%m" } else { "_%m_%d" };
+            let name = format!("{}_{}", table.name, named(range.0.date_naive(), format));
+            make(session, table, &name, range).await?;
         }
     }
     Ok(())
+}
+
+/// A day as names hold it: its year without a sign, the rest as `format` says, and the era before
+/// year 1.
+fn named(day: NaiveDate, format: &str) -> String {
+    let (is_ad, year) = day.year_ce();
+    let era = if is_ad { "" } else { "_bc" };
+    format!("{year:04}{}{era}", day.format(format))
+}
+
+/// An end of a range as SQL takes it.
+fn bound(moment: DateTime<Utc>) -> String {
+    // The first month of Postgres begins before its first moment, and the last one has no end.
+    if moment.date_naive() == NaiveDate::MAX {
+        "MAXVALUE".to_owned()
+    } else if moment.timestamp_micros() < *MICROS.start() {
+        "MINVALUE".to_owned()
+    } else {
+        definition::moment(moment)
+    }
 }
 
 fn midnight(date: NaiveDate) -> DateTime<Utc> {
@@ -223,11 +242,11 @@ async fn make(
         ))));
     }
     let partition = table.beside(name);
-    let bounds = [from, to].map(|moment| literal(&moment.naive_utc().to_string()));
     let sql = format!(
         "CREATE TABLE {partition} (LIKE {table} INCLUDING ALL);\
          ALTER TABLE {table} ATTACH PARTITION {partition} FOR VALUES FROM ({}) TO ({});",
-        bounds[0], bounds[1]
+        bound(from),
+        bound(to)
     );
     let operation = format!("making the partition {partition}");
     tracing::info!("{}: {operation}", session.service);

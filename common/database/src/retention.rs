@@ -6,10 +6,10 @@
 //! model name afterwards.
 
 use anyhow::Result;
-use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeZone, Utc};
+use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveTime, TimeZone, Utc};
 use tokio_postgres::types::{ToSql, Type};
 
-use super::definition::{self, Table, literal, quoted};
+use super::definition::{self, Table, moment, quoted};
 use super::partitions::{self, Month, Partition};
 use super::publication::Publication;
 use super::session::{Session, get};
@@ -214,8 +214,8 @@ async fn holds_others(
     Ok(found > 0)
 }
 
-/// The first moment of the oldest day that is kept. A clock reading has no zone, and is taken as
-/// UTC from here on.
+/// The first moment of the oldest day that is kept; `None` before year 1, which keeps all rows. A
+/// clock reading has no zone, and is taken as UTC from here on.
 fn oldest_day(
     session: &Session<'_>,
     type_of_time: &str,
@@ -226,7 +226,8 @@ fn oldest_day(
     let midnight = now
         .with_timezone(&timezone)
         .date_naive()
-        .checked_sub_days(Days::new(days.into()))?
+        .checked_sub_days(Days::new(days.into()))
+        .filter(|day| day.year() >= 1)?
         .and_time(NaiveTime::MIN);
     match type_of_time {
         // Where the clock skips midnight, the day begins at the next reading that there is.
@@ -245,11 +246,6 @@ fn month_of(moment: DateTime<Utc>) -> DateTime<Utc> {
     Month::of(moment)
         .first_day()
         .map_or(moment, |day| day.and_time(NaiveTime::MIN).and_utc())
-}
-
-/// A moment as a column of time of any type takes it: the transaction's time zone is UTC.
-fn moment(moment: DateTime<Utc>) -> String {
-    literal(&moment.format("%Y-%m-%d %H:%M:%S%.6f+00").to_string())
 }
 
 /// From when on rows of a model name are kept; `None` when none of it was ever dropped.

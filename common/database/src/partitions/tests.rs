@@ -1,6 +1,6 @@
 //! Tables in partitions of a month.
 
-use super::PartitionBy;
+use super::{DAY_MICROS, MICROS, PartitionBy};
 use crate::lab::{Home, Results, Time};
 use runtime::failure::exit_code;
 
@@ -141,4 +141,47 @@ async fn a_name_that_is_taken_is_told() {
         text.contains("predictions_2025_01\" already exists") && text.contains("; rename or drop"),
         "{text}"
     );
+}
+
+/// Postgres holds 4714 BC to 294276 AD, and takes neither a sign nor a year 0.
+#[tokio::test]
+async fn times_of_any_year_that_postgres_holds_find_a_partition() {
+    let mut home = Home::partitioned();
+    // No profile has a day beyond the calendar.
+    home.baseline = None;
+    let midnight = |text: &str| {
+        let moment: chrono::DateTime<chrono::Utc> = text.parse().unwrap();
+        moment.timestamp_micros()
+    };
+    let firsts = [
+        *MICROS.start(),
+        midnight("-0001-12-31T00:00:00Z"),
+        midnight("0000-12-31T00:00:00Z"),
+        midnight("0001-01-01T00:00:00Z"),
+        midnight("9999-12-31T00:00:00Z"),
+        midnight("+10000-01-01T00:00:00Z"),
+        midnight("+262142-12-31T00:00:00Z"),
+        *MICROS.end() - DAY_MICROS,
+    ];
+    for (number, from) in firsts.into_iter().enumerate() {
+        let number = number as i64;
+        let ids = 9 * number as usize..9 * number as usize + 9;
+        home.publish(&Results {
+            from,
+            ..results(1, 1 + number, ids)
+        })
+        .await
+        .unwrap();
+    }
+    assert_eq!(
+        home.psql("SELECT c.relname, pg_get_expr(c.relpartbound, c.oid) FROM pg_class c WHERE c.relispartition AND c.relkind = 'r' ORDER BY 1"),
+        "predictions_0001_01|FOR VALUES FROM ('0001-01-01 00:00:00') TO ('0001-02-01 00:00:00')\n\
+         predictions_0001_12_bc|FOR VALUES FROM ('0001-12-01 00:00:00 BC') TO ('0001-01-01 00:00:00')\n\
+         predictions_0002_12_bc|FOR VALUES FROM ('0002-12-01 00:00:00 BC') TO ('0001-01-01 00:00:00 BC')\n\
+         predictions_10000_01|FOR VALUES FROM ('10000-01-01 00:00:00') TO ('10000-02-01 00:00:00')\n\
+         predictions_262142_12|FOR VALUES FROM ('262142-12-01 00:00:00') TO (MAXVALUE)\n\
+         predictions_4714_11_bc|FOR VALUES FROM (MINVALUE) TO ('4714-12-01 00:00:00 BC')\n\
+         predictions_9999_12|FOR VALUES FROM ('9999-12-01 00:00:00') TO ('10000-01-01 00:00:00')"
+    );
+    assert_eq!(home.psql("SELECT count(*) FROM predictions"), "72");
 }

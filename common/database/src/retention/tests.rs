@@ -67,6 +67,28 @@ async fn old_rows_are_deleted_and_their_profiles_stay() {
 }
 
 #[tokio::test]
+async fn days_that_reach_before_the_first_year_keep_all_rows() {
+    let mut home = Home::new();
+    // Here the first midnight of year 1 is an instant of the year before.
+    home.step = home.step.in_timezone(chrono_tz::Asia::Tokyo);
+    home.baseline = None;
+    let zoned = Results {
+        time: Time::Zoned,
+        ..results("1", 1)
+    };
+    home.publish(&zoned).await.unwrap();
+    // 739,331 days lie between 0001-01-01 and 2025-03-22.
+    for days in [739_332, 740_000, 3_000_000, 99_999_999, 739_331] {
+        let dropped = home.retain(&zoned, days, "2025-03-22T03:00:00Z").await;
+        assert_eq!(dropped, super::Dropped::default(), "{days} days");
+    }
+    assert_eq!(
+        home.psql("SELECT first_day FROM prediction_retention"),
+        "0001-01-01"
+    );
+}
+
+#[tokio::test]
 async fn partitions_are_dropped_whole() {
     let home = Home::partitioned();
     home.publish(&results("1", 1)).await.unwrap();
