@@ -432,7 +432,7 @@ impl Dataset {
     pub(crate) fn rules(&self, labels: Labels) -> Result<Vec<Rule>, String> {
         let goal = self.goal()?;
         let rule = |column: &ColumnContract| match column.role {
-            Role::Target => Rule::new(column, labels != Labels::Required, &goal.target.classes),
+            Role::Target => Rule::target(column, labels != Labels::Required, &goal.target.classes),
             Role::Weight => Rule::weight(column, labels.may_lack(Role::Weight)),
             _ => Rule::new(column, column.nullable, &column.allowed),
         };

@@ -1,6 +1,6 @@
 //! What the values of one column must keep to, compiled from its contract and applied to arrays.
 
-mod weight;
+mod finite;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, PrimitiveArray};
 use arrow::datatypes::{
@@ -46,7 +46,7 @@ pub(crate) enum Breach {
     Ambiguous,
     /// A number that no float of the type equals.
     Rounded,
-    /// An infinite float, in a column of whole numbers.
+    /// An infinite float, in a column of whole numbers, labels or weights.
     Infinite,
     /// A number other than 0 and 1, in a column of booleans.
     NotBoolean,
@@ -96,6 +96,8 @@ enum Values {
         min: f64,
         max: f64,
         bounded: bool,
+        /// Whether infinite numbers are refused, whatever the bounds.
+        finite: bool,
     },
     Text(Vec<String>),
     Bool(Vec<bool>),
@@ -170,6 +172,7 @@ impl Rule {
                     min: held(min.unwrap_or(f64::NEG_INFINITY)),
                     max: held(max.unwrap_or(f64::INFINITY)),
                     bounded,
+                    finite: false,
                 }
             }
             ColumnType::Date | ColumnType::Timestamp | ColumnType::TimestampTz
@@ -251,7 +254,11 @@ impl Rule {
     pub(crate) fn holds_for_any_value(&self, nulls: impl FnOnce() -> Option<u64>) -> bool {
         match self.values {
             Values::Any => self.nullable || nulls() == Some(0),
-            Values::Float { bounded: false, .. } => self.nullable,
+            Values::Float {
+                bounded: false,
+                finite: false,
+                ..
+            } => self.nullable,
             _ => false,
         }
     }
@@ -349,7 +356,13 @@ impl Rule {
     where
         T: ArrowPrimitiveType<Native: Into<f64>>,
     {
-        let Values::Float { min, max, bounded } = self.values else {
+        let Values::Float {
+            min,
+            max,
+            bounded,
+            finite,
+        } = self.values
+        else {
             return 0;
         };
         let values: &PrimitiveArray<T> = array.as_primitive();
@@ -365,10 +378,10 @@ impl Rule {
             }
             if value.is_nan() && bounded {
                 report(Breach::NotANumber, row);
+            } else if value.is_infinite() && finite {
+                report(Breach::Infinite, row);
             } else if value < min {
                 report(Breach::Below(self.min.clone()), row);
-            } else if value > max && self.max.is_empty() {
-                report(Breach::Infinite, row);
             } else if value > max {
                 report(Breach::Above(self.max.clone()), row);
             } else {

@@ -284,6 +284,38 @@ fn a_weight_is_a_finite_number_that_is_not_negative() {
 }
 
 #[test]
+fn a_number_to_predict_is_finite_whatever_its_bounds() {
+    use arrow::array::Float32Array;
+    use rule::Breach;
+
+    let values = [1.0, f32::INFINITY, f32::NAN, f32::NEG_INFINITY, 1e30];
+    let values: ArrayRef = Arc::new(Float32Array::from(values.to_vec()));
+    for (bounds, others) in [
+        (json!({}), vec![]),
+        (
+            json!({"min": 0, "max": 9}),
+            vec![(2, Breach::NotANumber), (4, Breach::Above("9".to_owned()))],
+        ),
+    ] {
+        let mut target = json!({"name": "y", "type": "float32", "role": "target"});
+        let bounds = bounds.as_object().unwrap().clone();
+        target.as_object_mut().unwrap().extend(bounds);
+        let id = json!({"name": "id", "type": "int64", "role": "id"});
+        let contract = json!({"columns": [id, target], "task": "regression"});
+        let dataset = Dataset::parse(contract.to_string().as_bytes()).unwrap();
+        for labels in [Labels::Required, Labels::Optional, Labels::Pending] {
+            let rule = dataset.rules(labels).unwrap().remove(1);
+            let mut found = Vec::new();
+            rule.check(&values, None, |breach, row| found.push((row, breach)));
+            let mut expected = vec![(1, Breach::Infinite), (3, Breach::Infinite)];
+            expected.extend(others.iter().cloned());
+            expected.sort();
+            assert_eq!(found, expected, "{labels:?}");
+        }
+    }
+}
+
+#[test]
 fn a_single_precision_bound_is_within_the_bounds() {
     let column = json!({"name": "f", "type": "float32", "role": "feature", "min": 0.7, "max": 0.9});
     let array = Arc::new(arrow::array::Float32Array::from(vec![0.7_f32, 0.9, 0.69]));

@@ -67,8 +67,8 @@ pub(super) fn what(breach: &Breach, column: &ColumnContract, file: &RawFile) -> 
             "hold whole numbers as floats that are too large to be exact".to_owned()
         }
         Breach::Rounded => format!("can't be held exactly as {column_type}"),
-        Breach::Infinite if column.role == Role::Weight => {
-            "are infinite, which a weight can't be".to_owned()
+        Breach::Infinite if matches!(column.role, Role::Target | Role::Weight) => {
+            format!("are infinite, which a {} can't be", column.role)
         }
         Breach::Infinite => format!("are infinite, which {column_type} can't be"),
         Breach::NotBoolean => "are neither 0 nor 1, as a bool must be".to_owned(),
@@ -111,7 +111,12 @@ fn remedies(breach: &Breach, tried: &Tried<'_>, example: &str) -> Vec<Remedy> {
         Breach::NotAllowed if column.role == Role::Target => vec![Remedy::Write(classes(tried))],
         Breach::NotAllowed => accepts("it in \"allowed\""),
         Breach::Misspelt => misspelt::remedies(tried, example),
-        Breach::Infinite if column.role == Role::Target => Vec::new(),
+        Breach::Infinite if column.role == Role::Target && file.labels == Labels::Required => {
+            write("\"on_violation\": \"quarantine-row\" leaves such rows out")
+        }
+        Breach::Infinite if column.role == Role::Target => {
+            write("write null for a label that is not known")
+        }
         Breach::Fraction | Breach::Infinite => numbers(&[ColumnType::Float64], breach, tried),
         Breach::Beyond if is_whole(column.column_type) => beyond(tried),
         Breach::Beyond if column.column_type == ColumnType::Float32 => {

@@ -1,4 +1,4 @@
-//! What rows weigh.
+//! What rows weigh, and labels that are numbers.
 
 use super::*;
 
@@ -31,4 +31,36 @@ fn weights_are_required_to_train_and_optional_to_score() {
     assert!(complaint(&of(&without, Labels::Required)).contains("\"feature2\" is missing"));
     let (batches, _) = read(&of(&without, Labels::Optional)).unwrap();
     assert_eq!(batches[0].column(1).null_count(), 100);
+}
+
+#[test]
+fn infinite_labels_are_named_in_every_kind_of_file() {
+    let contract = json!({"task": "regression", "columns": [
+        {"name": "customerId", "type": "utf8", "role": "id"},
+        {"name": "feature1", "type": "float64", "role": "target"},
+    ]});
+    let contract = Arc::new(Dataset::parse(contract.to_string().as_bytes()).unwrap());
+    let mut labels: Vec<f64> = (0..100).map(f64::from).collect();
+    (labels[3], labels[7]) = (f64::NEG_INFINITY, f64::INFINITY);
+    let sample = Sample::of(100).with("feature1", Arc::new(Float64Array::from(labels)));
+    for (labels, advice) in [
+        (
+            Labels::Required,
+            "\"on_violation\": \"quarantine-row\" leaves such rows out",
+        ),
+        (Labels::Dropped, "write null for a label that is not known"),
+        (Labels::Optional, "write null for a label that is not known"),
+        (Labels::Pending, "write null for a label that is not known"),
+    ] {
+        let file = RawFile {
+            dataset: contract.clone(),
+            ..sample.write(labels)
+        };
+        let expected = format!(
+            "column \"feature1\": 2 of 100 rows are infinite, which a target can't be, the first in \
+             row 4: -inf ({advice})"
+        );
+        let text = complaint(&file);
+        assert!(text.contains(&expected), "{labels:?}: {text}");
+    }
 }

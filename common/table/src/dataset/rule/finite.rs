@@ -1,9 +1,24 @@
-//! What rows weigh.
+//! Columns whose numbers must be finite: labels, and what rows weigh.
 
 use super::{Rule, Values};
 use crate::dataset::ColumnContract;
+use learn::model::ClassValue;
 
 impl Rule {
+    /// The rule of labels: one of the classes, or else a number that is finite. NaN is no label, as
+    /// null is none.
+    pub(crate) fn target(
+        column: &ColumnContract,
+        nullable: bool,
+        classes: &[ClassValue],
+    ) -> Result<Self, String> {
+        let mut rule = Self::new(column, nullable, classes)?;
+        if let Values::Float { finite, .. } = &mut rule.values {
+            *finite = true;
+        }
+        Ok(rule)
+    }
+
     /// The rule of what rows weigh: a finite number that is not negative, within the bounds of the
     /// contract.
     pub(crate) fn weight(column: &ColumnContract, nullable: bool) -> Result<Self, String> {
@@ -17,10 +32,15 @@ impl Rule {
                 };
             }
             Values::Whole { min, .. } => *min = (*min).max(0),
-            Values::Float { min, max, bounded } => {
+            Values::Float {
+                min,
+                bounded,
+                finite,
+                ..
+            } => {
                 *min = min.max(0.0);
-                *max = max.min(f64::MAX);
                 *bounded = true;
+                *finite = true;
             }
             Values::Text(_) | Values::Bool(_) => {}
         }
