@@ -33,6 +33,9 @@ const SYSTEM_COLUMNS: [&str; 6] = ["cmax", "cmin", "ctid", "tableoid", "xmax", "
 /// Columns of a table at most.
 const COLUMNS: usize = 1600;
 
+/// Bytes of a row at most: it has to fit into a page, and only texts are moved out of it.
+const ROW_BYTES: usize = 8160;
+
 /// Whether Postgres keeps a name as it is.
 ///
 /// # Errors
@@ -259,7 +262,36 @@ fn check_size(scored: &[Column]) -> Result<(), String> {
              are Parquet files only)"
         ));
     }
+    let bytes = row_bytes(scored);
+    if bytes > ROW_BYTES {
+        return Err(format!(
+            "a row of these {count} columns without nulls takes {bytes} bytes or more, and one of a \
+             Postgres table at most {ROW_BYTES}: leave some features out of features.sql, or cast \
+             them to real, or publish nothing (without DATABASE_URL and PGHOST predictions are \
+             Parquet files only)"
+        ));
+    }
     Ok(())
+}
+
+/// Bytes that a row without nulls takes in a table, with texts of one letter.
+fn row_bytes(scored: &[Column]) -> usize {
+    /// What stands before the values.
+    const HEADER: usize = 24;
+    let sizes = scored.iter().map(|column| match column.data_type.as_str() {
+        of if categories::holds_texts(of) => (2, 1),
+        "Boolean" => (1, 1),
+        "Int8" | "Int16" | "Int32" | "UInt8" | "UInt16" | "Float16" | "Float32" | "Date32"
+        | "Date64" => (4, 4),
+        _ => (8, 8),
+    });
+    // The last column is `scored_at`.
+    let end = sizes
+        .chain([(8, 8)])
+        .fold(HEADER, |end, (size, alignment)| {
+            usize::next_multiple_of(end, alignment) + size
+        });
+    end.next_multiple_of(8)
 }
 
 #[cfg(test)]
@@ -335,5 +367,20 @@ mod tests {
             text.contains("1601 columns") && text.contains("1600"),
             "{text}"
         );
+    }
+
+    /// Postgres 15 inserts a row of 1,009 such features, and refuses one of 1,010: "row is too big:
+    /// size 8168, maximum size 8160".
+    #[test]
+    fn a_row_of_a_table_has_8160_bytes_at_most() {
+        let of = |count, data_type| columns((0..count).map(|i| format!("f{i}")), data_type);
+        check(&scored(&of(1009, "Float64")).unwrap()).unwrap();
+        let text = refusal(&of(1010, "Float64"));
+        for expected in ["1018 columns", "8168 bytes", "8160", "cast them to real"] {
+            assert!(text.contains(expected), "{text}");
+        }
+        for data_type in ["Float32", "Utf8", "Boolean"] {
+            check(&scored(&of(1010, data_type)).unwrap()).unwrap();
+        }
     }
 }
