@@ -8,8 +8,9 @@ use arrow::array::{
 };
 use arrow::compute::{max, min, take};
 use arrow::datatypes::{DataType, TimestampMicrosecondType};
+use arrow::util::display::array_value_to_string;
 
-use runtime::failure::Failure;
+use runtime::failure::{Failure, shortened};
 use table::dataset::ColumnType;
 use table::values;
 
@@ -26,6 +27,9 @@ pub(super) const DAY_MICROS: i64 = 86_400_000_000;
 const DAYS: std::ops::RangeInclusive<i32> = -2_440_588..=2_145_042_541;
 /// Microseconds that a timestamp can hold, from 1970-01-01: 4713 BC to more than is counted here.
 pub(super) const MICROS: std::ops::RangeInclusive<i64> = -210_866_803_200_000_000..=i64::MAX;
+
+/// As much of a value of a key as a message holds.
+const SHOWN_CHARACTERS: usize = 60;
 
 /// The column type in which values of an Arrow type are published; `None` when there is none.
 pub(super) fn column_type(data_type: &DataType) -> Option<ColumnType> {
@@ -50,6 +54,25 @@ pub(super) fn column_type(data_type: &DataType) -> Option<ColumnType> {
     })
 }
 
+/// What a message says of a column and its rows.
+pub(super) struct Source<'a> {
+    pub(super) column: &'a str,
+    /// What names the row of that number.
+    pub(super) row: &'a dyn Fn(usize) -> String,
+    /// What to do about a value that Postgres can't hold.
+    pub(super) advice: &'a str,
+}
+
+/// The row of that number by the columns that name it, as a person writes them.
+pub(super) fn named<'a>(keys: impl Iterator<Item = (&'a str, &'a ArrayRef)>, row: usize) -> String {
+    let values = keys.map(|(name, array)| {
+        let value = array_value_to_string(array, row).unwrap_or_default();
+        let value = shortened(&value.replace('\0', "\\0"), SHOWN_CHARACTERS);
+        format!("{name} {value}")
+    });
+    values.collect::<Vec<_>>().join(", ")
+}
+
 /// One column of a batch, ready to be written row by row.
 pub(super) enum Cells {
     Int32(Int32Array),
@@ -66,11 +89,15 @@ impl Cells {
     /// The column as the type that it is published in.
     ///
     /// # Errors
-    /// A value that Postgres cannot hold: exit 10, naming the column.
-    pub(super) fn new(name: &str, array: &ArrayRef, column_type: ColumnType) -> Result<Self> {
-        let refused = |what: &str| {
+    /// A value that Postgres cannot hold: exit 10, naming column and row.
+    pub(super) fn new(of: &Source<'_>, array: &ArrayRef, column_type: ColumnType) -> Result<Self> {
+        let refused = |what: &str, row: Option<usize>| {
+            let row = row.map(|row| format!(" in the row {}", (of.row)(row)));
             Failure::contract(format!(
-                "column {name:?} holds {what}, which Postgres can't store: change the value in features.sql, or leave the column out"
+                "column {:?} holds {what}{}, which Postgres can't store: {}",
+                of.column,
+                row.unwrap_or_default(),
+                of.advice
             ))
         };
         let array = &plain(array)?;
@@ -90,10 +117,11 @@ impl Cells {
             }
         };
         let cells = found.ok_or_else(|| {
-            refused(&format!(
+            let what = format!(
                 "values of type {} (none is a {column_type})",
                 array.data_type()
-            ))
+            );
+            refused(&what, None)
         })?;
         // A value that the type does not hold is null.
         let lost = |row: &usize| array.is_valid(*row) && cells.array().is_null(*row);
@@ -102,23 +130,42 @@ impl Cells {
         {
             let value = values::texts(&array.slice(row, 1))?;
             let value = value.iter().flatten().next().unwrap_or_default();
-            return Err(refused(&format!("{value} (no {column_type})")));
+            return Err(refused(&format!("{value} (no {column_type})"), Some(row)));
         }
-        match &cells {
+        let unfit = match &cells {
             Self::Text(texts) => {
                 let (begin, end) = (
                     texts.value_offsets()[0] as usize,
                     texts.value_offsets()[texts.len()] as usize,
                 );
-                if texts.value_data()[begin..end].contains(&0) {
-                    return Err(refused("a text with a zero byte"));
-                }
+                let holds_zero =
+                    |row: &usize| texts.is_valid(*row) && texts.value(*row).contains('\0');
+                // A pass over all bytes at once: almost no text holds one.
+                let found = texts.value_data()[begin..end].contains(&0);
+                let row = (0..texts.len()).find(holds_zero).filter(|_| found);
+                row.map(|row| (row, "a text with a zero byte".to_owned()))
             }
-            Self::Days(days) => within(days, &DAYS)
-                .map_err(|days| refused(&format!("day {days} from 1970-01-01")))?,
-            Self::Micros(micros) => within(micros, &MICROS)
-                .map_err(|micros| refused(&format!("microsecond {micros} from 1970-01-01")))?,
-            _ => {}
+            Self::Days(days) => outside(days, &DAYS).map(|row| {
+                let day = days.value(row);
+                let shown = profile::days::date(day).map(|date| format!("the date {date}"));
+                (
+                    row,
+                    shown.unwrap_or_else(|| format!("day {day} from 1970-01-01")),
+                )
+            }),
+            Self::Micros(micros) => outside(micros, &MICROS).map(|row| {
+                let micros = micros.value(row);
+                let shown = chrono::DateTime::from_timestamp_micros(micros)
+                    .map(|at| format!("the time {}", at.naive_utc()));
+                (
+                    row,
+                    shown.unwrap_or_else(|| format!("microsecond {micros} from 1970-01-01")),
+                )
+            }),
+            _ => None,
+        };
+        if let Some((row, what)) = unfit {
+            return Err(refused(&what, Some(row)));
         }
         Ok(cells)
     }
@@ -231,19 +278,19 @@ fn days(array: &dyn Array) -> Option<Date32Array> {
     }
 }
 
-/// Looks whether all values are within a range; gives one that is not.
-fn within<T: ArrowPrimitiveType>(
+/// The first row whose value is outside a range.
+fn outside<T: ArrowPrimitiveType>(
     values: &PrimitiveArray<T>,
     range: &std::ops::RangeInclusive<T::Native>,
-) -> Result<(), T::Native>
+) -> Option<usize>
 where
     T::Native: PartialOrd,
 {
-    [min(values), max(values)]
-        .into_iter()
-        .flatten()
-        .find(|value| !range.contains(value))
-        .map_or(Ok(()), Err)
+    let mut ends = [min(values), max(values)].into_iter().flatten();
+    if ends.all(|value| range.contains(&value)) {
+        return None;
+    }
+    (0..values.len()).find(|&row| values.is_valid(row) && !range.contains(&values.value(row)))
 }
 
 fn put(out: &mut Vec<u8>, value: &[u8]) {
@@ -315,6 +362,34 @@ pub(super) fn length_of(cells: &[u8], count: usize) -> Result<usize> {
     Ok(at)
 }
 
+/// Bytes that cells of these columns take in an index without being compressed, and the longest of
+/// their texts: its column and its bytes.
+///
+/// # Errors
+/// Those of [`length_of`].
+pub(super) fn entry<'a>(
+    mut cells: &[u8],
+    columns: &[(&'a str, ColumnType)],
+) -> Result<(usize, &'a str, usize)> {
+    // What stands before the values.
+    let mut end: usize = 8;
+    let (mut longest, mut most) = ("", 0);
+    for &(name, column_type) in columns {
+        let (cell, others) = cells.split_at(length_of(cells, 1)?);
+        let bytes = cell.len() - 4;
+        end = match column_type {
+            ColumnType::Utf8 if bytes < 127 => end + 1 + bytes,
+            ColumnType::Utf8 => end.next_multiple_of(4) + 4 + bytes,
+            _ => end.next_multiple_of(bytes.max(1)) + bytes,
+        };
+        if column_type == ColumnType::Utf8 && bytes > most {
+            (longest, most) = (name, bytes);
+        }
+        cells = others;
+    }
+    Ok((end.next_multiple_of(8), longest, most))
+}
+
 /// The first `types` cells of a row as a person writes them.
 pub(super) fn shown(mut cells: &[u8], types: &[ColumnType]) -> String {
     let mut values = Vec::new();
@@ -340,7 +415,7 @@ fn value_shown(value: &[u8], column_type: ColumnType) -> String {
     };
     let moment = |micros: i64| chrono::DateTime::from_timestamp_micros(micros);
     match column_type {
-        ColumnType::Utf8 => String::from_utf8_lossy(value).into_owned(),
+        ColumnType::Utf8 => shortened(&String::from_utf8_lossy(value), SHOWN_CHARACTERS),
         ColumnType::Date => {
             let midnight = moment(
                 whole()

@@ -85,7 +85,7 @@ impl Results {
         ((id * 7_919 + salt * 104_729 + of * 31) % 10_007) as f64 / 10_007.0
     }
 
-    fn batch(&self) -> RecordBatch {
+    pub(super) fn batch(&self) -> RecordBatch {
         let ids = || self.ids.clone();
         let scored = |i: usize| !i.is_multiple_of(17);
         let mut columns: Vec<(&str, ArrayRef)> =

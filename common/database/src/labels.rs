@@ -10,9 +10,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::Result;
+use arrow::array::ArrayRef;
 use chrono::Utc;
 
-use super::binary::{self, Cells};
+use super::binary::{self, Cells, Source};
 use super::definition::{self, Existing, Table, holds, literal, quoted, sql_type};
 use super::profiles::{self, Changes};
 use super::publication::{PIECE, Publication};
@@ -173,10 +174,20 @@ impl LabelSorter {
     /// # Errors
     /// A value that Postgres can't hold: exit 10. A scratch folder that is full: exit 2.
     pub fn push(&self, file: usize, rows: &LabelRows) -> Result<()> {
-        let keys = self.labelling.keys.iter().zip(&rows.keys);
-        let keys: Vec<Cells> = keys
-            .map(|((name, column_type), array)| Cells::new(name, array, *column_type))
-            .collect::<Result<_>>()?;
+        let keys = || self.labelling.keys.iter().zip(&rows.keys);
+        let named = |row: usize| {
+            let keys = keys().map(|((name, _), array)| (name.as_str(), array));
+            binary::named(keys, row)
+        };
+        let cells = |((name, column_type), array): (&(String, ColumnType), &ArrayRef)| {
+            let of = Source {
+                column: name,
+                row: &named,
+                advice: "correct the label file",
+            };
+            Cells::new(&of, array, *column_type)
+        };
+        let keys: Vec<Cells> = keys().map(cells).collect::<Result<_>>()?;
         let known: Vec<(usize, f64)> = rows
             .labels
             .iter()

@@ -8,7 +8,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::DataType;
 use chrono::{DateTime, Utc};
 
-use super::binary::{self, Cells};
+use super::binary::{self, Cells, Source};
 use super::definition::{Definition, TableColumn, list};
 use super::partitions::{self, Month};
 use super::rows::{Row, RowSorters};
@@ -29,6 +29,15 @@ use table::profiling::{Profiler, Profiling};
 const MODEL_NAME: &str = "model_name";
 const MODEL_VERSION: &str = "model_version";
 const DATA_VERSION: &str = "data_version";
+
+/// What to do about a value that has to be published as it was delivered.
+const GIVEN: &str = "correct the raw file and score it in a new data version, or leave such rows \
+                     out by \"filter\" in dataset.json and train a new version";
+/// What to do about a value that may be another.
+const COMPUTED: &str = "change the value in features.sql, or leave the column out, and train a new \
+                        version; or correct the raw file and score it in a new data version";
+/// Bytes of an entry of an index at most.
+const ENTRY_BYTES: usize = 2704;
 
 /// Bytes of a piece of a COPY.
 pub(super) const PIECE: usize = 128 << 10;
@@ -273,12 +282,25 @@ impl RowSorter {
     /// full: exit 2.
     pub fn push(&self, part: usize, batch: &RecordBatch) -> Result<()> {
         let publication = &*self.publication;
-        let cells = publication
-            .columns
-            .iter()
-            .zip(batch.columns())
-            .map(|(column, array)| {
-                let cells = Cells::new(&column.name, array, column.column_type)?;
+        let columns = || publication.columns.iter().zip(batch.columns());
+        let named = |row: usize| {
+            let keys = columns().take(publication.keys);
+            binary::named(
+                keys.map(|(column, array)| (column.name.as_str(), array)),
+                row,
+            )
+        };
+        let cells = columns()
+            .enumerate()
+            .map(|(place, (column, array))| {
+                let is_given =
+                    place < publication.keys || publication.target.as_ref() == Some(&column.name);
+                let of = Source {
+                    column: &column.name,
+                    row: &named,
+                    advice: if is_given { GIVEN } else { COMPUTED },
+                };
+                let cells = Cells::new(&of, array, column.column_type)?;
                 match cells.null_count() {
                     0 => Ok(cells),
                     _ if column.nullable => Ok(cells),
@@ -290,7 +312,7 @@ impl RowSorter {
                 }
             })
             .collect::<Result<Vec<Cells>>>()
-            .with_context(|| format!("publishing {}", self.part(part)))?;
+            .with_context(|| format!("publishing {}", publication.part(part as u32)))?;
         self.sorters
             .push(part as u32, batch.num_rows(), |row, out| {
                 cells.iter().for_each(|cells| cells.put(row, out));
@@ -299,7 +321,7 @@ impl RowSorter {
         if let Some(profiling) = &self.profiling {
             profiling
                 .push(batch)
-                .with_context(|| format!("profiling {}", self.part(part)))?;
+                .with_context(|| format!("profiling {}", publication.part(part as u32)))?;
         }
         let times = publication
             .time
@@ -317,13 +339,6 @@ impl RowSorter {
             taken.span = Some(Span(least.min(first), greatest.max(last)));
         }
         Ok(())
-    }
-
-    fn part(&self, number: usize) -> &str {
-        self.publication
-            .parts
-            .get(number)
-            .map_or("", String::as_str)
     }
 
     /// All rows in the order of their keys.
@@ -376,7 +391,7 @@ impl Rows {
     /// What sends the rows as a binary COPY, piece by piece.
     ///
     /// # Errors
-    /// Two rows of one key: exit 10, naming them.
+    /// Two rows of one key, and a key that is too long for an index: exit 10, naming them.
     pub(super) fn pieces(
         &self,
         columns: Columns,
@@ -401,6 +416,7 @@ impl Rows {
                 if key == before {
                     return Err(publication.repeated(key, [before_part, row.part]));
                 }
+                publication.check_length(key, row.part)?;
                 before.clear();
                 before.extend(key);
                 before_part = row.part;
@@ -425,19 +441,59 @@ impl Rows {
 }
 
 impl Publication {
+    /// Refuses a key that the index of the primary key can't hold unless Postgres compresses it,
+    /// which no key should depend on.
+    fn check_length(&self, key: &[u8], part: u32) -> Result<()> {
+        /// Shorter keys fit whatever they are made of.
+        const SURE: usize = 2000;
+        if key.len() + self.model_name.len() <= SURE {
+            return Ok(());
+        }
+        let cells = [key, binary::text(&self.model_name).as_slice()].concat();
+        let mut columns: Vec<(&str, ColumnType)> = self.columns[..self.keys]
+            .iter()
+            .map(|column| (column.name.as_str(), column.column_type))
+            .collect();
+        columns.push((MODEL_NAME, ColumnType::Utf8));
+        let (entry, longest, bytes) = binary::entry(&cells, &columns)?;
+        if entry <= ENTRY_BYTES {
+            return Ok(());
+        }
+        Err(Failure::contract(format!(
+            "column {longest:?} has {bytes} bytes in the row {} of {}: its key takes {entry} bytes, \
+             and Postgres indexes at most {ENTRY_BYTES}; write shorter ids into the raw file and \
+             score it in a new data version, or publish nothing (without DATABASE_URL and PGHOST \
+             predictions are Parquet files only)",
+            self.shown(key),
+            self.part(part)
+        )))
+    }
+
+    fn part(&self, number: u32) -> &str {
+        self.parts.get(number as usize).map_or("", String::as_str)
+    }
+
+    /// The values of a key as a person writes them.
+    fn shown(&self, key: &[u8]) -> String {
+        let columns = self.columns[..self.keys].iter();
+        let types: Vec<ColumnType> = columns.map(|column| column.column_type).collect();
+        binary::shown(key, &types)
+    }
+
     fn repeated(&self, key: &[u8], parts: [u32; 2]) -> anyhow::Error {
         let columns = &self.columns[..self.keys];
-        let types: Vec<ColumnType> = columns.iter().map(|column| column.column_type).collect();
-        let part = |number: u32| self.parts.get(number as usize).map_or("", String::as_str);
         let places = match parts {
-            [one, other] if one == other => format!("both in {}", part(one)),
-            [one, other] => format!("one in {} and one in {}", part(one), part(other)),
+            [one, other] if one == other => format!("both in {}", self.part(one)),
+            [one, other] => format!("one in {} and one in {}", self.part(one), self.part(other)),
         };
         Failure::contract(format!(
             "two rows have the same ({}), {}: {places}; which of them is right is not known, so nothing is published: \
              deliver each row in one raw file only",
             list(columns.iter().map(|column| column.name.as_str())),
-            binary::shown(key, &types)
+            self.shown(key)
         ))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,16 @@ use super::*;
 use runtime::failure::exit_code;
 
 fn cells(array: impl Array + 'static, column_type: ColumnType) -> Result<Cells> {
-    Cells::new("c", &(Arc::new(array) as ArrayRef), column_type)
+    new(&(Arc::new(array) as ArrayRef), column_type)
+}
+
+fn new(array: &ArrayRef, column_type: ColumnType) -> Result<Cells> {
+    let of = Source {
+        column: "c",
+        row: &|row| format!("id {row}"),
+        advice: "correct it",
+    };
+    Cells::new(&of, array, column_type)
 }
 
 fn cell(array: impl Array + 'static, column_type: ColumnType) -> Vec<u8> {
@@ -84,24 +93,43 @@ fn cells_are_as_postgres_sends_them() {
 
 #[test]
 fn what_postgres_cannot_hold_is_refused_by_column() {
-    for refused in [
-        cells(StringArray::from(vec!["ok", "a\0b"]), ColumnType::Utf8),
-        cells(UInt64Array::from(vec![u64::MAX]), ColumnType::Int64),
-        cells(Date32Array::from(vec![i32::MAX]), ColumnType::Date),
-        cells(
-            TimestampMicrosecondArray::from(vec![Some(0), None, Some(MICROS.start() - 1)]),
-            ColumnType::Timestamp,
+    for (refused, expected) in [
+        (
+            cells(StringArray::from(vec!["ok", "a\0b"]), ColumnType::Utf8),
+            "a text with a zero byte in the row id 1",
         ),
-        cells(
-            TimestampMicrosecondArray::from(vec![i64::MIN]),
-            ColumnType::TimestampTz,
+        (
+            cells(UInt64Array::from(vec![u64::MAX]), ColumnType::Int64),
+            "18446744073709551615 (no int64) in the row id 0",
+        ),
+        (
+            cells(Date32Array::from(vec![i32::MAX]), ColumnType::Date),
+            "day 2147483647 from 1970-01-01 in the row id 0",
+        ),
+        (
+            cells(
+                TimestampMicrosecondArray::from(vec![
+                    Some(0),
+                    None,
+                    Some(-219_951_936_000_000_000),
+                ]),
+                ColumnType::Timestamp,
+            ),
+            "the time -5000-01-01 00:00:00 in the row id 2",
+        ),
+        (
+            cells(
+                TimestampMicrosecondArray::from(vec![MICROS.start() - 1, i64::MIN]),
+                ColumnType::TimestampTz,
+            ),
+            "the time -4713-11-23 23:59:59.999999 in the row id 0",
         ),
     ] {
         let error = refused.map(drop).unwrap_err();
         assert_eq!(exit_code(&error), 10);
-        assert!(
-            error.to_string().starts_with("column \"c\" holds "),
-            "{error}"
+        assert_eq!(
+            error.to_string(),
+            format!("column \"c\" holds {expected}, which Postgres can't store: correct it")
         );
     }
 }
@@ -165,7 +193,7 @@ fn columns_are_cells_of_their_types() {
     let decimals = decimals.with_precision_and_scale(9, 2).unwrap();
     let shown = |array: ArrayRef| -> Vec<Option<String>> {
         let of = column_type(array.data_type()).unwrap();
-        let cells = Cells::new("c", &array, of).unwrap();
+        let cells = new(&array, of).unwrap();
         let texts = values::texts(cells.array()).unwrap();
         texts.iter().map(|text| text.map(str::to_owned)).collect()
     };
@@ -190,6 +218,17 @@ fn a_value_beyond_its_type_is_refused_by_name() {
     let values = UInt64Array::from(vec![None, Some(7), Some(u64::MAX)]);
     let error = cells(values, ColumnType::Int64);
     let error = error.err().unwrap().to_string();
-    let expected = "column \"c\" holds 18446744073709551615 (no int64), which Postgres can't store";
+    let expected =
+        "column \"c\" holds 18446744073709551615 (no int64) in the row id 2, which Postgres can't";
     assert!(error.starts_with(expected), "{error}");
+}
+
+#[test]
+fn a_row_is_named_by_its_key() {
+    let ids: ArrayRef = Arc::new(StringArray::from(vec!["a".repeat(99), "b\0".to_owned()]));
+    let times: ArrayRef = Arc::new(Date32Array::from(vec![0, 1]));
+    let keys = || [("id", &ids), ("at", &times)].into_iter();
+    let shown = format!("id {}..., at 1970-01-01", "a".repeat(60));
+    assert_eq!(named(keys(), 0), shown);
+    assert_eq!(named(keys(), 1), "id b\\0, at 1970-01-02");
 }
