@@ -5,6 +5,7 @@ use std::error::Error;
 use anyhow::Result;
 use learn::estimator::{self, CoMoments, Seen};
 use learn::model;
+use learn::rows::Rows;
 use runtime::failure::{self, Failure};
 use runtime::threads::blocking;
 use store::Store;
@@ -13,7 +14,7 @@ use crate::extremes::{self, Extremes, Ruinous};
 use crate::job::Job;
 use crate::passes::TrainingPasses;
 use crate::reference::{self, Natural};
-use crate::training_rows::TrainingRows;
+use crate::training_rows::{Sums, TrainingRows};
 
 /// The input whose spread overflows, where that is why nothing was fitted.
 pub(crate) fn too_large(error: &(dyn Error + Send + Sync + 'static)) -> Option<String> {
@@ -26,6 +27,40 @@ pub(crate) fn too_large(error: &(dyn Error + Send + Sync + 'static)) -> Option<S
         model::FitError::Overflow { feature } => Some(feature.clone()),
         _ => None,
     }
+}
+
+/// Rows that weigh, and how many of them weigh nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Weighed {
+    pub(crate) rows: u64,
+    pub(crate) weightless: u64,
+}
+
+impl Sums for Weighed {
+    fn bytes(&self) -> u64 {
+        size_of::<Self>() as u64
+    }
+
+    fn add(&mut self, rows: Rows<'_>) -> Result<()> {
+        let weights = rows.weights.unwrap_or_default();
+        self.rows += weights.len() as u64;
+        self.weightless += weights.iter().filter(|weight| **weight == 0.0).count() as u64;
+        Ok(())
+    }
+
+    fn merge(&mut self, later: Self) -> Result<()> {
+        self.rows += later.rows;
+        self.weightless += later.weightless;
+        Ok(())
+    }
+}
+
+/// The rows of a refused fit, where some of them weigh nothing.
+pub(crate) async fn weighed(job: &Job, rows: &TrainingRows) -> Option<Weighed> {
+    job.data.config.dataset.weight()?;
+    // The refusal stands, whatever keeps the rows from being counted.
+    let weighed = rows.sum(Weighed::default()).await.ok()?;
+    (weighed.weightless > 0).then_some(weighed)
 }
 
 /// A refusal of the fit, with the values that are to blame for it; of an input that is too large

@@ -23,7 +23,7 @@ use runtime::work::size;
 use store::Store;
 use table::labelled::LabelledRows;
 
-use crate::blame;
+use crate::blame::{self, Weighed};
 use crate::extremes;
 use crate::job::Job;
 use crate::memory;
@@ -190,7 +190,8 @@ pub(crate) async fn fit(
             let error = error.into_inner();
             let too_large = blame::too_large(&*error);
             let rounded = rounded::of_target(store, job, rows).await?;
-            let error = meaning(error, job, rounded);
+            let weighed = blame::weighed(job, rows).await;
+            let error = meaning(error, job, rounded, weighed);
             return Err(blame::blaming(error, too_large, store, job, rows).await?);
         }
     };
@@ -287,11 +288,12 @@ fn apart(
 }
 
 /// Most of what a fit refuses is a matter of the data. `rounded` is what is said of a target whose
-/// values are rounded.
+/// values are rounded, and `weighed` are the rows where some weigh nothing.
 fn meaning(
     error: Box<dyn Error + Send + Sync>,
     job: &Job,
     rounded: Option<String>,
+    weighed: Option<Weighed>,
 ) -> anyhow::Error {
     let error = match error.downcast::<Kept>() {
         Ok(kept) => return kept.0,
@@ -305,7 +307,11 @@ fn meaning(
         }
         model::FitError::OneClass { label, rows } => {
             let class = &job.data.goal.target.class_names()[usize::from(*label)];
-            alike(job, class, *rows, "a classifier needs rows of both classes")
+            let why = "a classifier needs rows of both classes";
+            alike(job, class, (*rows, weighed), why)
+        }
+        model::FitError::NoRows if weighed.is_some() => {
+            alike(job, "", (0, weighed), "there is nothing to learn from")
         }
         model::FitError::RowsChanged { .. } => anyhow::Error::new(error.clone()),
         other => of_data(other.to_string()),
@@ -318,10 +324,15 @@ fn meaning(
         Some(estimator::FitError::OneValue { value, rows }) => {
             let (value, nothing) = (extremes::number(*value), "there is nothing to predict");
             match rounded {
-                None => alike(job, &value, *rows, nothing),
+                None => alike(job, &value, (*rows, weighed), nothing),
                 Some(rounded) => {
                     let value = format!("{value} in double precision");
-                    alike(job, &value, *rows, &format!("{nothing}; {rounded}"))
+                    alike(
+                        job,
+                        &value,
+                        (*rows, weighed),
+                        &format!("{nothing}; {rounded}"),
+                    )
                 }
             }
         }
@@ -337,16 +348,36 @@ fn meaning(
     }
 }
 
-/// A target that is the same in all rows of a fit.
-fn alike(job: &Job, value: &str, rows: u64, why: &str) -> anyhow::Error {
-    let of = match rows < job.data.train.rows {
+/// A target that is the same in all rows of a fit that weigh something.
+fn alike(
+    job: &Job,
+    value: &str,
+    (rows, weighed): (u64, Option<Weighed>),
+    why: &str,
+) -> anyhow::Error {
+    let (data, key) = (&job.data, &job.data.train_key);
+    let rows = weighed.map_or(rows, |weighed| weighed.rows);
+    let of = match rows < data.train.rows {
         true => "rows to fit on of",
         false => "rows of",
     };
+    let target = &data.goal.target.name;
+    let weight = data.config.dataset.weight().map(|column| &column.name);
+    let what = match (weighed, weight) {
+        (Some(Weighed { weightless, .. }), Some(weight)) if weightless < rows => format!(
+            "target {target:?} is {value} in all {} {of} {key} whose weight {weight:?} is above 0, \
+             and the other {weightless} do not count: {why}; check the weights,",
+            rows - weightless
+        ),
+        (Some(_), Some(weight)) => format!(
+            "weight {weight:?} is 0 in all {rows} {of} {key}, so that none of them counts: {why}; \
+             check the weights,"
+        ),
+        _ => format!("target {target:?} is {value} in all {rows} {of} {key}: {why}; check"),
+    };
     Failure::contract(format!(
-        "target {:?} is {value} in all {rows} {of} {}: {why}; check the raw files, the filter of \
-         dataset.json and the holdout rule ({})",
-        job.data.goal.target.name, job.data.train_key, job.data.train.holdout
+        "{what} the raw files, the filter of dataset.json and the holdout rule ({})",
+        data.train.holdout
     ))
 }
 

@@ -122,6 +122,51 @@ async fn one_class_or_no_rows_are_refused() {
 }
 
 #[tokio::test]
+async fn weights_of_0_are_named_where_nothing_else_weighs() {
+    let of = |weight: fn(usize) -> f64| {
+        let x = (0..30).flat_map(|i| [(i % 7) as f64, weight(i)]);
+        let y = (0..30).map(|i| u8::from(i % 3 == 0));
+        Rows::new(2, &x.collect::<Vec<_>>(), &y.collect::<Vec<_>>())
+    };
+    let of_others: fn(usize) -> f64 = |i| if i % 3 == 0 { 0.0 } else { 2.0 };
+    let none: fn(usize) -> f64 = |_| 0.0;
+    for (classes, weight, expected) in [
+        (
+            2,
+            of_others,
+            "target \"target\" is 0 in all 20 rows of train/1/_manifest.json whose weight \
+             \"feature2\" is above 0, and the other 10 do not count: a classifier needs rows of both \
+             classes; check the weights, the raw files",
+        ),
+        (
+            2,
+            none,
+            "weight \"feature2\" is 0 in all 30 rows of train/1/_manifest.json, so that none of them \
+             counts: a classifier needs rows of both classes; check the weights, the raw files",
+        ),
+        (
+            0,
+            none,
+            "weight \"feature2\" is 0 in all 30 rows of train/1/_manifest.json, so that none of them \
+             counts: there is nothing to learn from; check the weights, the raw files",
+        ),
+    ] {
+        let families = match classes {
+            0 => ["linear-regression", "gradient-boosting"],
+            _ => ["logistic-regression", "gradient-boosting"],
+        };
+        for family in families {
+            let home = Home::weighed(2, classes).await;
+            home.write_models(&format!(r#"{{"candidates": [{{"family": "{family}"}}]}}"#));
+            let flags = home.prepared("1", &of(|_| 1.0), &[of(weight)]).await;
+            let (code, text) = home.refused(&flags).await;
+            assert_eq!(code, 10, "{text}");
+            assert!(text.contains(expected), "{family}: {text}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_number_that_is_the_same_in_all_rows_is_refused_as_one_class_is() {
     let alike = Rows {
         y: vec![Some(7); 30],
