@@ -45,10 +45,16 @@ pub struct LabelReader {
 /// # Errors
 /// Those of [`files::find`]: exit 2.
 pub async fn find(store: &Store, glob: &str) -> Result<Vec<Object>> {
+    Ok(search(store, glob).await?.files)
+}
+
+/// As [`find`], with what else lies there.
+///
+/// # Errors
+/// Those of [`find`].
+pub async fn search(store: &Store, glob: &str) -> Result<files::Found> {
     let found = files::find(store, glob, "--labels-glob (LABELS_GLOB)").await;
-    Ok(found
-        .with_context(|| format!("looking for labels {glob:?}"))?
-        .files)
+    found.with_context(|| format!("looking for labels {glob:?}"))
 }
 
 /// One hash for each row of key columns: equal keys have equal hashes, and two others among n rows

@@ -43,6 +43,8 @@ pub(crate) struct Subject {
     pub(crate) metrics: ModelMetrics,
     pub(crate) config: Config,
     pub(crate) label_files: Vec<Object>,
+    /// What to say of files where labels are looked for, none of which is one.
+    pub(crate) unmatched_labels: Option<String>,
     pub(crate) gates: Vec<GateVerdict>,
     pub(crate) predict: Lineage,
     pub(crate) train: Option<Lineage>,
@@ -67,6 +69,7 @@ impl Subject {
             manifest.load_model(store).await?,
             manifest.load_reference(store).await?,
         );
+        let labels = labels::search(raw, labels_glob).await?;
         let subject = Self {
             of_two: model.of_two(),
             metrics: manifest.load_metrics(store).await?,
@@ -79,7 +82,8 @@ impl Subject {
             model: Arc::new(model),
             reference,
             config: Config::load(store, &manifest.config).await?,
-            label_files: labels::find(raw, labels_glob).await?,
+            unmatched_labels: labels.unmatched(labels_glob),
+            label_files: labels.files,
             manifest,
             results,
         };
@@ -123,6 +127,10 @@ impl Subject {
         // Reports of other models are those of earlier releases.
         let inputs = match &self.metrics.selection {
             Some(_) => inputs.with("selection", "shown"),
+            None => inputs,
+        };
+        let inputs = match &self.unmatched_labels {
+            Some(unmatched) => inputs.with("unmatched labels", unmatched),
             None => inputs,
         };
         inputs

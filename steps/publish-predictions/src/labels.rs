@@ -27,7 +27,11 @@ pub(crate) async fn fill(
     let results: ResultsManifest = manifest::require(store, &request.results_manifest).await?;
     let model: ModelManifest = manifest::require(store, &results.model).await?;
     let config = Config::load(store, &model.config).await?;
-    let files = labels::find(raw, &request.labels_glob).await?;
+    let found = labels::search(raw, &request.labels_glob).await?;
+    if let Some(unmatched) = found.unmatched(&request.labels_glob) {
+        tracing::warn!("{unmatched}; check LABELS_GLOB");
+    }
+    let files = found.files;
     if files.is_empty() {
         tracing::info!(
             "no label file matches {} in {}: there are no labels to write",

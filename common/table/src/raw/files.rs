@@ -242,6 +242,23 @@ impl Found {
         }
     }
 
+    /// What to say of raw files beside those that the glob would match, where it matches none.
+    pub fn unmatched(&self, glob: &str) -> Option<String> {
+        let raw = self.others.iter().filter(|key| format_of(key).is_some());
+        let raw: Vec<String> = raw.cloned().collect();
+        let count = raw.len();
+        (self.files.is_empty() && count > 0).then(|| {
+            let (are, files) = match count {
+                1 => ("is", "file"),
+                _ => ("are", "files"),
+            };
+            format!(
+                "there {are} {count} {files} where {glob} looks, and it matches none: {}",
+                names(&raw)
+            )
+        })
+    }
+
     /// The error for a glob that must match a file and matches none: exit 2, with what lies there.
     pub async fn nothing(&self, store: &Store, glob: &str, advice: &str) -> Result<anyhow::Error> {
         let mut text = format!("no file matches {glob} in {}", store.url());
@@ -455,6 +472,22 @@ mod tests {
             text.contains("begins with . or _: in/_a.csv; it does not match: in/b.txt"),
             "{text}"
         );
+        let found = find(&store, "in/*.csv", "TRAIN_GLOB").await.unwrap();
+        assert_eq!(found.unmatched("in/*.csv"), None, "no raw file lies there");
+        store.put("in/c.parquet", vec![1]).await.unwrap();
+        let unmatched = async |glob: &str| {
+            let found = find(&store, glob, "TRAIN_GLOB").await.unwrap();
+            found.unmatched(glob)
+        };
+        assert_eq!(
+            unmatched("in/*.csv").await.unwrap(),
+            "there is 1 file where in/*.csv looks, and it matches none: in/c.parquet"
+        );
+        store.put("in/d.csv.gz", vec![1]).await.unwrap();
+        let expected = "there are 2 files where in/*.csv looks, and it matches none: in/c.parquet, \
+                        in/d.csv.gz";
+        assert_eq!(unmatched("in/*.csv").await.unwrap(), expected);
+        assert_eq!(unmatched("in/*.parquet").await, None);
         for glob in ["Data/train/*.parquet", "data/train/*.parquet"] {
             let text = told(glob).await;
             assert!(text.contains("letter case counts: check it"), "{text}");

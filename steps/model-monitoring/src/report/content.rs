@@ -65,7 +65,8 @@ pub(super) fn content(
     if content.quality.rows == 0 {
         content.verdict = content.verdict.max(Verdict::InsufficientData);
     }
-    content.findings = findings::findings(&content, subject.unknown(rules));
+    let unmatched = subject.unmatched_labels.as_deref();
+    content.findings = findings::findings(&content, subject.unknown(rules), unmatched);
     Ok(content)
 }
 

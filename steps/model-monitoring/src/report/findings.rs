@@ -19,8 +19,13 @@ pub(super) use deciding::decided;
 const NAMED: usize = 5;
 
 /// The worst first, then the model, data quality, performance, drift. `unknown` is what is wrong
-/// with columns that the setting of the verdict names.
-pub(super) fn findings(content: &Content, unknown: Option<String>) -> Vec<Finding> {
+/// with columns that the setting of the verdict names, and `unmatched` is what there is in place of
+/// label files.
+pub(super) fn findings(
+    content: &Content,
+    unknown: Option<String>,
+    unmatched: Option<&str>,
+) -> Vec<Finding> {
     let mut findings = Findings(Vec::new());
     findings.of_model(&content.model);
     findings.of_quality(&content.quality);
@@ -28,7 +33,7 @@ pub(super) fn findings(content: &Content, unknown: Option<String>) -> Vec<Findin
     for (severity, text) in plausible::findings(content) {
         findings.add(severity, Area::Performance, text);
     }
-    findings.of_performance(&content.performance, &content.quality);
+    findings.of_performance(&content.performance, &content.quality, unmatched);
     findings.of_drift(content);
     if let Some(unknown) = unknown {
         findings.add(Severity::Warn, Area::Drift, format!("{unknown}."));
@@ -158,7 +163,12 @@ impl Findings {
         }
     }
 
-    fn of_performance(&mut self, performance: &Performance, quality: &Quality) {
+    fn of_performance(
+        &mut self,
+        performance: &Performance,
+        quality: &Quality,
+        unmatched: Option<&str>,
+    ) {
         let mut note = |text: String| self.add(Severity::Note, Area::Performance, text);
         let of_task = performance.of_task.as_ref();
         if let Some(of_task) = of_task.filter(|of| of.now.is_some()) {
@@ -169,10 +179,13 @@ impl Findings {
         }
         let Some(overall) = &performance.overall else {
             if quality.rows > 0 {
-                note(
-                    "There are no labels yet: performance will be known when they arrive."
+                note(match unmatched {
+                    Some(unmatched) => {
+                        format!("There are no labels: {unmatched}. Check LABELS_GLOB.")
+                    }
+                    None => "There are no labels yet: performance will be known when they arrive."
                         .to_owned(),
-                );
+                });
             }
             return;
         };

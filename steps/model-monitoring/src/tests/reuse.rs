@@ -171,6 +171,31 @@ async fn without_labels_the_report_still_tells_of_data_and_drift() {
 }
 
 #[tokio::test]
+async fn files_that_the_glob_of_labels_does_not_match_are_named_in_place_of_labels() {
+    let home = Home::new(Names::default(), &Rows::simple(400)).await;
+    let rows = Rows {
+        label: vec![None; 300],
+        ..Rows::simple(300)
+    };
+    let results = home.results(&[rows]).await;
+    home.report(&results).await;
+    home.raw
+        .put("labels/a.csv", b"id\n1\n".to_vec())
+        .await
+        .unwrap();
+    let (outputs, report) = home.report(&results).await;
+    assert_eq!(outputs.get("reused"), Some("false"));
+    let expected = "There are no labels: there is 1 file where labels/*.parquet looks, and it matches \
+                    none: labels/a.csv. Check LABELS_GLOB.";
+    let findings = &report.content.findings;
+    assert!(
+        findings.iter().any(|finding| finding.text == expected),
+        "{findings:?}"
+    );
+    assert_eq!(home.report(&results).await.0.get("reused"), Some("true"));
+}
+
+#[tokio::test]
 async fn an_empty_result_set_has_a_report_without_a_judgement() {
     let home = Home::new(Names::default(), &Rows::simple(400)).await;
     for parts in [vec![], vec![Rows::simple(0)]] {
