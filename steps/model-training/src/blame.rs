@@ -108,17 +108,18 @@ async fn of_feature(
     let outputs = rows.preprocessing().output_columns();
     let output = outputs.iter().find(|of| of.name == input);
     let natural = Natural::of(&rows.step, store, job, &rows.progress)?;
-    let (Some(output), Natural::Rows(Some(natural))) = (output, natural) else {
+    let (name, natural) = match (output, &natural) {
+        (_, Natural::Inputs) => (input, rows),
+        (Some(output), Natural::Rows(Some(natural))) => (output.feature.as_str(), &**natural),
+        _ => return Ok(Vec::new()),
+    };
+    let Some((at, ends)) = reference::ends(natural, name).await? else {
         return Ok(Vec::new());
     };
-    let name = &output.feature;
-    let Some((at, ends)) = reference::ends(&natural, name).await? else {
-        return Ok(Vec::new());
-    };
-    let apart = reference::apart(rows.preprocessing(), name, &ends);
-    let ruinous: Vec<Ruinous> = apart
-        .into_iter()
-        .map(|apart| Ruinous::apart(Some(at), apart))
-        .collect();
-    extremes::describe(store, job, &natural, &ruinous).await
+    if let Some(apart) = reference::apart(rows.preprocessing(), name, &ends) {
+        let ruinous = [Ruinous::apart(Some(at), apart)];
+        return extremes::describe(store, job, natural, &ruinous).await;
+    }
+    let farthest = extremes::farthest(store, job, natural, name, &ends).await?;
+    Ok(farthest.into_iter().collect())
 }

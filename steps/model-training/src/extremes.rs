@@ -318,6 +318,28 @@ pub(crate) async fn describe(
     Ok(sentences)
 }
 
+/// A sentence on the value of a feature that is farthest from 0, with the row that holds it.
+pub(crate) async fn farthest(
+    store: &Store,
+    job: &Job,
+    rows: &TrainingRows,
+    name: &str,
+    ends: &Ends,
+) -> Result<Option<String>> {
+    let Some(extreme) = ends.farthest() else {
+        return Ok(None);
+    };
+    let at = rows.place(extreme.row);
+    let at = at.context("a row of the training data")?;
+    let value = number(extreme.value);
+    let placed = placed(store, job, rows, name, at, &value).await?;
+    Ok(Some(format!(
+        "{placed}, farther from 0 than its other values: if it stands for a missing value, make it \
+         null by nullif({name:?}, {value}) in features.sql, or leave its row out by the filter of \
+         dataset.json"
+    )))
+}
+
 /// A value of the training data and the row that holds it, such as `feature "x" is 7 in raw file
 /// train/2.parquet (row 17 of a part), id 17`. `input` is the value where the column is none of the
 /// data.

@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use catalog::model_files::FitMetrics;
-use learn::estimator::{self, Descent, EstimatorError, FittedEstimator, Formula, Request, Seen};
+use learn::estimator::{
+    self, CoMoments, Descent, EstimatorError, FittedEstimator, Formula, Request, Seen,
+};
 use learn::explanation::Explanation;
 use learn::fitted_model::{FittedModel, Training};
 use learn::model;
@@ -314,6 +316,12 @@ fn meaning(
             alike(job, "", (0, weighed), "there is nothing to learn from")
         }
         model::FitError::RowsChanged { .. } => anyhow::Error::new(error.clone()),
+        model::FitError::Overflow { feature } if feature == CoMoments::TARGET => of_data(format!(
+            "target {:?} is too large to train on (its spread overflows): write it in other units \
+             into the raw files; where a value of it is wrong or stands for a missing one, {}",
+            job.data.goal.target.name,
+            extremes::WITHOUT_ROW
+        )),
         other => of_data(other.to_string()),
     };
     if let Some(error) = error.downcast_ref::<model::FitError>() {

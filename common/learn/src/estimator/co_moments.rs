@@ -36,6 +36,9 @@ struct Block {
 }
 
 impl CoMoments {
+    /// What the target is called where a feature would be named.
+    pub const TARGET: &'static str = "(the target)";
+
     /// Of no rows yet. Without `classes` the label is a number.
     pub fn new(features: &[String], classes: &[String]) -> Self {
         let n = features.len() + 1;
@@ -147,7 +150,7 @@ impl CoMoments {
             Some(j) => Err(crate::model::FitError::Overflow {
                 feature: match self.features.get(j) {
                     Some(feature) => feature.clone(),
-                    None => "(the target)".to_owned(),
+                    None => Self::TARGET.to_owned(),
                 },
             }
             .into()),

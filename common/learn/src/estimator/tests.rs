@@ -306,3 +306,23 @@ fn what_cannot_be_learnt_from_is_refused_by_name() {
     .to_string();
     assert!(error.contains("feature x1 is inf in row 2"), "{error}");
 }
+
+#[test]
+fn a_target_whose_spread_overflows_is_no_feature() {
+    let rows = Rows {
+        x: &[1.0, 2.0, 4.0],
+        y: &[1e200, -1e200, 3.0],
+        weights: None,
+    };
+    let moments = InMemory::<FitError>::new(rows, 3)
+        .pass(CoMoments::new(&["x".to_owned()], &[]))
+        .expect("a pass");
+    let options = linear::Options {
+        c: 1.0,
+        l1_ratio: 0.0,
+    };
+    let found = linear::solve(&moments, &options).map(drop);
+    let feature = CoMoments::TARGET.to_owned();
+    let overflow = crate::model::FitError::Overflow { feature };
+    assert_eq!(found, Err(FitError::Fit(overflow)));
+}

@@ -98,6 +98,16 @@ impl Ends {
         self
     }
 
+    /// The value that is farthest from 0, with the first of its rows.
+    pub(super) fn farthest(&self) -> Option<Extreme> {
+        let greatest = self.greatest.0.first().map(|of| Extreme {
+            value: -of.value,
+            ..*of
+        });
+        let both = self.least.0.first().copied().into_iter().chain(greatest);
+        both.max_by(|one, other| one.value.abs().total_cmp(&other.value.abs()))
+    }
+
     /// The values that lie apart from all others, once values beyond bounds are as these.
     pub(crate) fn apart(&self, [low, high]: [Option<f64>; 2]) -> Option<Apart> {
         let (low, high) = (low.unwrap_or(f64::MIN), high.unwrap_or(f64::MAX));

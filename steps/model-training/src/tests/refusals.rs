@@ -204,6 +204,16 @@ async fn a_feature_whose_spread_overflows_is_named() {
     let (code, text) = home.refused(&flags).await;
     assert_eq!(code, 10, "{text}");
     assert!(text.contains("feature1 is too large to train on"), "{text}");
+    assert!(
+        text.contains(
+            "\nfeature \"feature1\" is 1e308 in raw file train/1.parquet (row 1 of train/1/"
+        ),
+        "{text}"
+    );
+    assert!(
+        text.contains("null by nullif(\"feature1\", 1e308) in"),
+        "{text}"
+    );
 }
 
 #[tokio::test]
