@@ -3,7 +3,9 @@
 use anyhow::Result;
 use serde::Deserialize;
 
-use super::{FORMAT_VERSION, Header, Inputs, Manifest};
+use super::{
+    DatasetManifest, FORMAT_VERSION, Header, Inputs, Manifest, ModelManifest, ResultsManifest,
+};
 use runtime::failure::Failure;
 use runtime::step::Cache;
 use store::Store;
@@ -11,7 +13,7 @@ use store::Store;
 /// Reads a manifest that may not be there.
 ///
 /// # Errors
-/// A corrupt manifest, or one of another format version: exit 2.
+/// A corrupt manifest, or one of another kind or format version: exit 2.
 pub async fn read<M: Manifest>(store: &Store, key: &str) -> Result<Option<M>> {
     /// Read first: the shape of the rest depends on it.
     #[derive(Deserialize)]
@@ -28,7 +30,24 @@ pub async fn read<M: Manifest>(store: &Store, key: &str) -> Result<Option<M>> {
             version.format_version
         )));
     }
-    store.parse(key, &bytes).map(Some)
+    let of_kind = |error| match kind_of(&bytes) {
+        Some(kind) => Failure::usage(format!(
+            "{key} is a {kind} manifest, and a {} manifest is needed: give the key of one",
+            M::KIND
+        )),
+        None => error,
+    };
+    store.parse(key, &bytes).map(Some).map_err(of_kind)
+}
+
+/// What kind of manifest it is, if it is one.
+fn kind_of(bytes: &[u8]) -> Option<&'static str> {
+    fn kind<M: Manifest>(bytes: &[u8]) -> Option<&'static str> {
+        serde_json::from_slice::<M>(bytes).ok().map(|_| M::KIND)
+    }
+    kind::<ResultsManifest>(bytes)
+        .or_else(|| kind::<DatasetManifest>(bytes))
+        .or_else(|| kind::<ModelManifest>(bytes))
 }
 
 /// Reads a manifest that must be there.

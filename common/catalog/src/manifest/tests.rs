@@ -124,6 +124,19 @@ async fn work_whose_objects_are_lost_is_not_reused() {
 }
 
 #[tokio::test]
+async fn a_manifest_of_another_kind_is_said_to_be_one() {
+    let home = tempfile::tempdir().unwrap();
+    let step = Step::for_test("data-prep", home.path());
+    let (store, _) = committed(&step).await;
+    let error = require::<ResultsManifest>(&store, "m").await.unwrap_err();
+    assert_eq!(exit_code(&error), 2);
+    assert_eq!(
+        error.to_string(),
+        "m is a data set manifest, and a results manifest is needed: give the key of one"
+    );
+}
+
+#[tokio::test]
 async fn manifests_of_another_format_and_corrupt_ones_are_refused_by_key() {
     let home = tempfile::tempdir().unwrap();
     let step = Step::for_test("data-prep", home.path());
