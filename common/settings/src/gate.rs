@@ -72,6 +72,9 @@ const FLOOR_SETTING: &str = "GATE_FLOOR (--gate-floor)";
 /// How the limit of each segment is called.
 const SEGMENT_FLOOR_SETTING: &str = "GATE_SEGMENT_FLOOR (--gate-segment-floor)";
 
+/// How the margin of each segment is called.
+const SEGMENT_MARGIN_SETTING: &str = "GATE_SEGMENT_MARGIN (--gate-segment-margin)";
+
 /// The floor of a gate on two classes, where more is better.
 const FLOOR: f64 = 0.6;
 
@@ -79,8 +82,8 @@ impl GateArgs {
     /// The metric that decides on a model of a task, and its floor, where it has one.
     ///
     /// # Errors
-    /// A metric that the task does not have, and a floor that the metric can't reach or miss:
-    /// exit 2.
+    /// A metric that the task does not have, and a floor that the metric can't reach or miss, or a
+    /// margin that two values of it can't exceed: exit 2.
     pub fn metric(&self, task: &dyn Task) -> Result<(Metric, Option<f64>)> {
         let own = task.metric(task.gate_metric());
         let metric = match (self.gate_metric, own) {
@@ -100,6 +103,7 @@ impl GateArgs {
                 )));
             }
         };
+        self.check_margins(metric)?;
         let of_two = matches!(task.counted_as(), CountedAs::PositiveClass);
         let Auto::Said(floor) = self.gate_floor else {
             return Ok((
@@ -111,11 +115,11 @@ impl GateArgs {
         Ok((metric, Some(floor)))
     }
 
-    /// Whether the metric can reach and miss the floor and has the interval that is compared, where
-    /// they are said.
+    /// Whether the metric can reach and miss the floor, exceed the margins, and has the interval
+    /// that is compared, where they are said.
     ///
     /// # Errors
-    /// A floor or an interval that it can't have: exit 2.
+    /// A floor, a margin or an interval that it can't have: exit 2.
     pub fn check(&self) -> Result<()> {
         let Auto::Said(metric) = self.gate_metric else {
             return Ok(());
@@ -123,6 +127,7 @@ impl GateArgs {
         if let Auto::Said(floor) = self.gate_floor {
             reachable(FLOOR_SETTING, metric, floor)?;
         }
+        self.check_margins(metric)?;
         if self.gate_compare == GateCompare::Interval && !metric.is_smooth() {
             return Err(Failure::usage(format!(
                 "GATE_COMPARE (--gate-compare) is interval, and {} (GATE_METRIC, --gate-metric) has \
@@ -131,6 +136,28 @@ impl GateArgs {
             )));
         }
         self.segment_floor(metric).map(|_| ())
+    }
+
+    /// Refuses margins that allow more than the metric can differ by. That much says that there is
+    /// to be none.
+    fn check_margins(&self, metric: Metric) -> Result<()> {
+        let Some(span) = metric.span() else {
+            return Ok(());
+        };
+        for (setting, margin) in [
+            ("GATE_MARGIN (--gate-margin)", Some(self.gate_margin)),
+            (SEGMENT_MARGIN_SETTING, self.gate_segment_margin),
+        ] {
+            if let Some(margin) = margin.filter(|margin| *margin > span) {
+                return Err(Failure::usage(format!(
+                    "{setting} is {margin}, and two values of {} (GATE_METRIC, --gate-metric) are \
+                     never more than {span} apart, so every candidate would pass: give a margin \
+                     that a bad candidate exceeds, or {span} for no limit",
+                    metric.name
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// Whether the holdout is judged by segments.
@@ -155,7 +182,7 @@ impl GateArgs {
 pub fn without_segments(floor: Option<f64>) -> anyhow::Error {
     let setting = match floor {
         Some(_) => SEGMENT_FLOOR_SETTING,
-        None => "GATE_SEGMENT_MARGIN (--gate-segment-margin)",
+        None => SEGMENT_MARGIN_SETTING,
     };
     Failure::usage(format!(
         "{setting} is set, and the holdout has no segment column: name one in SEGMENT_COLUMNS \

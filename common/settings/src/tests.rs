@@ -191,6 +191,36 @@ fn a_floor_that_every_model_passes_is_refused() {
 }
 
 #[test]
+fn a_margin_that_no_candidate_exceeds_is_refused() {
+    let of = |metric, name, margin| problems(&[("GATE_METRIC", metric), (name, margin)], &[]);
+    for name in ["GATE_MARGIN", "GATE_SEGMENT_MARGIN"] {
+        for (metric, margin) in [
+            ("roc_auc", "1"),
+            ("r2", "2"),
+            ("log_loss", "5"),
+            ("rmse", "80"),
+        ] {
+            assert_eq!(
+                of(metric, name, margin),
+                [""; 0],
+                "{name} {metric} {margin}"
+            );
+        }
+        for metric in ["roc_auc", "brier", "accuracy"] {
+            let found = of(metric, name, "2");
+            let [text] = found.as_slice() else {
+                panic!("{name} {metric}: {found:?}");
+            };
+            let said = format!(
+                "is 2, and two values of {metric} (GATE_METRIC, --gate-metric) are never more than 1 \
+                 apart, so every candidate would pass"
+            );
+            assert!(text.starts_with(name) && text.contains(&said), "{text}");
+        }
+    }
+}
+
+#[test]
 fn an_interval_that_its_metric_does_not_have_is_refused() {
     let of = |metric, compare| problems(&[("GATE_METRIC", metric), ("GATE_COMPARE", compare)], &[]);
     for (metric, compare) in [("max_error", "estimate"), ("rmse", "interval")] {

@@ -125,6 +125,12 @@ impl Metric {
         worst.is_finite().then_some(worst)
     }
 
+    /// How far apart two values of it can be, where it is known that there is a limit.
+    pub fn span(self) -> Option<f64> {
+        let [least, most] = self.range();
+        Some(most - least).filter(|span| span.is_finite())
+    }
+
     /// The least and the most that it can be, as far as is known; infinite where it is not.
     fn range(self) -> [f64; 2] {
         const SHARES: [&str; 5] = ["accuracy", "precision", "recall", "f1", "auc"];
