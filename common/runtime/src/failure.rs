@@ -23,8 +23,8 @@ pub enum Failure {
     /// A service is unreachable or overloaded; trying again may help. Exit 75.
     #[error("{0}")]
     Unavailable(String),
-    /// Stopped by SIGTERM. Exit 143.
-    #[error("stopped by SIGTERM; nothing was committed")]
+    /// Stopped by SIGTERM or SIGINT. Exit 143.
+    #[error("stopped by SIGTERM or SIGINT; nothing was committed")]
     Stopped,
 }
 
@@ -35,7 +35,7 @@ pub const BUG: u8 = 1;
 /// Exit code of wrong usage or configuration; clap uses the same.
 pub const USAGE: u8 = 2;
 
-/// Exit code of a step that SIGTERM stopped.
+/// Exit code of a step that SIGTERM or SIGINT stopped.
 pub const STOPPED: u8 = 143;
 /// Exit code of a violated data contract.
 pub const CONTRACT: u8 = 10;
