@@ -20,6 +20,7 @@ mod writers;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use catalog::layout::ModelName;
 use clap::{Args, Subcommand, ValueEnum};
 use map::Stage;
 use runtime::step::{self, Outputs, Step};
@@ -67,9 +68,10 @@ pub struct PlanArgs {
     #[arg(long, default_value = "files")]
     train_source: TrainSource,
 
-    /// Registered name of the model that scored the training rows; required for scored-and-labelled
+    /// Registered name of the model that is trained; scored-and-labelled, which requires it, takes
+    /// the rows that it has scored
     #[arg(long)]
-    model_name: Option<String>,
+    model_name: Option<ModelName>,
 
     #[command(flatten)]
     labels: LabelsArgs,

@@ -20,7 +20,6 @@ use table::labels::{self, HeldLabels};
 use crate::PlanArgs;
 use crate::job::{Done, Job};
 use crate::map::Task;
-use crate::plan::required;
 
 const SOURCE: &str = "--train-source=scored-and-labelled";
 
@@ -52,8 +51,9 @@ impl Scored {
         args: &PlanArgs,
         version: &DataVersion,
     ) -> Result<(Self, Vec<Object>)> {
-        let name = required(&args.model_name, "--model-name", FOR_SCORED)?;
-        let name: ModelName = name.parse().map_err(Failure::usage)?;
+        let name = args.model_name.clone();
+        let missing = || Failure::usage(format!("--model-name is missing: {FOR_SCORED}"));
+        let name = name.ok_or_else(missing)?;
         let last = last_date(args, version)?;
         let found = of_model(store, &name, last).await?;
         let mut warnings = Vec::new();

@@ -266,3 +266,19 @@ async fn what_is_missing_or_wrong_is_said_with_what_to_do() {
         "{text}"
     );
 }
+
+#[test]
+fn a_name_that_no_model_may_have_is_refused_by_the_first_step_of_every_training() {
+    let parsed = |name: &str| {
+        let name = format!("--model-name={name}");
+        let line = ["data-prep", "--raw-url=unused", "--config-dir=unused"];
+        let more = ["--split=train", "--data-version=1", name.as_str()];
+        Line::try_parse_from(line.into_iter().chain(more)).map(drop)
+    };
+    parsed("customer-classifier").unwrap();
+    let text = parsed("Customer_Classifier").unwrap_err().to_string();
+    assert!(
+        text.contains("--model-name") && text.contains("lower-case letters, digits and dashes"),
+        "{text}"
+    );
+}
