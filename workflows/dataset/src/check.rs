@@ -24,6 +24,7 @@ use crate::files::Files;
 use crate::repeats::{self, Record, Repeats};
 use crate::source::Source;
 use crate::together::Together;
+use crate::weightless::Weightless;
 
 /// What `check` looks at.
 #[derive(Clone, Debug, Args)]
@@ -98,6 +99,7 @@ pub fn check(options: &Options, files: &Files, seen: &dyn Fn(u64)) -> Result<Rep
     let scores = options.score || !files.predict.is_empty();
     let scores = scores.then_some(&check.score);
     let mut together = Together::new(&check.train, scores, &step)?;
+    let mut weightless = Weightless::of(&config.dataset)?;
     let mut report = Report::default();
     let mut keys: Sorter<Record> = Sorter::new(step.work());
     let mut digests: BTreeMap<String, (String, bool)> = BTreeMap::new();
@@ -105,7 +107,8 @@ pub fn check(options: &Options, files: &Files, seen: &dyn Fn(u64)) -> Result<Rep
     let predict = files.predict.iter().map(|source| (source, true));
     for (source, score) in train.chain(predict) {
         let source_at = (report.files.len(), source);
-        let (checked, digest) = check.file(source_at, score, &mut keys, &mut together)?;
+        let counts = weightless.as_mut().filter(|_| !score);
+        let (checked, digest) = check.file(source_at, score, &mut keys, &mut together, counts)?;
         if let Some(digest) = digest.filter(|_| checked.rows > Some(0)) {
             let key = &checked.key;
             match digests.get(&digest) {
@@ -132,6 +135,8 @@ pub fn check(options: &Options, files: &Files, seen: &dyn Fn(u64)) -> Result<Rep
     // A workflow comes to them once all files keep the contract.
     if report.files.iter().all(|file| file.broken.is_none()) {
         report.faults = together.finish()?;
+        let said = weightless.iter().flat_map(Weightless::said);
+        report.accepted.extend(said);
     }
     let repeats = Repeats::find(keys)?;
     if !repeats.is_empty() && report.doubles.is_empty() {
@@ -171,8 +176,8 @@ pub struct Report {
     pub files: Vec<Checked>,
     /// What is there twice among files to train on, which a workflow refuses.
     pub doubles: Vec<String>,
-    /// What is there twice and a workflow accepts: files to score that have the bytes of another
-    /// file, and rows to train on whose keys may repeat.
+    /// What breaks no contract: files to score that have the bytes of another file, rows to train on
+    /// whose keys may repeat, and classes whose rows weigh nothing.
     pub accepted: Vec<String>,
     /// What windows and aggregates can't be computed from, over the rows of all files.
     pub faults: Vec<String>,
@@ -202,6 +207,7 @@ impl Check<'_> {
         score: bool,
         keys: &mut Sorter<Record>,
         together: &mut Together<'_>,
+        mut weightless: Option<&mut Weightless>,
     ) -> Result<(Checked, Option<String>)> {
         let dataset = &self.config.dataset;
         let mut checked = Checked {
@@ -247,6 +253,9 @@ impl Check<'_> {
         let mut see = |rows: &RecordBatch| -> Result<()> {
             if let Some(time) = time {
                 checked.time = dates::widened(checked.time, rows, time)?;
+            }
+            if let Some(weightless) = &mut weightless {
+                weightless.see(rows);
             }
             Ok(())
         };

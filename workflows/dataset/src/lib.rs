@@ -26,6 +26,7 @@ mod spellings;
 mod spelt_dates;
 mod target_doubts;
 mod together;
+mod weightless;
 
 pub use doubts::Question;
 

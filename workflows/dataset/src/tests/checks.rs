@@ -466,3 +466,36 @@ fn what_reading_would_wait_for_is_refused_wherever_it_is_named() {
         );
     }
 }
+
+#[test]
+fn a_class_whose_rows_all_weigh_nothing_is_named() {
+    let desk = Desk::new();
+    let contract = r#"{"columns": [
+        {"name": "id", "type": "int64", "role": "id"},
+        {"name": "x", "type": "float64", "role": "feature"},
+        {"name": "w", "type": "float64", "role": "weight"},
+        {"name": "y", "type": "utf8", "role": "target", "allowed": ["no", "yes"]}]}"#;
+    fs::create_dir_all(desk.path("project")).unwrap();
+    fs::write(desk.path("project/dataset.json"), contract).unwrap();
+    fs::write(desk.path("project/features.sql"), "SELECT * FROM raw").unwrap();
+    let rows = |first: usize, weight: fn(usize) -> usize| {
+        let mut text = "id,x,w,y\n".to_owned();
+        for row in first..first + 30 {
+            let label = ["no", "yes"][usize::from(row % 3 == 0)];
+            writeln!(text, "{row},1.5,{},{label}", weight(row)).unwrap();
+        }
+        text
+    };
+    desk.csv("raw/train/a.csv", &rows(0, |row| row % 3));
+    let report = desk.check("raw").unwrap();
+    assert!(report.is_clean());
+    assert_eq!(
+        report.accepted,
+        [
+            "weight \"w\" is 0 in all 10 rows of \"y\" \"yes\", so that none of them counts: a training \
+             on these files alone is refused"
+        ]
+    );
+    desk.csv("raw/train/b.csv", &rows(30, |row| (row == 30).into()));
+    assert_eq!(desk.check("raw").unwrap().accepted, [""; 0]);
+}
