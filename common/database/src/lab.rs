@@ -156,7 +156,7 @@ impl Results {
         }
     }
 
-    fn manifest(&self) -> ResultsManifest {
+    pub(super) fn manifest(&self) -> ResultsManifest {
         let roles = |name: &str| match name {
             "id" => "id",
             "at" => "time",

@@ -1,5 +1,7 @@
 //! What one set of results brings to the table, and its rows.
 
+mod keys;
+
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,7 +11,7 @@ use arrow::datatypes::DataType;
 use chrono::{DateTime, Utc};
 
 use super::binary::{self, Cells, Source};
-use super::definition::{Definition, TableColumn, list};
+use super::definition::{Definition, TableColumn};
 use super::partitions::{self, Month};
 use super::rows::{Row, RowSorters};
 use catalog::manifest::Role;
@@ -36,8 +38,6 @@ const GIVEN: &str = "correct the raw file and score it in a new data version, or
 /// What to do about a value that may be another.
 const COMPUTED: &str = "change the value in features.sql, or leave the column out, and train a new \
                         version; or correct the raw file and score it in a new data version";
-/// Bytes of an entry of an index at most.
-const ENTRY_BYTES: usize = 2704;
 
 /// Bytes of a piece of a COPY.
 pub(super) const PIECE: usize = 128 << 10;
@@ -53,7 +53,7 @@ pub struct Publication {
     pub(super) rows: u64,
     pub(super) parts_digest: String,
     pub(super) workflow: String,
-    /// Keys of the parts, for errors.
+    /// The parts by their keys, for errors.
     parts: Vec<String>,
     /// Columns of the rows, ids and time first.
     pub(super) columns: Vec<TableColumn>,
@@ -107,7 +107,7 @@ impl Publication {
             rows: results.rows,
             parts_digest: digest::hex(parts.join(" ").as_bytes()),
             workflow: workflow.to_owned(),
-            parts: results.parts.iter().map(|part| part.key.clone()).collect(),
+            parts: keys::parts(results),
             time: name_of(Role::Time),
             target: name_of(Role::Target),
             columns: columns
@@ -437,61 +437,6 @@ impl Rows {
             sent(count);
             Ok(())
         }
-    }
-}
-
-impl Publication {
-    /// Refuses a key that the index of the primary key can't hold unless Postgres compresses it,
-    /// which no key should depend on.
-    fn check_length(&self, key: &[u8], part: u32) -> Result<()> {
-        /// Shorter keys fit whatever they are made of.
-        const SURE: usize = 2000;
-        if key.len() + self.model_name.len() <= SURE {
-            return Ok(());
-        }
-        let cells = [key, binary::text(&self.model_name).as_slice()].concat();
-        let mut columns: Vec<(&str, ColumnType)> = self.columns[..self.keys]
-            .iter()
-            .map(|column| (column.name.as_str(), column.column_type))
-            .collect();
-        columns.push((MODEL_NAME, ColumnType::Utf8));
-        let (entry, longest, bytes) = binary::entry(&cells, &columns)?;
-        if entry <= ENTRY_BYTES {
-            return Ok(());
-        }
-        Err(Failure::contract(format!(
-            "column {longest:?} has {bytes} bytes in the row {} of {}: its key takes {entry} bytes, \
-             and Postgres indexes at most {ENTRY_BYTES}; write shorter ids into the raw file and \
-             score it in a new data version, or publish nothing (without DATABASE_URL and PGHOST \
-             predictions are Parquet files only)",
-            self.shown(key),
-            self.part(part)
-        )))
-    }
-
-    fn part(&self, number: u32) -> &str {
-        self.parts.get(number as usize).map_or("", String::as_str)
-    }
-
-    /// The values of a key as a person writes them.
-    fn shown(&self, key: &[u8]) -> String {
-        let columns = self.columns[..self.keys].iter();
-        let types: Vec<ColumnType> = columns.map(|column| column.column_type).collect();
-        binary::shown(key, &types)
-    }
-
-    fn repeated(&self, key: &[u8], parts: [u32; 2]) -> anyhow::Error {
-        let columns = &self.columns[..self.keys];
-        let places = match parts {
-            [one, other] if one == other => format!("both in {}", self.part(one)),
-            [one, other] => format!("one in {} and one in {}", self.part(one), self.part(other)),
-        };
-        Failure::contract(format!(
-            "two rows have the same ({}), {}: {places}; which of them is right is not known, so nothing is published: \
-             deliver each row in one raw file only",
-            list(columns.iter().map(|column| column.name.as_str())),
-            self.shown(key)
-        ))
     }
 }
 

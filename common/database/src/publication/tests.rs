@@ -1,6 +1,8 @@
 //! Rows that Postgres can't hold.
 
-use super::{RowSorter, binary};
+use catalog::manifest::{Part, RawShard};
+
+use super::{RowSorter, binary, keys};
 use crate::lab::Results;
 use runtime::failure::exit_code;
 
@@ -44,4 +46,34 @@ fn a_time_that_postgres_does_not_hold_is_named_with_its_row_and_what_can_be_done
          at -5000-01-01T00:00:00, which Postgres can't store: correct the raw file and score it in a \
          new data version, or leave such rows out by \"filter\" in dataset.json and train a new version"
     );
+}
+
+#[test]
+fn a_part_is_named_with_the_raw_file_that_has_its_rows() {
+    let of = |rows: &[u64], shards: &[u64]| {
+        let mut results = Results::new("1", 1, 1, 0..1).manifest();
+        let part = results.parts.remove(0);
+        results.parts.extend(rows.iter().map(|rows| Part {
+            rows: *rows,
+            ..part.clone()
+        }));
+        let shards = shards.iter().zip(1..);
+        results.shards.extend(shards.map(|(rows, number)| RawShard {
+            key: format!("predict/{number}.csv"),
+            bytes: 1,
+            stamp: String::new(),
+            sha256: String::new(),
+            rows: *rows,
+            time: None,
+        }));
+        keys::parts(&results)
+    };
+    let named = [
+        "part (raw file predict/1.csv)",
+        "part (raw file predict/3.csv)",
+    ];
+    assert_eq!(of(&[5, 7], &[5, 0, 7]), named);
+    // Parts of windows are of many raw files.
+    assert_eq!(of(&[5, 7], &[6, 6]), ["part", "part"]);
+    assert_eq!(of(&[5, 7], &[12]), ["part", "part"]);
 }
