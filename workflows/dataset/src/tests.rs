@@ -46,6 +46,7 @@ mod numbers;
 mod pages;
 mod targets;
 mod types;
+mod windows;
 
 /// A folder with raw files.
 struct Desk(TempDir);
