@@ -20,8 +20,8 @@ pub use origin::{
     GateSegment, GateVerdict, LISTED_FILES, Lineage, ModelCard, Provenance, Training,
 };
 pub use performance::{
-    AtThreshold, ClassNames, Day, Deciding, DecidingRow, MetricNow, OfTask, Performance, Segment,
-    SegmentedColumn, Segments,
+    AtThreshold, ClassNames, Day, Deciding, DecidingRow, FarPredictions, MetricNow, OfTask,
+    Performance, Segment, SegmentedColumn, Segments,
 };
 
 /// The shape of `report.json` that this version of the code writes.

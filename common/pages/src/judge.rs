@@ -2,6 +2,7 @@
 //! parts of the rows come to. Pure.
 
 pub mod drift;
+pub mod far;
 pub mod performance;
 pub mod window;
 

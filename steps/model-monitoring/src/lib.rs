@@ -2,6 +2,7 @@
 
 mod by_period;
 mod by_score;
+mod column;
 mod join;
 mod notify;
 mod of_task;

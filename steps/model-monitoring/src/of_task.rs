@@ -40,6 +40,8 @@ pub(crate) struct OfTask {
     pub(crate) by_value: Vec<HashMap<u32, Report>>,
     /// Of a number, the few rows that make most of its squared error.
     pub(crate) deciding: Option<Deciding>,
+    /// The key of the row with the farthest prediction, where such are far.
+    pub(crate) farthest: Option<String>,
 }
 
 /// The late label of a row, by its place.
@@ -75,11 +77,28 @@ pub(crate) struct Read<'a> {
     pub(crate) work: &'a Work,
 }
 
-/// Reads the parts again, and measures each row with its latest label.
+impl Read<'_> {
+    /// The columns of the key of a row with their values, by the place of the row.
+    fn key_of(&self, place: u64) -> Result<String> {
+        let keys = self.subject.keys();
+        let (ordinal, row) = placed_in(place);
+        let part = self.subject.results.parts.get(ordinal);
+        let part = part.context("a part of the results")?;
+        let file = parts::local(self.store, &part.key, &part.sha256)?;
+        let texts = parts::row(&file, &keys, row, self.work)?.unwrap_or_default();
+        let named = keys.iter().zip(texts);
+        let named: Vec<String> = named.map(|(name, text)| format!("{name} {text}")).collect();
+        Ok(named.join(", "))
+    }
+}
+
+/// Reads the parts again, and measures each row with its latest label. `farthest` is the place of a
+/// row whose key is to be known.
 pub(crate) fn measure(
     read: &Read<'_>,
     segmentation: Segmentation,
     (keys, labels): (Keys, Sorted<PlacedLabel>),
+    farthest: Option<u64>,
 ) -> Result<Joined> {
     let mut second = Second::new(read, segmentation, labels)?;
     for (ordinal, part) in (0..).zip(&read.subject.results.parts) {
@@ -94,7 +113,8 @@ pub(crate) fn measure(
         }
     }
     let deciding = second.deciding(read)?;
-    second.finish(keys, deciding)
+    let farthest = farthest.map(|place| read.key_of(place)).transpose()?;
+    second.finish(keys, deciding, farthest)
 }
 
 /// The second pass.
@@ -329,17 +349,9 @@ impl<'a> Second<'a> {
         let Some((found, share)) = found else {
             return Ok(None);
         };
-        let keys = read.subject.keys();
         let row = |of: &Erring| {
-            let (ordinal, row) = placed_in(of.row);
-            let part = read.subject.results.parts.get(ordinal);
-            let part = part.context("a part of the results")?;
-            let file = parts::local(read.store, &part.key, &part.sha256)?;
-            let texts = parts::row(&file, &keys, row, read.work)?.unwrap_or_default();
-            let named = keys.iter().zip(texts);
-            let named: Vec<String> = named.map(|(name, text)| format!("{name} {text}")).collect();
             Ok(DecidingRow {
-                key: named.join(", "),
+                key: read.key_of(of.row)?,
                 label: of.label,
                 prediction: of.prediction,
                 weight: self.weight.as_ref().map(|_| of.weight),
@@ -349,7 +361,12 @@ impl<'a> Second<'a> {
         Ok(Some(Deciding { share, rows }))
     }
 
-    fn finish(self, keys: Keys, deciding: Option<Deciding>) -> Result<Joined> {
+    fn finish(
+        self,
+        keys: Keys,
+        deciding: Option<Deciding>,
+        farthest: Option<String>,
+    ) -> Result<Joined> {
         let report = |of: Box<dyn Evaluation>| of.report(&[]);
         let (mut days, mut reports) = (BTreeMap::new(), BTreeMap::new());
         for (day, (counts, measured)) in self.days {
@@ -377,6 +394,7 @@ impl<'a> Second<'a> {
                 by_score: self.by_score.into_iter().map(report).collect(),
                 by_value: self.by_value.into_iter().map(of_values).collect(),
                 deciding,
+                farthest,
             }),
         })
     }

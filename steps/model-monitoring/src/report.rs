@@ -188,8 +188,7 @@ async fn content(
         None => reading.of_task().await?,
     };
     let content = content::content(subject, &scan, &joined, &divisions, rules, step.timezone())?;
-    let of_task = content.performance.of_task.as_ref();
-    if let Some(text) = of_task.and_then(findings::decided) {
+    for text in findings::ruinous(&content) {
         tracing::warn!("{text}");
     }
     Ok(content)
@@ -224,6 +223,7 @@ impl Reading<'_> {
         let (step, work, store) = (self.step.clone(), self.work.clone(), self.store.clone());
         let (subject, segmentation) = (self.subject.clone(), self.segmentation(0.0));
         let dictionaries = self.divisions.dictionaries.clone();
+        let farthest = scan.score.far.farthest.map(|row| row.place);
         let joined = blocking(move || {
             let (rows, late) = (rows.finish()?, late.finish()?);
             let matched = of_task::match_labels(&step, rows, late, &work)?;
@@ -234,7 +234,7 @@ impl Reading<'_> {
                 dictionaries: &dictionaries,
                 work: &work,
             };
-            of_task::measure(&read, segmentation, matched)
+            of_task::measure(&read, segmentation, matched, farthest)
         });
         Ok((scan, joined.await?))
     }

@@ -1,24 +1,22 @@
 //! One pass over the result parts and the label files: profiles of the columns, and rows and labels
 //! for the sorters.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use arrow::array::{Array, ArrayRef, Float64Array, RecordBatch};
+use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::datatypes::DataType;
 use catalog::manifest::Part;
 use chrono_tz::Tz;
-use profile::categories::{Known, NewValues};
-use profile::cells::{Cells, Counts, Sketch};
+use profile::categories::Known;
+use profile::cells::Counts;
 use profile::grid::Hidden;
-use profile::profiles::{Baseline, Overflow, ScoreBaseline, ScoreCounts};
+use profile::profiles::{Baseline, Overflow, ScoreCounts};
 use runtime::failure::Failure;
 use runtime::step::{Progress, Step};
 use runtime::work::{Work, size};
 use store::spill::{Sorter, Sorters};
 use store::{Object, Store};
-use table::categories;
 use table::dataset::Goal;
 use table::dates;
 use table::features;
@@ -26,6 +24,7 @@ use table::labels::{self, LabelReader};
 use table::parts;
 
 use crate::by_period::{Columns, PeriodCounts};
+use crate::column::ColumnScan;
 use crate::reasons::Reasons;
 use crate::rows::{Kept, LabelWords, LateLabel, Row, Seen, place, weights_of};
 use crate::segments::Dictionaries;
@@ -41,20 +40,6 @@ pub(crate) struct Scan {
     pub(crate) score: ColumnScan<ScoreCounts>,
     pub(crate) periods: PeriodCounts,
     pub(crate) reasons: Reasons,
-}
-
-/// What is known of a column.
-#[derive(Clone)]
-pub(crate) struct ColumnScan<C = Counts> {
-    pub(crate) counts: C,
-    /// The ends of its values, and these where they are few.
-    pub(crate) seen: Sketch,
-    /// Of categories: values that training's profile does not hold.
-    pub(crate) new: NewValues,
-    /// Of categories: rows whose value training did not have, where it says which it had.
-    pub(crate) unknown: u64,
-    /// What the grid of an older model hides.
-    pub(crate) hidden: Option<Hidden>,
 }
 
 /// Bytes that the profile of a feature takes: its cells, and values where they are few.
@@ -347,7 +332,7 @@ impl<K: Kept> Scanner<K> {
             let values = scan.features[index].add(&of.cells, &counted);
             scan.periods.add(columns, index, &values, &places);
         }
-        let values = scan.score.add(&self.baseline.score, &score);
+        let values = scan.score.add(&self.baseline.score, &score, first);
         scan.periods.add(columns, features.len(), &values, &places);
 
         let labels = parts::labels(target, &self.goal)?;
@@ -388,89 +373,6 @@ impl<K: Kept> Scanner<K> {
     }
 }
 
-impl<C> ColumnScan<C> {
-    fn new((counts, hidden): (C, &Option<Hidden>)) -> Self {
-        Self {
-            counts,
-            seen: Sketch::default(),
-            new: NewValues::default(),
-            unknown: 0,
-            hidden: hidden.clone(),
-        }
-    }
-
-    fn see(&mut self, values: &[f64]) {
-        self.seen.see(values);
-        if let Some(hidden) = &mut self.hidden {
-            hidden.add_all(values);
-        }
-    }
-
-    fn merge_seen(&mut self, later: &Self) {
-        self.seen.merge(&later.seen);
-        self.new.merge(&later.new);
-        self.unknown += later.unknown;
-        if let (Some(ours), Some(theirs)) = (&mut self.hidden, &later.hidden) {
-            ours.merge(theirs);
-        }
-    }
-
-    /// Share of the training data within which rows may have moved unseen.
-    pub(crate) fn hidden(&self) -> f64 {
-        self.hidden.as_ref().map_or(0.0, Hidden::share)
-    }
-}
-
-impl ColumnScan {
-    /// Looks at categories whose code is none of so many.
-    fn see_new(
-        &mut self,
-        column: &ArrayRef,
-        codes: &Float64Array,
-        cells: usize,
-        known: Option<&Known>,
-    ) -> Result<()> {
-        let is_new = |code: Option<f64>| code == Some(cells as f64);
-        if !codes.iter().any(is_new) {
-            return Ok(());
-        }
-        let texts = categories::texts(column)?;
-        let new = texts.iter().zip(codes).filter(|(_, code)| is_new(*code));
-        for text in new.map(|(text, _)| text.unwrap_or_default()) {
-            self.new.add(text, 1);
-            self.unknown += u64::from(known.is_some_and(|known| !known.has(text)));
-        }
-        Ok(())
-    }
-
-    /// Counts the values of a feature, and gives their places among the cells.
-    fn add(&mut self, cells: &Cells, numbers: &Float64Array) -> Vec<usize> {
-        self.see(&present(numbers));
-        let place = |value: Option<f64>| match value {
-            Some(value) => self.counts.add(cells, value, 1),
-            None => {
-                self.counts.add_nulls(1);
-                cells.null_place()
-            }
-        };
-        numbers.iter().map(place).collect()
-    }
-}
-
-impl ColumnScan<ScoreCounts> {
-    /// Counts scores, and gives their places among the cells. Labels come later.
-    fn add(&mut self, baseline: &ScoreBaseline, scores: &Float64Array) -> Vec<usize> {
-        self.see(&present(scores));
-        let cells = baseline.cells();
-        let place = |score: Option<f64>| {
-            let score = score.filter(|score| !score.is_nan());
-            self.counts.add(baseline, score, None, 1);
-            score.map_or(cells.null_place(), |score| cells.place(score))
-        };
-        scores.iter().map(place).collect()
-    }
-}
-
 impl Scan {
     /// Adds a later part.
     fn merge(&mut self, later: &Self) -> Result<()> {
@@ -487,13 +389,5 @@ impl Scan {
             ours.merge_seen(theirs);
         }
         Ok(())
-    }
-}
-
-/// The values that are there.
-fn present(numbers: &Float64Array) -> Cow<'_, [f64]> {
-    match numbers.null_count() {
-        0 => Cow::Borrowed(numbers.values()),
-        _ => Cow::Owned(numbers.iter().flatten().collect()),
     }
 }

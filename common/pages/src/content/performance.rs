@@ -81,6 +81,20 @@ pub struct OfTask {
     /// The few rows that make most of the squared error, where there are such.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deciding: Option<Deciding>,
+    /// Of predicted numbers: those that lie far beyond the range of the model's own at training.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub far: Option<FarPredictions>,
+}
+
+/// Predictions of which [`far`](crate::judge::far) says that they lie far out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FarPredictions {
+    /// Rows with such a prediction.
+    pub rows: u64,
+    /// The columns of the farthest one's key with their values, such as `id 17`.
+    pub key: String,
+    /// What was predicted there.
+    pub prediction: f64,
 }
 
 /// Few rows that make most of the squared error.

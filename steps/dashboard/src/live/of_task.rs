@@ -46,6 +46,7 @@ impl OfTask<'_> {
                 holdout: holdout.cloned(),
                 // Profiles hold no row.
                 deciding: None,
+                far: None,
             }),
             ..common
         }

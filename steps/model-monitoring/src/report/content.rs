@@ -16,8 +16,9 @@ use profile::profiles::{FeatureBaseline, ScoreBaseline};
 use serde_json::Value;
 
 use super::{categories, drift, findings, performance};
+use crate::column::ColumnScan;
 use crate::join::Joined;
-use crate::scan::{ColumnScan, Divisions, Scan};
+use crate::scan::{Divisions, Scan};
 use crate::subject::Subject;
 
 /// Everything that a report says.
@@ -49,12 +50,7 @@ pub(super) fn content(
         timezone: timezone.name().to_owned(),
         thresholds: rules.thresholds,
         quality: quality(subject, scan, joined, &window, scored.date_naive()),
-        performance: performance::performance(
-            subject,
-            joined,
-            &window,
-            scan.score.seen.ends().map(|(_, max)| max),
-        ),
+        performance: performance::performance(subject, joined, &window, &scan.score),
         drift,
         segments: performance::segments(joined, &divisions.dictionaries, &trained),
         model: model(subject),

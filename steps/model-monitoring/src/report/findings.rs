@@ -1,11 +1,13 @@
 //! What a person should know first.
 
 mod deciding;
+mod far;
 
 use learn::metrics::Report as Metrics;
 use learn::task::Better;
 use pages::content::{
-    Area, ColumnDrift, Content, Drift, Finding, ModelCard, OfTask, Performance, Quality, Severity,
+    Area, ColumnDrift, Content, Drift, FeatureQuality, Finding, ModelCard, OfTask, Performance,
+    Quality, Severity,
 };
 use pages::format::{count, metric, number, rows, share, some};
 use pages::judge::ratio;
@@ -13,7 +15,7 @@ use pages::page::task::title;
 use profile::drift::{Psi, Verdict};
 
 use super::{categories, plausible};
-pub(super) use deciding::decided;
+use deciding::decided;
 
 /// Features that a finding names; the others are counted.
 const NAMED: usize = 5;
@@ -33,6 +35,9 @@ pub(super) fn findings(
     for (severity, text) in plausible::findings(content) {
         findings.add(severity, Area::Performance, text);
     }
+    if let Some(text) = far::predictions(content) {
+        findings.add(Severity::Warn, Area::Performance, text);
+    }
     findings.of_performance(&content.performance, &content.quality, unmatched);
     findings.of_drift(content);
     if let Some(unknown) = unknown {
@@ -41,6 +46,16 @@ pub(super) fn findings(
     let mut findings = findings.0;
     findings.sort_by_key(|finding| finding.severity);
     findings
+}
+
+/// What a few rows ruin, which is in the log too.
+pub(super) fn ruinous(content: &Content) -> Vec<String> {
+    let of_task = content.performance.of_task.as_ref();
+    let decided = of_task.and_then(|of| decided(of, &content.quality.features));
+    far::predictions(content)
+        .into_iter()
+        .chain(decided)
+        .collect()
 }
 
 struct Findings(Vec<Finding>);
@@ -175,7 +190,7 @@ impl Findings {
             if performance.labelled_rows < quality.rows {
                 note(known_for(performance));
             }
-            return self.of_task(of_task);
+            return self.of_task(of_task, &quality.features);
         }
         let Some(overall) = &performance.overall else {
             if quality.rows > 0 {
@@ -228,8 +243,8 @@ impl Findings {
     }
 
     /// Rows that decide the metrics of a task, and the first of these beside the holdout's.
-    fn of_task(&mut self, of: &OfTask) {
-        if let Some(text) = decided(of) {
+    fn of_task(&mut self, of: &OfTask, features: &[FeatureQuality]) {
+        if let Some(text) = decided(of, features) {
             self.add(Severity::Warn, Area::Performance, text);
         }
         let Some((metric, now, then)) = of

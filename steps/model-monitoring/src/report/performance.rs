@@ -5,13 +5,16 @@ use std::collections::BTreeMap;
 use learn::metrics::{CurvePoint, Intervals};
 use learn::task::{Better, Report};
 use pages::content::{
-    ClassNames, Day, MetricNow, OfTask, Performance, Segment, SegmentedColumn, Segments,
+    ClassNames, Day, FarPredictions, MetricNow, OfTask, Performance, Segment, SegmentedColumn,
+    Segments,
 };
 use pages::judge::performance::{at_threshold, segment};
 use pages::judge::ratio;
 use pages::judge::window::Window;
 use profile::days;
+use profile::profiles::ScoreCounts;
 
+use crate::column::{ColumnScan, FarRows};
 use crate::join::{DayCounts, Joined};
 use crate::of_task::OfTask as Measured;
 use crate::segments::{Dictionaries, Segmentation};
@@ -21,7 +24,7 @@ pub(super) fn performance(
     subject: &Subject,
     joined: &Joined,
     window: &Window,
-    highest_score: Option<f64>,
+    score: &ColumnScan<ScoreCounts>,
 ) -> Performance {
     let mut all: Option<DayCounts> = None;
     for counts in joined.days.values() {
@@ -77,7 +80,7 @@ pub(super) fn performance(
         scored_rows,
         predicted_positives,
         mean_score: (scored_rows > 0).then(|| score_sum / scored_rows as f64),
-        highest_score,
+        highest_score: score.seen.ends().map(|(_, max)| max),
         labelled_rows,
         label_coverage: ratio(labelled_rows, rows),
         majority_accuracy: overall
@@ -97,7 +100,7 @@ pub(super) fn performance(
             negative: classes.negative.to_string(),
             positive: classes.positive.to_string(),
         }),
-        of_task: joined.of_task.as_ref().map(|of| of_task(subject, of)),
+        of_task: (joined.of_task.as_ref()).map(|of| of_task(subject, of, &score.far)),
         time_column: subject.time().map(str::to_owned),
         days: joined
             .days
@@ -142,7 +145,7 @@ fn day(date: chrono::NaiveDate, counts: &DayCounts) -> Day {
 }
 
 /// How right the predictions of another task were, beside the holdout.
-fn of_task(subject: &Subject, measured: &Measured) -> OfTask {
+fn of_task(subject: &Subject, measured: &Measured, far: &FarRows) -> OfTask {
     let (model, holdout) = (&subject.model, &subject.metrics.holdout);
     let now = measured.overall.as_ref();
     let own = model.task.metrics();
@@ -166,6 +169,11 @@ fn of_task(subject: &Subject, measured: &Measured) -> OfTask {
         now: now.cloned(),
         holdout: Some(holdout.clone()),
         deciding: measured.deciding.clone(),
+        far: far.farthest.map(|row| FarPredictions {
+            rows: far.rows,
+            key: measured.farthest.clone().unwrap_or_default(),
+            prediction: row.value,
+        }),
     }
 }
 

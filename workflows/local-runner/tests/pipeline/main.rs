@@ -14,6 +14,7 @@ mod candidates;
 mod champions;
 mod dashboard;
 mod experiments;
+mod far_values;
 mod flights;
 mod forests;
 mod gates;

@@ -29,9 +29,9 @@ pub(crate) struct Fixture {
 
 #[derive(serde::Deserialize)]
 pub(crate) struct DataSet {
-    features: Vec<String>,
+    pub(crate) features: Vec<String>,
     /// Each row: the features, then the label.
-    files: Vec<Vec<Vec<Value>>>,
+    pub(crate) files: Vec<Vec<Vec<Value>>>,
     metrics: BTreeMap<String, f64>,
     predictions: Vec<Value>,
 }

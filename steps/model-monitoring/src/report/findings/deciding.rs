@@ -1,10 +1,12 @@
 //! Few rows that decide the metrics of a number.
 
-use pages::content::{DecidingRow, OfTask};
+use pages::content::{DecidingRow, FeatureQuality, OfTask};
 use pages::format::{count, number, rows};
 
+use super::far;
+
 /// Says which few rows make most of the squared error.
-pub(in crate::report) fn decided(of: &OfTask) -> Option<String> {
+pub(super) fn decided(of: &OfTask, features: &[FeatureQuality]) -> Option<String> {
     let (few, now) = (of.deciding.as_ref()?, of.now.as_ref()?);
     let row = |row: &DecidingRow| {
         let (label, predicted) = (number(Some(row.label)), number(Some(row.prediction)));
@@ -14,13 +16,22 @@ pub(in crate::report) fn decided(of: &OfTask) -> Option<String> {
     };
     let named: Vec<String> = few.rows.iter().map(row).collect();
     let makes = if few.rows.len() == 1 { "makes" } else { "make" };
-    let wrong = match few.rows.iter().any(|row| row.weight.is_some()) {
-        true => "the label or the weight, whichever",
-        false => "the label if it",
+    let weighted = few.rows.iter().any(|row| row.weight.is_some());
+    let features = far::named(features);
+    let wrong = match (weighted, &features) {
+        (false, None) => "the label if it is wrong".to_owned(),
+        (true, None) => "the label or the weight, whichever is wrong".to_owned(),
+        (_, Some(far)) => {
+            let weight = if weighted { ", the weight" } else { "" };
+            format!(
+                "the label{weight} or the features, whichever is wrong; values far beyond those in \
+                 training has {far}"
+            )
+        }
     };
     Some(format!(
         "{} of {} {makes} {:.1} % of the squared error: {}. RMSE and R² say nothing about the \
-         others, and MAE little; correct {wrong} is wrong.",
+         others, and MAE little; correct {wrong}.",
         count(few.rows.len() as u64),
         rows(now.rows()),
         100.0 * few.share,
@@ -53,6 +64,7 @@ mod tests {
             metrics: Vec::new(),
             now: Some(Report::other(&now.report(), [])),
             holdout: None,
+            far: None,
             deciding: Some(Deciding {
                 share: 0.999_99,
                 rows: vec![row("id 17, at 2026-11-20", 30_000.0)],
@@ -60,7 +72,7 @@ mod tests {
         };
         let found = |of: &OfTask| {
             let mut findings = Findings(Vec::new());
-            findings.of_task(of);
+            findings.of_task(of, &[]);
             findings.0
         };
         let one = found(&of);
@@ -85,6 +97,26 @@ mod tests {
         let text = &found(&of)[0].text;
         assert!(text.starts_with("2 of 3,000 rows make 75.0 % of"), "{text}");
         assert!(text.contains("2.5); id 18, at 2026-11-21 (label"), "{text}");
+        let feature = |name: &str, max| FeatureQuality {
+            name: name.to_owned(),
+            nulls: 0,
+            nans: 0,
+            infinities: 0,
+            below: 0,
+            above: 1,
+            min: Some(43.0),
+            max: Some(max),
+            reference_min: Some(43.0),
+            reference_max: Some(79.0),
+        };
+        // A label may be right where a feature is not.
+        let text = decided(&of, &[feature("table", 95.0), feature("depth", 1e9)]);
+        let advice = "; correct the label or the features, whichever is wrong; values far beyond \
+                      those in training has depth (up to 1e9, in training 43 to 79).";
+        assert!(
+            text.as_ref().is_some_and(|text| text.ends_with(advice)),
+            "{text:?}"
+        );
         of.deciding = None;
         assert_eq!(found(&of), []);
     }
