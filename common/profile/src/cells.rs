@@ -16,7 +16,7 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 pub use compared::{Bar, Compared, Quantile, Side};
-pub use counts::{Counts, UNIT};
+pub use counts::{Counts, Excess, UNIT};
 pub(crate) use counts::{of_sums, rounded, whole_units};
 use guide::Guide;
 pub use parts::Parts;

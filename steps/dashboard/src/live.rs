@@ -50,6 +50,8 @@ pub(crate) struct Live {
     pub(crate) left_out_rows: u64,
     /// The true area under the ROC curve differs by so much at most.
     pub(crate) roc_error: Option<f64>,
+    /// Whether sums of predictions, labels or errors count a number as nearer than it is.
+    pub(crate) bounded_scores: bool,
 }
 
 impl Live {
@@ -113,6 +115,7 @@ impl Live {
             outside,
             left_out_rows: counted.left_out_rows,
             roc_error,
+            bounded_scores: all.score.is_bounded(&baseline.score),
         })
     }
 }

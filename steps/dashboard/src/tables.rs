@@ -167,6 +167,7 @@ fn features(live: &Live) -> Table {
             column.reference.missing.into()
         }),
         ("missing", |column| column.current.missing.into()),
+        ("bounded", |column| column.current.bounded.into()),
     ];
     of(
         columns,

@@ -6,7 +6,7 @@ use anyhow::Result;
 use arrow::array::{Array, ArrayRef, Float64Array};
 use pages::judge::far;
 use profile::categories::{Known, NewValues};
-use profile::cells::{Cells, Counts, Sketch};
+use profile::cells::{Cells, Counts, Excess, Sketch};
 use profile::grid::Hidden;
 use profile::profiles::{ScoreBaseline, ScoreCounts};
 use table::categories;
@@ -25,6 +25,8 @@ pub(crate) struct ColumnScan<C = Counts> {
     pub(crate) hidden: Option<Hidden>,
     /// Of predicted numbers.
     pub(crate) far: FarRows,
+    /// Of numbers: what the sums leave out of values that lie far out.
+    pub(crate) excess: Excess,
 }
 
 /// Rows whose value lies far beyond those that the model was trained with.
@@ -84,6 +86,7 @@ impl<C> ColumnScan<C> {
             unknown: 0,
             hidden: hidden.clone(),
             far: FarRows::default(),
+            excess: Excess::default(),
         }
     }
 
@@ -99,6 +102,7 @@ impl<C> ColumnScan<C> {
         self.new.merge(&later.new);
         self.unknown += later.unknown;
         self.far.merge(&later.far);
+        self.excess.merge(&later.excess);
         if let (Some(ours), Some(theirs)) = (&mut self.hidden, &later.hidden) {
             ours.merge(theirs);
         }
@@ -136,7 +140,10 @@ impl ColumnScan {
     pub(crate) fn add(&mut self, cells: &Cells, numbers: &Float64Array) -> Vec<usize> {
         self.see(&present(numbers));
         let place = |value: Option<f64>| match value {
-            Some(value) => self.counts.add(cells, value, 1),
+            Some(value) => {
+                self.excess.add(cells, value);
+                self.counts.add(cells, value, 1)
+            }
             None => {
                 self.counts.add_nulls(1);
                 cells.null_place()
@@ -157,10 +164,14 @@ impl ColumnScan<ScoreCounts> {
     ) -> Vec<usize> {
         self.see(&present(scores));
         let cells = baseline.cells();
-        let limits = far::limits(cells.min().zip(cells.max()));
-        if let Some(limits) = limits.filter(|_| baseline.numbers().is_some()) {
+        if baseline.numbers().is_some() {
+            let limits = far::limits(cells.min().zip(cells.max()));
             for (place, value) in (first..).zip(scores) {
-                self.far.see(limits, value.unwrap_or(f64::NAN), place);
+                let value = value.unwrap_or(f64::NAN);
+                self.excess.add(cells, value);
+                if let Some(limits) = limits {
+                    self.far.see(limits, value, place);
+                }
             }
         }
         let place = |score: Option<f64>| {

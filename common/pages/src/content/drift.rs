@@ -253,6 +253,10 @@ pub struct Summary {
     pub median_high: Option<f64>,
     /// Greatest value.
     pub max: Option<f64>,
+    /// Whether mean and standard deviation are bounds, as profiles count values far from those of
+    /// training as nearer; never in a report, which sees the values.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub bounded: bool,
 }
 
 /// A bar of both histograms. Of a column with few distinct values each has one, and `lower` is

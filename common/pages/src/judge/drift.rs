@@ -259,6 +259,7 @@ fn summary(compared: &Compared<'_>, side: &Side) -> Summary {
         median_low: median.map(|of| of.low),
         median_high: median.map(|of| of.high),
         max: side.ends.map(|(_, max)| max),
+        bounded: side.bounded,
     }
 }
 

@@ -166,8 +166,8 @@ fn others(rest: &[ColumnDrift]) -> Markup {
             judgement(column.judged, column.verdict),
             text(metric(column.psi.as_ref().map(|psi| psi.value))),
             text(metric(column.ks.map(|ks| ks.statistic))),
-            text(number(column.reference.mean)),
-            text(number(column.current.mean)),
+            text(mean(&column.reference)),
+            text(mean(&column.current)),
         ]
     };
     let columns = [
@@ -191,6 +191,19 @@ fn others(rest: &[ColumnDrift]) -> Markup {
         ),
         listed,
     )
+}
+
+/// The mean of a column, and whether it is a bound.
+pub fn mean(side: &Summary) -> String {
+    bound(number(side.mean), side)
+}
+
+/// A number of a column, and whether it is a bound.
+fn bound(number: String, side: &Summary) -> String {
+    match side.bounded {
+        true => format!("{number} (bound)"),
+        false => number,
+    }
 }
 
 /// What the score is.
@@ -348,14 +361,15 @@ fn beside(column: &ColumnDrift) -> Markup {
         vec![text(name), text(then), text(now), text(change)]
     };
     let moved = column.mean_shift.map_or_else(String::new, |shift| {
-        format!("{} σ", difference(Some(shift)))
+        bound(format!("{} σ", difference(Some(shift))), now)
     });
-    let wider = column
-        .std_ratio
-        .map_or_else(String::new, |ratio| format!("× {}", metric(Some(ratio))));
+    let wider = column.std_ratio.map_or_else(String::new, |ratio| {
+        bound(format!("× {}", metric(Some(ratio))), now)
+    });
+    let std = |side: &Summary| bound(number(side.std), side);
     let rows = [
-        row("mean", number(then.mean), number(now.mean), moved),
-        row("std", number(then.std), number(now.std), wider),
+        row("mean", mean(then), mean(now), moved),
+        row("std", std(then), std(now), wider),
         row("median", median(then), median(now), String::new()),
         row("missing", missing(then), missing(now), String::new()),
     ];

@@ -251,9 +251,14 @@ fn drifted(drift: &Drift) -> [Markup; 2] {
     let score = match &drift.score.psi {
         Some(_) => {
             format!(
-                "mean {} in training, {} now",
+                "mean {} in training, {} now{}",
                 metric(drift.score.reference.mean),
-                metric(drift.score.current.mean)
+                metric(drift.score.current.mean),
+                if drift.score.current.bounded {
+                    " (bound)"
+                } else {
+                    ""
+                }
             )
         }
         None => "nothing to compare".to_owned(),

@@ -1,6 +1,6 @@
 //! A column in training beside the same column later, as far as cells say.
 
-use super::{Cells, Counts, Parts};
+use super::{Cells, Counts, Excess, Parts};
 use crate::drift::{Ks, NoiseFloor, Psi};
 
 /// Share of the values that bars leave out on either side: a few far values would squeeze the rest.
@@ -27,6 +27,8 @@ pub struct Side {
     pub mean: Option<f64>,
     /// Population standard deviation of the finite values.
     pub std: Option<f64>,
+    /// Whether both are bounds: a value lies so far out that it may be counted as nearer.
+    pub bounded: bool,
     /// Whether all finite values are the special ones of their cells.
     exact: bool,
 }
@@ -67,7 +69,20 @@ impl Side {
             ends: None,
             mean: counts.mean(cells),
             std: counts.std(cells),
+            bounded: counts.is_bounded(cells),
             exact: counts.is_special(cells),
+        }
+    }
+
+    /// The same, with what the sums leave out of values that lie far out: mean and deviation are no
+    /// bounds.
+    pub fn with(self, cells: &Cells, counts: &Counts, excess: &Excess) -> Self {
+        let (mean, std) = counts.mean_and_std(cells, excess);
+        Self {
+            mean,
+            std,
+            bounded: false,
+            ..self
         }
     }
 

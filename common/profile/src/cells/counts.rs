@@ -33,6 +33,35 @@ pub struct Counts {
     pub cells: Vec<i64>,
 }
 
+/// What [`Counts`] leave out of the sums of values that lie too far from the centre: floats, which
+/// are the same only if values are added in the same order.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Excess {
+    /// Of z.
+    first: f64,
+    /// Of the squares of z.
+    second: f64,
+}
+
+impl Excess {
+    /// Adds what the sums leave out of a value.
+    #[inline]
+    pub fn add(&mut self, cells: &Cells, value: f64) {
+        let z = distance(cells, value);
+        if z.abs() > FARTHEST && value.is_finite() {
+            let counted = of_sums(cells, value);
+            self.first += z - counted;
+            self.second += z * z - counted * counted;
+        }
+    }
+
+    /// Adds that of later values.
+    pub fn merge(&mut self, later: &Self) {
+        self.first += later.first;
+        self.second += later.second;
+    }
+}
+
 impl Counts {
     /// Of no rows yet.
     pub fn new(cells: &Cells) -> Self {
@@ -90,23 +119,44 @@ impl Counts {
         self.cells[cells.inner().end..].iter().sum()
     }
 
+    /// Whether the sums may count a value as nearer to the centre than it is: they are so large, and
+    /// values lie beyond the training data, where alone this can be. Mean and deviation are then
+    /// bounds.
+    pub fn is_bounded(&self, cells: &Cells) -> bool {
+        self.squares >= whole_units(FARTHEST * FARTHEST)
+            && self.below(cells) + self.above(cells) > 0
+    }
+
     /// Mean of the finite values; `None` without any.
     pub fn mean(&self, cells: &Cells) -> Option<f64> {
-        self.moments()
-            .map(|(mean, _)| cells.center() + cells.scale() * mean)
+        self.mean_and_std(cells, &Excess::default()).0
     }
 
     /// Population standard deviation of the finite values; `None` without any.
     pub fn std(&self, cells: &Cells) -> Option<f64> {
-        self.moments()
-            .map(|(_, variance)| cells.scale() * variance.max(0.0).sqrt())
+        self.mean_and_std(cells, &Excess::default()).1
     }
 
-    /// Mean and variance of z.
-    fn moments(&self) -> Option<(f64, f64)> {
+    /// Mean and population standard deviation of the finite values, with what the sums leave out;
+    /// `None` without any, and where they overflow.
+    pub(super) fn mean_and_std(
+        &self,
+        cells: &Cells,
+        excess: &Excess,
+    ) -> (Option<f64>, Option<f64>) {
         let count = self.count() as f64;
-        let mean = self.sum as f64 / UNIT / count;
-        (count > 0.0).then(|| (mean, self.squares as f64 / UNIT / count - mean * mean))
+        if count <= 0.0 {
+            return (None, None);
+        }
+        // Of z.
+        let mean = (self.sum as f64 / UNIT + excess.first) / count;
+        let square = (self.squares as f64 / UNIT + excess.second) / count;
+        let variance = (square - mean * mean).max(0.0);
+        let finite = |value: f64| Some(value).filter(|value| value.is_finite());
+        (
+            finite(cells.center() + cells.scale() * mean),
+            finite(cells.scale() * variance.sqrt()),
+        )
     }
 
     /// Whether the numbers fit the cells and none is negative.
@@ -178,7 +228,13 @@ fn units_of(cells: &Cells, value: f64) -> (i128, i128) {
 /// What stands for a value in sums.
 #[inline]
 pub(crate) fn of_sums(cells: &Cells, value: f64) -> f64 {
-    ((value - cells.center) * (1.0 / cells.scale)).clamp(-FARTHEST, FARTHEST)
+    distance(cells, value).clamp(-FARTHEST, FARTHEST)
+}
+
+/// From the centre to a value, in units of the scale.
+#[inline]
+fn distance(cells: &Cells, value: f64) -> f64 {
+    (value - cells.center) * (1.0 / cells.scale)
 }
 
 /// A number in units of [`UNIT`].

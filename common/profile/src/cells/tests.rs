@@ -214,6 +214,35 @@ fn psi_is_exact_on_its_own_edges() {
 }
 
 #[test]
+fn moments_beside_far_values_are_bounds_or_hold_what_the_sums_leave_out() {
+    let reference = Counted::of(&(0..1000).map(f64::from).collect::<Vec<_>>());
+    let cells = &reference.cells;
+    let usual = (0..1999).map(|i| f64::from(i % 1000));
+    let values: Vec<f64> = usual.chain([1e9]).collect();
+    let counts = counted(&reference, &values);
+    let rows = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / rows;
+    let squares = values.iter().map(|value| (value - mean) * (value - mean));
+    let std = (squares.sum::<f64>() / rows).sqrt();
+
+    let bounded = Side::of(cells, &counts);
+    assert!(bounded.bounded);
+    assert!(bounded.mean < Some(mean / 2.0) && bounded.std < Some(std / 2.0));
+    let mut excess = Excess::default();
+    values.iter().for_each(|value| excess.add(cells, *value));
+    let exact = bounded.with(cells, &counts, &excess);
+    assert!(!exact.bounded);
+    for (ours, theirs) in [(exact.mean, mean), (exact.std, std)] {
+        let ours = ours.expect("values");
+        assert!((ours - theirs).abs() <= 1e-9 * theirs, "{ours} {theirs}");
+    }
+    // Beyond the training data, but counted as it is.
+    let near = counted(&reference, &[1e6, 5.0]);
+    assert!(!Side::of(cells, &near).bounded);
+    assert!(!Side::of(cells, &reference.counts).bounded);
+}
+
+#[test]
 fn moments_are_those_of_numpy_and_quantiles_lie_within_their_bounds() {
     each_case(|case, reference, values| {
         let counts = counted(reference, values);

@@ -164,6 +164,16 @@ impl ScoreCounts {
         }
     }
 
+    /// Whether sums may count a number as nearer than it is: see [`Counts::is_bounded`].
+    pub fn is_bounded(&self, baseline: &ScoreBaseline) -> bool {
+        let (Self::Numbers(counts), ScoreBaseline::Numbers(of)) = (self, baseline) else {
+            return false;
+        };
+        let pairs = counts.as_ref().as_ref().zip(of.as_ref().as_ref());
+        let mut pairs = pairs.into_array().into_iter();
+        pairs.any(|(counts, of)| counts.is_bounded(&of.cells))
+    }
+
     pub(super) fn rows(&self) -> i64 {
         match self {
             Self::Classes(of) => {

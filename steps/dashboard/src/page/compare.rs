@@ -321,7 +321,8 @@ fn columns(a: &Side, b: &Side) -> Markup {
                 .map_or_else(|| text(NONE), |column| chip(column.verdict))
         };
         let mean = |column: &Option<ColumnDrift>| {
-            pages::format::number(column.as_ref().and_then(|column| column.current.mean))
+            let side = column.as_ref().map(|column| &column.current);
+            side.map_or_else(|| NONE.to_owned(), pages::page::drift::mean)
         };
         vec![
             text(name),

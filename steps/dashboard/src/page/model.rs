@@ -208,10 +208,10 @@ fn exactness(side: &Side, late_labels: bool) -> Markup {
         ),
     };
     let outside = outside(live, &side.choice);
-    let in_part = seen_by_reports(&live.drift);
+    let (in_part, bounds) = (seen_by_reports(&live.drift), bounds(live));
     note(format!(
         "Computed from profiles: shares, the confusion matrix and PSI are exact; PR \
-         AUC and log loss need the rows, and are in the reports.{auc}{holdout}{labels}{left_out}{outside}{in_part}"
+         AUC and log loss need the rows, and are in the reports.{auc}{holdout}{labels}{left_out}{outside}{in_part}{bounds}"
     ))
 }
 
@@ -230,6 +230,29 @@ fn seen_by_reports(drift: &Drift) -> String {
     format!(
         " Profiles count the rarer values of {} together: only the reports judge whether many rows \
          hold one of them, or values that training did not have.",
+        some(&names, NAMED)
+    )
+}
+
+/// Of which columns sums count a value as nearer than it is.
+fn bounds(live: &Live) -> String {
+    let features = live.drift.features.iter();
+    let features = features.filter(|of| of.current.bounded);
+    let names = features.map(|of| of.name.as_str());
+    let scores = live.bounded_scores.then_some("predictions or labels");
+    let names: Vec<&str> = names.chain(scores).collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    let errors = if live.bounded_scores {
+        ", and the errors,"
+    } else {
+        ""
+    };
+    format!(
+        " Profiles count values of {} as no farther than 1,048,576 standard deviations from the \
+         mean of training: their means and standard deviations{errors} are bounds here; those in \
+         the reports are exact.",
         some(&names, NAMED)
     )
 }

@@ -50,7 +50,7 @@ async fn live(trained: &Categories, now: &[(&str, i64)]) -> Live {
 }
 
 /// The page of a model over what is shown.
-fn page_of(live: Live) -> String {
+pub(super) fn page_of(live: Live) -> String {
     let side = Side {
         version: 1,
         choice: Choice::default(),

@@ -1,7 +1,10 @@
 //! Numbers are those of the rows.
 
+use database::CountedDay;
 use learn::task::Report;
+use profile::profiles::Profile;
 
+use super::categories::page_of;
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -167,4 +170,44 @@ async fn a_store_alone_shows_the_same_days() {
     }
     assert!(page(at, "/").await.contains("/models/m?"));
     assert!(page(at, "/prediction?id=c1").await.contains("DATABASE_URL"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn means_that_are_bounds_are_marked() {
+    let home = home().await;
+    let key = home.results(&[Rows::simple(400)]).await;
+    let results: ResultsManifest = manifest::require(&home.store, &key).await.unwrap();
+    let baseline = baseline(&home, &results).await;
+    let of_model = &baseline.features[0];
+    let live = |value: f64| {
+        let mut profile = Profile::new(&baseline);
+        for value in [1.0, 2.0, value] {
+            profile.features[0].add(&of_model.cells, value, 1);
+            profile.features[1].add_nulls(1);
+            profile.score.add(&baseline.score, Some(0.4), None, 1);
+        }
+        let counted = CountedDays {
+            baseline: baseline.clone(),
+            days: vec![CountedDay {
+                data_version: "1".to_owned(),
+                day: Some("2026-11-22".parse().unwrap()),
+                profile,
+            }],
+            left_out_rows: 0,
+        };
+        let scored = "2026-11-23".parse().unwrap();
+        Live::new(&counted, &Choice::default(), &rules(), None, scored).unwrap()
+    };
+    let marked = |live: &Live| -> Vec<String> {
+        let features = live.drift.features.iter();
+        let bounded = features.filter(|of| of.current.bounded);
+        bounded.map(|of| of.name.clone()).collect()
+    };
+    let (far, near) = (live(1e15), live(1e6));
+    assert_eq!(marked(&far), [of_model.name.clone()]);
+    assert_eq!(marked(&near), Vec::<String>::new());
+    let (far, near) = (page_of(far), page_of(near));
+    for text in ["(bound)", "are bounds here"] {
+        assert!(far.contains(text) && !near.contains(text), "{text}: {far}");
+    }
 }

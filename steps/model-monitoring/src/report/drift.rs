@@ -41,6 +41,10 @@ pub(super) fn drift(
     let baseline = &subject.baseline;
     let of_score = &scan.score;
     let mut compared = baseline.score.compared(&of_score.counts);
+    if let (Some(now), Some(of)) = (of_score.counts.numbers(), baseline.score.numbers()) {
+        let (cells, excess) = (&of.prediction.cells, &of_score.excess);
+        compared.now = compared.now.with(cells, &now.prediction, excess);
+    }
     compared.now = compared.now.within(of_score.seen.ends());
     let score = Column {
         name: SCORE,
@@ -58,7 +62,8 @@ pub(super) fn drift(
     let features = baseline.features.iter().zip(&scan.features).zip(known);
     let features = features.enumerate().map(|(index, ((of, scan), known))| {
         let mut compared = of.compared(&scan.counts);
-        compared.now = compared.now.within(scan.seen.ends());
+        let now = compared.now.with(&of.cells, &scan.counts, &scan.excess);
+        compared.now = now.within(scan.seen.ends());
         let column = Column {
             name: &of.name,
             compared: &compared,

@@ -28,7 +28,23 @@ fn a_prediction_far_beyond_those_in_training_is_found_without_its_label() {
     assert_eq!(of_row, (Some(1), Some("id far, day 2026-10-01")));
     assert_eq!(found["prediction"].as_f64(), farthest);
 
+    // Mean and deviation of the feature are those of the rows, the far one among them.
+    let values = data.files[0].iter().map(|row| row[0].as_f64().unwrap());
+    let values: Vec<f64> = values.chain([1e9]).collect();
+    let of = |value: &dyn Fn(f64) -> f64| {
+        values.iter().map(|of| value(*of)).sum::<f64>() / values.len() as f64
+    };
+    let mean = of(&|value| value);
+    let std = of(&|value| (value - mean) * (value - mean)).sqrt();
     let name = &data.features[0];
+    let columns = report["drift"]["features"].as_array().unwrap();
+    let column = columns.iter().find(|of| of["name"] == **name).unwrap();
+    for (number, expected) in [("mean", mean), ("std", std)] {
+        let found = column["current"][number].as_f64().unwrap();
+        let near = (found - expected).abs() <= 1e-9 * expected;
+        assert!(near, "{number}: {found} and {expected}");
+    }
+
     let named = format!("values far beyond those in training has {name} (up to 1e9, in training ");
     let findings = report["findings"].as_array().unwrap().iter();
     let warned = findings.filter(|of| of["severity"] == "warn");
