@@ -169,6 +169,12 @@ pub trait Estimator: Debug + Send + Sync {
         None
     }
 
+    /// Whether its scores of the rows that it was trained on do not represent those of others: trees
+    /// are surer of the rows that they grew on.
+    fn is_surer_of_training_rows(&self) -> bool {
+        self.trees().is_some()
+    }
+
     /// How its raw scores are computed, for other programs; `None` where [`Formula`] has no such
     /// form.
     fn formula(&self) -> Option<Formula<'_>> {

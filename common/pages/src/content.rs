@@ -13,8 +13,8 @@ use profile::profiles::FeatureBaseline;
 use serde::{Deserialize, Serialize};
 
 pub use drift::{
-    Bin, CategoryDrift, CategoryRows, CategoryShares, ColumnDrift, Drift, Period, Periods, Summary,
-    Values,
+    Bin, CategoryDrift, CategoryRows, CategoryShares, ColumnDrift, ComparedWith, Drift, Period,
+    Periods, Summary, Values,
 };
 pub use origin::{
     GateSegment, GateVerdict, LISTED_FILES, Lineage, ModelCard, Provenance, Training,

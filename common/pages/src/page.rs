@@ -40,7 +40,11 @@ pub fn render(content: &Content, fingerprint: &str) -> String {
         quality::section(&content.quality, content.performance.time_column.as_deref()),
         performance::section(content),
         drift::section(content),
-        segments::section(&content.segments, content.performance.of_task.as_ref()),
+        segments::section(
+            &content.segments,
+            content.performance.of_task.as_ref(),
+            content.drift.score.compared_with,
+        ),
         model::section(content),
         model::provenance(content, fingerprint),
     ];

@@ -9,7 +9,7 @@ use chrono::NaiveDate;
 use database::CountedDays;
 use learn::task::Report;
 use pages::content::{
-    ColumnDrift, Day, Drift, FeatureQuality, Outside, Performance, Period, Segment,
+    ColumnDrift, ComparedWith, Day, Drift, FeatureQuality, Outside, Performance, Period, Segment,
 };
 use pages::judge::drift::{Column, judged, judged_of, over, together, verdict};
 use pages::judge::window::Window;
@@ -226,7 +226,7 @@ fn drift_of(
         (periods.iter().map(psi).collect(), parts.len())
     };
     let score = &baseline.score;
-    let (psi_by_period, most) = over_time(score.cells(), &score.side(), &|profile| {
+    let (psi_by_period, mut most) = over_time(score.cells(), &score.side(), &|profile| {
         profile.score.side(score)
     });
     let column = Column {
@@ -239,7 +239,10 @@ fn drift_of(
         unknown: None,
         psi_by_period,
     };
-    let (score, mut most) = (judged(column, &floor, rules), most);
+    let score = ColumnDrift {
+        compared_with: ComparedWith::Either,
+        ..judged(column, &floor, rules)
+    };
     let mut features: Vec<ColumnDrift> = Vec::with_capacity(baseline.features.len());
     for (index, feature) in baseline.features.iter().enumerate() {
         let (psi_by_period, parts) = over_time(&feature.cells, &feature.side(), &|profile| {

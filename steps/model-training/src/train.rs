@@ -237,7 +237,7 @@ pub(crate) fn unseen(
     fit: &Fit,
     progress: &Progress,
 ) -> Result<Option<TrainingRows>> {
-    if fit.model.estimator.trees().is_none() {
+    if !fit.model.estimator.is_surer_of_training_rows() {
         return Ok(None);
     }
     let rows = scoring::rows_of(

@@ -26,6 +26,8 @@ pub struct Histogram<'a> {
     pub current: u64,
     /// Means of reference and current data.
     pub means: (Option<f64>, Option<f64>),
+    /// What the reference is called.
+    pub compared_with: &'a str,
 }
 
 /// Draws them as shares of their values.
@@ -70,7 +72,7 @@ pub fn histogram(chart: &Histogram) -> Markup {
     let mut inner = Vec::new();
     inner.extend(share_axis(most, &y, (left, right)));
     if values {
-        inner.extend(each_value(chart.bins, &shares, &y, (left, right), bottom));
+        inner.extend(each_value(chart, &shares, &y, (left, right), bottom));
     } else {
         let x = Scale {
             low: first.lower,
@@ -78,7 +80,7 @@ pub fn histogram(chart: &Histogram) -> Markup {
             start: left,
             end: right,
         };
-        inner.extend(ranges(chart.bins, &shares, &x, &y));
+        inner.extend(ranges(chart, &shares, &x, &y));
         for (class, mean) in [
             ("mean-reference", chart.means.0),
             ("mean-current", chart.means.1),
@@ -100,7 +102,8 @@ pub fn histogram(chart: &Histogram) -> Markup {
     )
 }
 
-fn ranges(bins: &[Bin], shares: &[(f64, f64)], x: &Scale, y: &Scale) -> Vec<Markup> {
+fn ranges(chart: &Histogram, shares: &[(f64, f64)], x: &Scale, y: &Scale) -> Vec<Markup> {
+    let bins = chart.bins;
     let mut inner = Vec::new();
     let outline = |side: fn(&(f64, f64)) -> f64| {
         let mut path = format!("M{} {}", n(x.at(bins[0].lower)), n(y.start));
@@ -121,9 +124,10 @@ fn ranges(bins: &[Bin], shares: &[(f64, f64)], x: &Scale, y: &Scale) -> Vec<Mark
     inner.push(path("current", &outline(|shares| shares.1)));
     inner.extend(bins.iter().zip(shares).map(|(bin, shares)| {
         let text = format!(
-            "{} to {}\ntraining {}\nnow {}",
+            "{} to {}\n{} {}\nnow {}",
             number(Some(bin.lower)),
             number(Some(bin.upper)),
+            chart.compared_with,
             share(Some(shares.0)),
             share(Some(shares.1))
         );
@@ -140,12 +144,13 @@ fn ranges(bins: &[Bin], shares: &[(f64, f64)], x: &Scale, y: &Scale) -> Vec<Mark
 
 /// Two bars for each value.
 fn each_value(
-    bins: &[Bin],
+    chart: &Histogram,
     shares: &[(f64, f64)],
     y: &Scale,
     (left, right): (f64, f64),
     bottom: f64,
 ) -> Vec<Markup> {
+    let bins = chart.bins;
     let slot = (right - left) / bins.len() as f64;
     let bar = (slot * 0.36).min(34.0);
     let mut inner = Vec::new();
@@ -166,8 +171,9 @@ fn each_value(
             bottom - y.at(shares.1),
         ));
         let text = format!(
-            "{}\ntraining {}\nnow {}",
+            "{}\n{} {}\nnow {}",
             number(Some(bin.lower)),
+            chart.compared_with,
             share(Some(shares.0)),
             share(Some(shares.1))
         );

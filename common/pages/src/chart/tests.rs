@@ -150,6 +150,7 @@ fn charts_of_nothing_are_drawn_too() {
         reference: 0,
         current: 0,
         means: (None, None),
+        compared_with: "training",
     };
     let svg = histogram(&empty).to_string();
     assert!(

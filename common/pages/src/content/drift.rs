@@ -95,6 +95,52 @@ pub struct Values {
     pub vanished: Vec<f64>,
 }
 
+/// The rows that a column is compared with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ComparedWith {
+    /// Those of the training data.
+    #[default]
+    Training,
+    /// Those of the holdout: scores of a model that is surer of the rows that it was trained on.
+    Holdout,
+    /// Scores of either, which profiles do not say.
+    Either,
+}
+
+impl ComparedWith {
+    fn is_training(&self) -> bool {
+        *self == Self::Training
+    }
+
+    /// Where a number is of, in a sentence.
+    pub fn within(self) -> &'static str {
+        match self {
+            Self::Training => "in training",
+            Self::Holdout => "on the holdout",
+            Self::Either => "at training",
+        }
+    }
+
+    /// The same as a name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Training => "training",
+            Self::Holdout => "holdout",
+            Self::Either => "at training",
+        }
+    }
+
+    /// The same at the head of a column of a table.
+    pub fn head(self) -> &'static str {
+        match self {
+            Self::Training => "Training",
+            Self::Holdout => "Holdout",
+            Self::Either => "At training",
+        }
+    }
+}
+
 /// How far one column lies from the reference.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ColumnDrift {
@@ -130,7 +176,10 @@ pub struct ColumnDrift {
     pub categories: Option<CategoryShares>,
     /// The index of each period, rounded to six places.
     pub psi_by_period: Vec<Option<f64>>,
-    /// The column in training.
+    /// Which rows `reference` is of.
+    #[serde(default, skip_serializing_if = "ComparedWith::is_training")]
+    pub compared_with: ComparedWith,
+    /// The column in training, or on the holdout.
     pub reference: Summary,
     /// The column now.
     pub current: Summary,

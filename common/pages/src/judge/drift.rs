@@ -9,7 +9,8 @@ use settings::monitored::SCORE;
 
 use super::{Rules, ratio};
 use crate::content::{
-    Bin, CategoryRows, CategoryShares, ColumnDrift, Drift, Period, Periods, Summary, Values,
+    Bin, CategoryRows, CategoryShares, ColumnDrift, ComparedWith, Drift, Period, Periods, Summary,
+    Values,
 };
 
 /// Bars of a histogram.
@@ -160,6 +161,7 @@ pub fn judged(column: Column<'_>, floor: &NoiseFloor, rules: &Rules) -> ColumnDr
         values: values(compared, column.distinct).filter(|_| is_numeric),
         categories,
         psi_by_period: column.psi_by_period,
+        compared_with: ComparedWith::default(),
         reference: then,
         current: now,
         histogram: match is_numeric {

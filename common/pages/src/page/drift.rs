@@ -9,7 +9,7 @@ use profile::drift::{Psi, PsiBucket, PsiKind, Thresholds, Verdict};
 use super::summary::chip;
 use super::{details, note, periods, scroll, table};
 use crate::chart::{HeatRow, Histogram, heat_lines, histogram, meter};
-use crate::content::{ColumnDrift, Content, Drift, OfTask, Periods, Summary, Values};
+use crate::content::{ColumnDrift, ComparedWith, Content, Drift, OfTask, Periods, Summary, Values};
 use crate::format::{count, difference, metric, number, p_value, share, small, some};
 use crate::html::{Markup, nothing, tag, tagged, text};
 
@@ -35,12 +35,16 @@ pub fn of(drift: &Drift, thresholds: &Thresholds, of_task: Option<&OfTask>) -> M
         number(Some(thresholds.alert)),
         count(drift.comparisons)
     ));
+    let of_score = match drift.score.compared_with {
+        ComparedWith::Holdout => " The score is compared with that on the holdout.",
+        ComparedWith::Training | ComparedWith::Either => "",
+    };
     let key = tag(
         "p class=\"note\"",
         [
             tagged("span class=\"key reference\"", "training"),
             tagged("span class=\"key current\"", "now"),
-            text("Dashed lines are the means."),
+            text(format!("Dashed lines are the means.{of_score}")),
         ],
     );
     let (drawn, rest) = drift.features.split_at(drift.features.len().min(DRAWN));
@@ -230,6 +234,7 @@ fn card(id: &str, column: &ColumnDrift, thresholds: &Thresholds, title: Option<&
             reference: values(&column.reference),
             current: values(&column.current),
             means: (column.reference.mean, column.current.mean),
+            compared_with: column.compared_with.name(),
         }),
     };
     let name = title.unwrap_or(&column.name);
@@ -373,11 +378,12 @@ fn beside(column: &ColumnDrift) -> Markup {
         row("median", median(then), median(now), String::new()),
         row("missing", missing(then), missing(now), String::new()),
     ];
-    let caption = format!("{} in training and now", column.name);
+    let compared_with = column.compared_with;
+    let caption = format!("{} {} and now", column.name, compared_with.within());
     table(
         "numbers small",
         &caption,
-        &["Value", "Training", "Now", "Change"],
+        &["Value", compared_with.head(), "Now", "Change"],
         rows,
     )
 }
@@ -418,7 +424,7 @@ fn buckets(column: &ColumnDrift) -> Markup {
             text(metric(Some(bucket.contribution))),
         ]
     };
-    let columns = ["Values", "Training", "Now", "PSI"];
+    let columns = ["Values", column.compared_with.head(), "Now", "PSI"];
     details(
         "PSI by bucket",
         table(

@@ -2,18 +2,19 @@
 
 use super::performance::interval;
 use super::{folded, note, share_bar, task};
-use crate::content::{OfTask, Segment, Segments};
+use crate::content::{ComparedWith, OfTask, Segment, Segments};
 use crate::format::{NONE, count, metric, number, share};
 use crate::html::{Markup, tag, tagged, text};
 
 /// Values that are shown before the others are folded.
 const SHOWN: usize = 12;
 
-/// Parts of the rows, each with its share and performance.
-pub fn section(segments: &Segments, of_task: Option<&OfTask>) -> Markup {
+/// Parts of the rows, each with its share and performance. `scores` is what the shares of scores are
+/// compared with.
+pub fn section(segments: &Segments, of_task: Option<&OfTask>, scores: ComparedWith) -> Markup {
     let mut parts = Vec::new();
     if !segments.score.is_empty() {
-        parts.push(by_score(&segments.score, of_task));
+        parts.push(by_score(&segments.score, of_task, scores));
     }
     for column in &segments.columns {
         let name = |segment: &Segment| match &segment.name {
@@ -28,7 +29,8 @@ pub fn section(segments: &Segments, of_task: Option<&OfTask>) -> Markup {
             column
                 .values
                 .iter()
-                .any(|value| value.reference_share.is_some()),
+                .any(|value| value.reference_share.is_some())
+                .then_some(ComparedWith::Training),
             &name,
             of_task,
         ));
@@ -47,7 +49,7 @@ pub fn section(segments: &Segments, of_task: Option<&OfTask>) -> Markup {
     super::section("segments", "Segments", lead, parts)
 }
 
-fn by_score(score: &[Segment], of_task: Option<&OfTask>) -> Markup {
+fn by_score(score: &[Segment], of_task: Option<&OfTask>, scores: ComparedWith) -> Markup {
     let name = |segment: &Segment| {
         text(match (segment.lower, segment.upper) {
             (None, Some(upper)) => format!("below {}", number(Some(upper))),
@@ -58,10 +60,11 @@ fn by_score(score: &[Segment], of_task: Option<&OfTask>) -> Markup {
             (None, None) => "all".to_owned(),
         })
     };
-    let table = segment_table("By score", "Score", score, true, &name, of_task);
-    let said = note(
-        "Each range held about a tenth of the training data; a larger or smaller share now is drift.",
-    );
+    let table = segment_table("By score", "Score", score, Some(scores), &name, of_task);
+    let said = note(format!(
+        "Each range held about a tenth of the rows {}; a larger or smaller share now is drift.",
+        scores.within()
+    ));
     tag("div", [tagged("h3", "By score"), table, said])
 }
 
@@ -69,7 +72,7 @@ fn segment_table(
     caption: &str,
     what: &str,
     segments: &[Segment],
-    trained: bool,
+    compared_with: Option<ComparedWith>,
     name: &dyn Fn(&Segment) -> Markup,
     of_task: Option<&OfTask>,
 ) -> Markup {
@@ -80,7 +83,7 @@ fn segment_table(
             text(count(segment.rows)),
             share_bar(segment.share),
         ];
-        if trained {
+        if compared_with.is_some() {
             cells.push(text(share(segment.reference_share)));
         }
         let measured = |value: Option<f64>| {
@@ -108,9 +111,7 @@ fn segment_table(
         cells
     };
     let mut columns = vec![what, "Rows", "Share"];
-    if trained {
-        columns.push("In training");
-    }
+    columns.extend(compared_with.map(ComparedWith::head));
     columns.push("Mean score");
     let of_two = [
         "Base rate",

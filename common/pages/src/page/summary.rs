@@ -251,8 +251,9 @@ fn drifted(drift: &Drift) -> [Markup; 2] {
     let score = match &drift.score.psi {
         Some(_) => {
             format!(
-                "mean {} in training, {} now{}",
+                "mean {} {}, {} now{}",
                 metric(drift.score.reference.mean),
+                drift.score.compared_with.within(),
                 metric(drift.score.current.mean),
                 if drift.score.current.bounded {
                     " (bound)"

@@ -99,9 +99,9 @@ fn parts(model: &Model, side: &Side, thresholds: &Thresholds, late_labels: bool)
         exactness(side, late_labels),
         performance::of(performance_of, over_time),
         drift::of(&live.drift, thresholds, of_task),
-        model
-            .segments()
-            .map_or_else(nothing, |of| segments::section(&of, of_task)),
+        model.segments().map_or_else(nothing, |of| {
+            segments::section(&of, of_task, live.drift.score.compared_with)
+        }),
         divided_by(model),
         why(model),
         values,

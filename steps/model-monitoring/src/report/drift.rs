@@ -1,7 +1,7 @@
 //! Drift of every column, from what was counted of the rows.
 
 use chrono::{Days, Months, NaiveDate};
-use pages::content::{ColumnDrift, Drift, Period};
+use pages::content::{ColumnDrift, ComparedWith, Drift, Period};
 use pages::judge::Rules;
 use pages::judge::drift::{Column, judged, judged_of, over, together};
 use pages::judge::window::Window;
@@ -56,7 +56,13 @@ pub(super) fn drift(
         unknown: None,
         psi_by_period: by_period(features.len()),
     };
-    let score = judged(score, &floors.column, rules);
+    let score = ColumnDrift {
+        compared_with: match subject.model.estimator.is_surer_of_training_rows() {
+            true => ComparedWith::Holdout,
+            false => ComparedWith::Training,
+        },
+        ..judged(score, &floors.column, rules)
+    };
     let known = subject.reference.features.iter();
     let known = known.map(|of| of.profile.known());
     let features = baseline.features.iter().zip(&scan.features).zip(known);

@@ -434,17 +434,18 @@ fn moved(column: &ColumnDrift, limit: f64) -> String {
     if let Some(shares) = &column.categories {
         return categories::drifted_by(&column.name, psi, shares, limit);
     }
+    let within = column.compared_with.within();
     let missing = [&column.reference, &column.current].map(|of| ratio(of.missing, of.rows));
     let missing = match missing {
         [then, now] if then != now => format!(
-            ", missing or infinite {} in training and {} now",
+            ", missing or infinite {} {within} and {} now",
             share(then),
             share(now)
         ),
         _ => String::new(),
     };
     format!(
-        "{} drifted: PSI {} (limit {}), mean {} in training and {} now{missing}.",
+        "{} drifted: PSI {} (limit {}), mean {} {within} and {} now{missing}.",
         column.name,
         metric(psi),
         number(Some(limit)),

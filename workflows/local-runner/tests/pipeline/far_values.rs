@@ -27,6 +27,10 @@ fn a_prediction_far_beyond_those_in_training_is_found_without_its_label() {
     let of_row = (found["rows"].as_u64(), found["key"].as_str());
     assert_eq!(of_row, (Some(1), Some("id far, day 2026-10-01")));
     assert_eq!(found["prediction"].as_f64(), farthest);
+    assert!(
+        report["drift"]["score"]["compared_with"].is_null(),
+        "{report}"
+    );
 
     // Mean and deviation of the feature are those of the rows, the far one among them.
     let values = data.files[0].iter().map(|row| row[0].as_f64().unwrap());

@@ -31,8 +31,12 @@ pub(crate) fn compared(bench: &Bench, raw: &Path) -> Value {
 fn must_be_reported(bench: &Bench) {
     let report = bench.json("reports/2026-11/m/v1/report.json");
     assert_eq!(report["model"]["family"], "gradient-boosting");
+    let drift = &report["drift"];
+    assert_eq!(drift["score"]["compared_with"], "holdout");
+    assert!(drift["features"][0]["compared_with"].is_null());
     let page = fs::read_to_string(bench.store("reports/2026-11/m/v1/report.html")).unwrap();
     assert!(page.contains("mean size of what the feature adds to the score"));
+    assert!(page.contains(" on the holdout, ") && page.contains("score on the holdout and now"));
     assert_eq!(bench.output("model-promotion-promote", "promoted"), "true");
 }
 

@@ -1,6 +1,6 @@
 //! Predictions and features that lie far beyond what the model was trained with.
 
-use pages::content::{Content, FarPredictions, FeatureQuality, Summary};
+use pages::content::{ComparedWith, Content, FarPredictions, FeatureQuality, Summary};
 use pages::format::{count, number, some};
 use pages::judge::far;
 
@@ -11,14 +11,16 @@ pub(super) fn predictions(content: &Content) -> Option<String> {
     let of_task = content.performance.of_task.as_ref()?;
     let (found, score) = (of_task.far.as_ref()?, &content.drift.score);
     let sides = (&score.reference, &score.current);
+    let features = &content.quality.features;
     let scored = content.performance.scored_rows;
-    Some(text(found, scored, sides, &content.quality.features))
+    Some(text(found, scored, sides, score.compared_with, features))
 }
 
 fn text(
     found: &FarPredictions,
     scored: u64,
     (then, now): (&Summary, &Summary),
+    compared_with: ComparedWith,
     features: &[FeatureQuality],
 ) -> String {
     let (lie, which) = match found.rows {
@@ -38,10 +40,11 @@ fn text(
         )
     });
     format!(
-        "{} of {} predictions {lie} far beyond those in training, {} to {}: {which}{} for {}. Means \
+        "{} of {} predictions {lie} far beyond those {}, {} to {}: {which}{} for {}. Means \
          and errors of all rows say little beside it.{features}",
         count(found.rows),
         count(scored),
+        compared_with.within(),
         number(then.min),
         number(then.max),
         number(Some(found.prediction)),
@@ -98,7 +101,13 @@ mod tests {
             reference_min: Some(43.0),
             reference_max: Some(79.0),
         };
-        let one = text(&found, 2000, (&then, &now), &[depth]);
+        let one = text(
+            &found,
+            2000,
+            (&then, &now),
+            ComparedWith::Training,
+            &[depth],
+        );
         assert_eq!(
             one,
             "1 of 2,000 predictions lies far beyond those in training, 300 to 18,000: −7.35e10 for \
@@ -107,9 +116,9 @@ mod tests {
              training 43 to 79)."
         );
         found.rows = 12;
-        let many = text(&found, 2000, (&then, &now), &[]);
+        let many = text(&found, 2000, (&then, &now), ComparedWith::Holdout, &[]);
         assert!(
-            many.starts_with("12 of 2,000 predictions lie far beyond")
+            many.starts_with("12 of 2,000 predictions lie far beyond those on the holdout, 300")
                 && many.contains(
                     ": they go from −7.35e10 to 17,500, and the farthest is −7.35e10 for"
                 )
