@@ -13,8 +13,8 @@ use profile::profiles::FeatureBaseline;
 use serde::{Deserialize, Serialize};
 
 pub use drift::{
-    Bin, CategoryDrift, CategoryRows, CategoryShares, ColumnDrift, ComparedWith, Drift, Period,
-    Periods, Summary, Values,
+    Bin, CategoryDrift, CategoryRows, CategoryShares, ColumnDrift, ComparedWith, Drift, OddPeriod,
+    Period, Periods, Summary, Values,
 };
 pub use origin::{
     GateSegment, GateVerdict, LISTED_FILES, Lineage, ModelCard, Provenance, Training,
@@ -197,6 +197,9 @@ pub struct Freshness {
     pub age_days: i64,
     /// Dates between the first and the last without a row.
     pub missing_days: u64,
+    /// Those of them that lie on a day of the week which has rows more often than not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gaps: Vec<NaiveDate>,
 }
 
 /// What is wrong with the values of a feature.

@@ -3,6 +3,7 @@
 
 pub mod drift;
 pub mod far;
+pub mod odd;
 pub mod performance;
 pub mod window;
 

@@ -42,6 +42,25 @@ pub struct Periods {
     /// What an index of each stays below by chance, for the most buckets that one can have; shared
     /// by all columns and periods.
     pub noise_floor: Vec<f64>,
+    /// Those in which a column breaks that does not in the others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub odd: Vec<OddPeriod>,
+}
+
+/// A period in which a column is unlike training, and unlike the other periods.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OddPeriod {
+    /// Name of the column.
+    pub column: String,
+    /// First date of the period.
+    pub date: NaiveDate,
+    /// The column's index in it.
+    pub psi: f64,
+    /// What chance explains of that.
+    pub noise_floor: f64,
+    /// Share of the rows that lack a value, where it is far above that of all rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing: Option<f64>,
 }
 
 impl Periods {

@@ -80,6 +80,7 @@ pub fn over(
             .iter()
             .map(|(_, rows)| floor.at(cells, trained.max(1), (*rows).max(1)))
             .collect(),
+        odd: Vec::new(),
     })
 }
 

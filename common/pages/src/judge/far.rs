@@ -9,11 +9,6 @@ pub const FAR: f64 = 10.0;
 
 /// Below the first and above the second, values are far from those between `ends`; `None` where
 /// these are all alike, which says nothing of what is far.
-///
-/// ```
-/// assert_eq!(pages::judge::far::limits(Some((1.0, 3.0))), Some([-19.0, 23.0]));
-/// assert_eq!(pages::judge::far::limits(Some((3.0, 3.0))), None);
-/// ```
 pub fn limits(ends: Option<(f64, f64)>) -> Option<[f64; 2]> {
     let (low, high) = ends?;
     let width = high - low;
@@ -28,5 +23,34 @@ pub fn end_of(feature: &FeatureQuality) -> Option<f64> {
         (below, above) if below.max(above) <= 0.0 => None,
         (below, above) if below > above => Some(min),
         _ => Some(max),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_far_from_ten_ranges_on() {
+        assert_eq!(limits(Some((1.0, 3.0))), Some([-19.0, 23.0]));
+        assert_eq!(limits(Some((3.0, 3.0))), None);
+        assert_eq!(limits(Some((f64::MIN, f64::MAX))), None);
+        let end = |min, max| {
+            end_of(&FeatureQuality {
+                name: "x".to_owned(),
+                nulls: 0,
+                nans: 0,
+                infinities: 0,
+                below: 0,
+                above: 0,
+                min: Some(min),
+                max: Some(max),
+                reference_min: Some(1.0),
+                reference_max: Some(3.0),
+            })
+        };
+        assert_eq!(end(-19.0, 23.0), None);
+        assert_eq!(end(-20.0, 23.5), Some(-20.0));
+        assert_eq!(end(0.0, 24.0), Some(24.0));
     }
 }

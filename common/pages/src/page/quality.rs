@@ -2,11 +2,13 @@
 
 use super::{folded, note, table};
 use crate::content::{FeatureQuality, Freshness, Quality};
-use crate::format::{count, number, rows, share};
+use crate::format::{count, number, rows, share, some};
 use crate::html::{Markup, nothing, tag, tagged, text};
 
 /// Features that are shown before the others are folded.
 const SHOWN: usize = 12;
+/// Dates without rows that are named.
+const GAPS: usize = 3;
 
 pub(super) fn facts_of_rows(quality: &Quality, time: Option<&str>) -> Markup {
     let fact = |name: &str, value: u64, of: u64, what: String| {
@@ -120,7 +122,14 @@ fn fresh(freshness: &Freshness) -> Markup {
     };
     let gaps = match freshness.missing_days {
         0 => "no date is missing".to_owned(),
-        missing => format!("{} without rows", days(missing)),
+        missing => {
+            let gaps: Vec<String> = freshness.gaps.iter().map(ToString::to_string).collect();
+            let named = match gaps.is_empty() {
+                true => String::new(),
+                false => format!(" ({})", some(&gaps, GAPS)),
+            };
+            format!("{} without rows{named}", days(missing))
+        }
     };
     let class = if freshness.age_days < 0 || freshness.missing_days > 0 {
         "fact some"

@@ -9,7 +9,7 @@ use pages::content::{
     Training,
 };
 use pages::judge::window::Window;
-use pages::judge::{self, Rules};
+use pages::judge::{self, Rules, odd};
 use profile::days::{self, DayNumber};
 use profile::drift::Verdict;
 use profile::profiles::{FeatureBaseline, ScoreBaseline};
@@ -136,14 +136,15 @@ fn late_labels(subject: &Subject, joined: &Joined, dates: Option<&Freshness>) ->
 
 /// How fresh the rows were on the date of scoring.
 fn freshness(joined: &Joined, window: &Window, scored: NaiveDate) -> Option<Freshness> {
-    let days = || joined.days.keys().filter_map(|day| days::date((*day)?));
-    let dates = || days().filter(|date| window.holds(*date));
-    let (first, last) = (dates().next()?, dates().next_back()?);
+    let days = joined.days.keys().filter_map(|day| days::date((*day)?));
+    let dates: Vec<NaiveDate> = days.filter(|date| window.holds(*date)).collect();
+    let (first, last) = (*dates.first()?, *dates.last()?);
     Some(Freshness {
         first,
         last,
         age_days: (scored - last).num_days(),
-        missing_days: ((last - first).num_days() + 1).unsigned_abs() - dates().count() as u64,
+        missing_days: ((last - first).num_days() + 1).unsigned_abs() - dates.len() as u64,
+        gaps: odd::gaps(&dates),
     })
 }
 

@@ -1,9 +1,10 @@
 //! Drift of every column, from what was counted of the rows.
 
 use chrono::{Days, Months, NaiveDate};
-use pages::content::{ColumnDrift, ComparedWith, Drift, Period};
+use pages::content::{ColumnDrift, ComparedWith, Drift, OddPeriod, Period, Periods};
 use pages::judge::Rules;
 use pages::judge::drift::{Column, judged, judged_of, over, together};
+use pages::judge::odd;
 use pages::judge::window::Window;
 use profile::drift::NoiseFloor;
 use settings::monitored::SCORE;
@@ -87,13 +88,29 @@ pub(super) fn drift(
         .iter()
         .map(|period| (period.date, period.rows))
         .collect();
-    let periods = over(
+    let over = over(
         unit,
         &dated,
         &floors.period,
         subject.reference.rows,
         columns.most_parts(),
     );
+    let odd = |over: &Periods| -> Vec<OddPeriod> {
+        let columns_of = features.iter().chain([&score]).enumerate();
+        let judged = columns_of.filter(|(_, column)| column.judged);
+        let of_column = |(index, column): (usize, &ColumnDrift)| {
+            // Values that are missing are the first part of each column.
+            let missing = |period: &SortedPeriod<'_>| [period.of(columns, index)[0], period.rows];
+            let missing: Vec<[u64; 2]> = periods.iter().map(missing).collect();
+            let (floor, alert) = (&floors.period, rules.thresholds.alert);
+            odd::periods(column, &missing, over, floor, alert)
+        };
+        judged.flat_map(of_column).collect()
+    };
+    let periods = over.map(|over| Periods {
+        odd: odd(&over),
+        ..over
+    });
     let categories = carried.drift(&floors.column, rules);
     Drift {
         comparisons: comparisons as u64,

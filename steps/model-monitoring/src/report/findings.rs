@@ -1,5 +1,6 @@
 //! What a person should know first.
 
+mod days;
 mod deciding;
 mod far;
 
@@ -40,11 +41,14 @@ pub(super) fn findings(
     }
     findings.of_performance(&content.performance, &content.quality, unmatched);
     findings.of_drift(content);
+    for (severity, area, text) in days::findings(content) {
+        findings.add(severity, area, text);
+    }
     if let Some(unknown) = unknown {
         findings.add(Severity::Warn, Area::Drift, format!("{unknown}."));
     }
     let mut findings = findings.0;
-    findings.sort_by_key(|finding| finding.severity);
+    findings.sort_by_key(|finding| (finding.severity, finding.area));
     findings
 }
 

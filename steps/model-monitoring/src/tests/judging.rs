@@ -185,6 +185,41 @@ async fn dates_after_scoring_and_ancient_ones_are_counted_and_stand_in_no_day() 
 }
 
 #[tokio::test]
+async fn a_day_of_nulls_and_a_day_without_rows_are_dated() {
+    let home = Home::new(Names::default(), &Rows::simple(4_000)).await;
+    let mut rows = Rows::simple(3_000);
+    // A hundred rows a day; those of 13 November are a day late.
+    for (i, at) in rows.at.iter_mut().enumerate() {
+        let day = match i / 100 {
+            20 => 21,
+            day => day as i64,
+        };
+        *at = Some(SCORED + (day - 30) * DAY);
+    }
+    let calm = report(&home, rows.clone()).await;
+    let gap = finding(&calm, "1 date has no rows");
+    assert!(gap.ends_with(": 2026-11-13."), "{gap}");
+    let unlike = |content: &Content| {
+        let mut findings = content.findings.iter();
+        findings.any(|of| of.text.contains("unlike training"))
+    };
+    assert!(!unlike(&calm), "{:#?}", calm.findings);
+    assert!(
+        home.html()
+            .await
+            .contains("1 day without rows (2026-11-13)")
+    );
+
+    rows.features[0][1_400..1_500].fill(None);
+    let broken = report(&home, rows).await;
+    let text = finding(&broken, "x1 is unlike training on its own on 1 of 29 days");
+    assert!(
+        text.contains(": 2026-11-07 (PSI ") && text.contains(", 100 % missing)"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
 async fn a_model_that_predicts_one_class_alone_and_scores_that_are_no_probabilities_are_told() {
     let low = |count: usize| {
         let mut rows = Rows::simple(count);
