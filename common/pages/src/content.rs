@@ -166,6 +166,10 @@ pub struct Quality {
     /// Rows that lie outside the dates that are shown.
     #[serde(default)]
     pub outside: Outside,
+    /// Rows dated before all rows that the model was trained and measured on; `None` without such,
+    /// or where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before_training: Option<BeforeTraining>,
     /// Every feature, in the model's order.
     pub features: Vec<FeatureQuality>,
     /// Labels that came later than the predictions.
@@ -183,6 +187,17 @@ pub struct Outside {
     pub ancient_rows: u64,
     /// The first such date; `null` without one, and beyond the calendar.
     pub earliest: Option<NaiveDate>,
+}
+
+/// Rows dated before those that a model was trained and measured on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BeforeTraining {
+    /// How many.
+    pub rows: u64,
+    /// The first of their dates.
+    pub from: NaiveDate,
+    /// The first date of training and holdout.
+    pub begin: NaiveDate,
 }
 
 /// How fresh rows are.

@@ -8,6 +8,7 @@ use catalog::layout;
 use catalog::manifest::Role;
 use catalog::manifest::{self, Column, DatasetManifest, Inputs, ModelManifest, ResultsManifest};
 use catalog::model_files::ModelMetrics;
+use chrono::NaiveDate;
 use chrono_tz::Tz;
 use learn::explanation::TOP_REASONS;
 use learn::fitted_model::{FittedModel, OfTwo};
@@ -49,6 +50,8 @@ pub(crate) struct Subject {
     pub(crate) predict: Lineage,
     pub(crate) train: Option<Lineage>,
     pub(crate) holdout: Option<Lineage>,
+    /// The first date of training and holdout, where their manifests say.
+    pub(crate) trained_from: Option<NaiveDate>,
 }
 
 impl Subject {
@@ -70,14 +73,18 @@ impl Subject {
             manifest.load_reference(store).await?,
         );
         let labels = labels::search(raw, labels_glob).await?;
+        let (train, train_from) = lineage(store, &manifest.train_manifest).await?;
+        let (holdout, holdout_from) = lineage(store, &manifest.holdout_manifest).await?;
         let subject = Self {
             of_two: model.of_two(),
             metrics: manifest.load_metrics(store).await?,
             baseline: manifest.baseline(&model, &reference, timezone)?,
             gates: gates(store, &results).await?,
             predict: Lineage::new(&results.predict_manifest, results.rows, &results.shards),
-            train: lineage(store, &manifest.train_manifest).await?,
-            holdout: lineage(store, &manifest.holdout_manifest).await?,
+            train,
+            holdout,
+            // One of them alone does not say when both begin.
+            trained_from: train_from.zip(holdout_from).map(|(a, b)| a.min(b)),
             results_key: results_key.to_owned(),
             model: Arc::new(model),
             reference,
@@ -289,8 +296,16 @@ async fn gates(store: &Store, results: &ResultsManifest) -> Result<Vec<GateVerdi
     Ok(gates)
 }
 
-/// The rows of a manifest that may have been deleted since.
-async fn lineage(store: &Store, key: &str) -> Result<Option<Lineage>> {
+/// The rows of a manifest that may have been deleted since, and their first date, where every raw
+/// file says it.
+async fn lineage(store: &Store, key: &str) -> Result<(Option<Lineage>, Option<NaiveDate>)> {
     let manifest: Option<DatasetManifest> = manifest::read(store, key).await?;
-    Ok(manifest.map(|manifest| Lineage::new(key, manifest.rows, &manifest.shards)))
+    let Some(DatasetManifest { rows, shards, .. }) = manifest else {
+        return Ok((None, None));
+    };
+    let with_rows = shards.iter().filter(|shard| shard.rows > 0);
+    let firsts = with_rows.map(|shard| Some(shard.time?.first.date()));
+    let firsts: Option<Vec<NaiveDate>> = firsts.collect();
+    let from = firsts.and_then(|firsts| firsts.into_iter().min());
+    Ok((Some(Lineage::new(key, rows, &shards)), from))
 }

@@ -5,8 +5,8 @@ use catalog::layout;
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 use pages::content::{
-    Content, FeatureQuality, Freshness, LateLabels, ModelCard, Provenance, Quality, REPORT_VERSION,
-    Training,
+    BeforeTraining, Content, FeatureQuality, Freshness, LateLabels, ModelCard, Provenance, Quality,
+    REPORT_VERSION, Training,
 };
 use pages::judge::window::Window;
 use pages::judge::{self, Rules, odd};
@@ -87,6 +87,7 @@ fn quality(
         duplicate_keys: joined.keys.duplicate_keys,
         duplicate_rows: joined.keys.duplicate_rows,
         outside: window.outside.clone(),
+        before_training: before_training(subject, joined, window),
         undated_rows: subject.time().map(|_| scan.undated_rows),
         features: scan
             .features
@@ -132,6 +133,23 @@ fn late_labels(subject: &Subject, joined: &Joined, dates: Option<&Freshness>) ->
         other_days,
         ..joined.keys.late.clone()
     }
+}
+
+/// Rows dated before the model's, but for those that are dated long before all others. Instants may
+/// be a day off, as manifests hold them in UTC.
+fn before_training(subject: &Subject, joined: &Joined, window: &Window) -> Option<BeforeTraining> {
+    let begin = subject.trained_from?;
+    let early = |day: DayNumber| window.holds_day(day) && day < days::number(begin) - 1;
+    let rows: Vec<(DayNumber, u64)> = joined
+        .rows_by_day()
+        .into_iter()
+        .filter(|(day, _)| early(*day))
+        .collect();
+    Some(BeforeTraining {
+        from: days::date(rows.first()?.0)?,
+        rows: rows.iter().map(|(_, rows)| rows).sum(),
+        begin,
+    })
 }
 
 /// How fresh the rows were on the date of scoring.

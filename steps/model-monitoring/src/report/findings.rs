@@ -3,12 +3,13 @@
 mod days;
 mod deciding;
 mod far;
+mod numbers;
 
 use learn::metrics::Report as Metrics;
 use learn::task::Better;
 use pages::content::{
-    Area, ColumnDrift, Content, Drift, FeatureQuality, Finding, ModelCard, OfTask, Performance,
-    Quality, Severity,
+    Area, BeforeTraining, ColumnDrift, Content, Drift, FeatureQuality, Finding, ModelCard, OfTask,
+    Performance, Quality, Severity,
 };
 use pages::format::{count, metric, number, rows, share, some};
 use pages::judge::ratio;
@@ -180,6 +181,14 @@ impl Findings {
             );
             self.add(Severity::Warn, Area::Quality, text);
         }
+        if let Some(BeforeTraining { rows, from, begin }) = &content.quality.before_training {
+            let text = format!(
+                "{} dated before the rows that the model was trained and measured on, which begin \
+                 on {begin}: from {from} on.",
+                are(*rows)
+            );
+            self.add(Severity::Note, Area::Quality, text);
+        }
     }
 
     fn of_performance(
@@ -321,6 +330,9 @@ impl Findings {
             self.add(Severity::Warn, Area::Drift, text);
         }
         for text in categories::notes(content) {
+            self.add(Severity::Note, Area::Drift, text);
+        }
+        for text in numbers::notes(content) {
             self.add(Severity::Note, Area::Drift, text);
         }
         self.of_columns(drift);

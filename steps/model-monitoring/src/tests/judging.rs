@@ -1,11 +1,13 @@
 //! What a verdict and the findings say of what once passed in silence.
 
+use catalog::layout::Split;
+use catalog::manifest::{DatasetManifest, Header, Inputs, LeftOut, RawShard, TimeRange};
 use learn::model::ClassWeight;
 use pages::content::{Area, Content, Severity};
 use profile::drift::Verdict;
 use profile::reference::CategoryProfile;
 
-use super::home::{Home, Names, Reported, Rows};
+use super::home::{Home, Names, Reported, Rows, version};
 use settings::monitored::MonitorColumns;
 
 const DAY: i64 = 86_400_000_000;
@@ -217,6 +219,71 @@ async fn a_day_of_nulls_and_a_day_without_rows_are_dated() {
         text.contains(": 2026-11-07 (PSI ") && text.contains(", 100 % missing)"),
         "{text}"
     );
+}
+
+#[tokio::test]
+async fn numbers_below_the_limits_that_training_did_not_have_are_noted() {
+    let home = Home::new(Names::default(), &Rows::simple(4_000)).await;
+    let mut rows = Rows::simple(2_000);
+    rows.features[0][..5].fill(Some(-999.0));
+    rows.features[1][..30].fill(None);
+    let content = report(&home, rows).await;
+    let expected = "x1: 5 rows (0.25 %) lie beyond the range of training, 0 to 96: down to −999, \
+                    which looks like a placeholder for a missing value.";
+    assert_eq!(finding(&content, "beyond the range"), expected);
+    let expected = "x2: missing or infinite values went from 0 % to 1.5 %.";
+    assert_eq!(finding(&content, "missing or infinite"), expected);
+    let calm = report(&home, Rows::simple(2_000)).await;
+    let mut findings = calm.findings.iter();
+    assert!(
+        !findings.any(|of| of.text.starts_with('x')),
+        "{:#?}",
+        calm.findings
+    );
+}
+
+#[tokio::test]
+async fn rows_dated_before_training_are_noted() {
+    let home = Home::new(Names::default(), &Rows::simple(4_000)).await;
+    let data = |split, first: &str| DatasetManifest {
+        header: Header::new(Inputs::new("data-prep", 1), &home.step),
+        data_version: version("1"),
+        split,
+        config: String::new(),
+        holdout: "fraction=0.1".to_owned(),
+        columns: Vec::new(),
+        rows: 4_000,
+        labelled_rows: 4_000,
+        parts: Vec::new(),
+        shards: vec![RawShard {
+            rows: 4_000,
+            time: Some(TimeRange {
+                first: first.parse().unwrap(),
+                last: "2025-06-30T12:00:00".parse().unwrap(),
+            }),
+            ..RawShard::default()
+        }],
+        history: Vec::new(),
+        labels: Vec::new(),
+        quarantined: Vec::new(),
+        left_out: LeftOut::default(),
+        short_history: 0,
+        aggregates: Vec::new(),
+        violations: Vec::new(),
+        quarantine: Vec::new(),
+        warnings: Vec::new(),
+    };
+    let train = data(Split::Train, "2025-03-06T12:00:00");
+    let holdout = data(Split::Holdout, "2025-03-05T12:00:00");
+    for (key, data) in [("train", &train), ("holdout", &holdout)] {
+        let key = format!("{key}/1/_manifest.json");
+        home.store.put_json(&key, data).await.unwrap();
+    }
+    // From 1 to 4 March; the last of these may be the first day in another time zone.
+    let content = report(&home, Rows::simple(2_000)).await;
+    let expected = "1,500 rows are dated before the rows that the model was trained and measured \
+                    on, which begin on 2025-03-05: from 2025-03-01 on.";
+    assert_eq!(finding(&content, "dated before the rows"), expected);
 }
 
 #[tokio::test]
