@@ -60,7 +60,13 @@ pub struct Bar {
 impl Side {
     /// Of what was counted.
     pub fn of(cells: &Cells, counts: &Counts) -> Self {
-        Self {
+        let filled = counts.cells.iter().enumerate();
+        let mut filled = filled.filter(|(_, rows)| **rows > 0);
+        let only = match (filled.next(), filled.next()) {
+            (Some((cell, _)), None) => cells.value(cell),
+            _ => None,
+        };
+        let of_counts = Self {
             nulls: counts.nulls as u64,
             nans: counts.nans as u64,
             minus_infinities: counts.minus_infinities as u64,
@@ -71,6 +77,14 @@ impl Side {
             std: counts.std(cells),
             bounded: counts.is_bounded(cells),
             exact: counts.is_special(cells),
+        };
+        match only {
+            Some(value) => Self {
+                mean: Some(value),
+                std: Some(0.0),
+                ..of_counts
+            },
+            None => of_counts,
         }
     }
 
@@ -101,9 +115,19 @@ impl Side {
         }
     }
 
-    /// The same, with its least and greatest finite value.
+    /// The same, with its least and greatest finite value. Sums are rounded: the mean lies between
+    /// these all the same, and where they are equal there is no deviation.
     pub fn within(self, ends: Option<(f64, f64)>) -> Self {
-        Self { ends, ..self }
+        let Some((low, high)) = ends else {
+            return Self { ends, ..self };
+        };
+        let deviation = |std| if low == high { 0.0 } else { std };
+        Self {
+            ends,
+            mean: self.mean.map(|mean| mean.clamp(low, high)),
+            std: self.std.map(deviation),
+            ..self
+        }
     }
 
     /// Finite values.

@@ -243,6 +243,24 @@ fn moments_beside_far_values_are_bounds_or_hold_what_the_sums_leave_out() {
 }
 
 #[test]
+fn a_constant_has_its_own_mean_and_no_deviation() {
+    // In thirds, so that sums are rounded.
+    let values: Vec<f64> = (0..900).map(|i| f64::from(i % 7) / 3.0).collect();
+    let reference = Counted::of(&values);
+    let cells = &reference.cells;
+    for value in [0.0, 1.0 / 3.0] {
+        let counts = counted(&reference, &[value; 3000]);
+        assert_ne!(counts.mean(cells), Some(value), "the sums are rounded");
+        let side = Side::of(cells, &counts);
+        assert_eq!((side.mean, side.std), (Some(value), Some(0.0)));
+    }
+    // A value that has no cell of its own, where the ends are known.
+    let counts = counted(&reference, &[0.1; 3000]);
+    let side = Side::of(cells, &counts).within(Some((0.1, 0.1)));
+    assert_eq!((side.mean, side.std), (Some(0.1), Some(0.0)));
+}
+
+#[test]
 fn moments_are_those_of_numpy_and_quantiles_lie_within_their_bounds() {
     each_case(|case, reference, values| {
         let counts = counted(reference, values);

@@ -4,14 +4,15 @@ mod days;
 mod deciding;
 mod far;
 mod numbers;
+mod quality;
 
 use learn::metrics::Report as Metrics;
 use learn::task::Better;
 use pages::content::{
-    Area, BeforeTraining, ColumnDrift, Content, Drift, FeatureQuality, Finding, ModelCard, OfTask,
-    Performance, Quality, Severity,
+    Area, ColumnDrift, Content, Drift, FeatureQuality, Finding, ModelCard, OfTask, Performance,
+    Quality, Severity,
 };
-use pages::format::{count, metric, number, rows, share, some};
+use pages::format::{count, metric, number, share, some};
 use pages::judge::ratio;
 use pages::page::task::title;
 use profile::drift::{Psi, Verdict};
@@ -21,6 +22,8 @@ use deciding::decided;
 
 /// Features that a finding names; the others are counted.
 const NAMED: usize = 5;
+/// Metrics that differ by so small a part are about equal.
+const ALIKE: f64 = 0.0005;
 
 /// The worst first, then the model, data quality, performance, drift. `unknown` is what is wrong
 /// with columns that the setting of the verdict names, and `unmatched` is what there is in place of
@@ -82,112 +85,6 @@ impl Findings {
                 count(model.training.iterations.unwrap_or(0).into())
             );
             self.add(Severity::Warn, Area::Model, text);
-        }
-    }
-
-    fn of_quality(&mut self, quality: &Quality) {
-        let mut warn = |text: String| self.add(Severity::Warn, Area::Quality, text);
-        let left_out = quality.left_out.total();
-        if quality.rows == 0 && left_out > 0 {
-            warn(format!(
-                "Nothing was scored: {} left out all {}.",
-                cause(quality),
-                rows(left_out)
-            ));
-        } else if quality.rows == 0 {
-            warn("There are no rows: nothing was scored.".to_owned());
-        }
-        if !quality.quarantined.is_empty() {
-            let of = quality.shards + quality.quarantined.len() as u64;
-            warn(format!(
-                "{} of {of} raw files were left out, because they break the data contract.",
-                quality.quarantined.len()
-            ));
-        }
-        if quality.unscored_rows > 0 {
-            let part = share(ratio(quality.unscored_rows, quality.rows));
-            warn(format!(
-                "{} ({part}) have no prediction, because a feature is null or not finite.",
-                rows(quality.unscored_rows)
-            ));
-        }
-        if quality.duplicate_rows > 0 {
-            let key = quality.key.join(", ");
-            warn(format!(
-                "{} repeat the row key ({key}) of another row.",
-                rows(quality.duplicate_rows)
-            ));
-        }
-        if left_out > 0 && quality.rows > 0 {
-            let of = quality.rows + left_out;
-            let text = format!(
-                "{} of {} ({}) were left out by {}, and have no score.",
-                count(left_out),
-                rows(of),
-                share(ratio(left_out, of)),
-                cause(quality)
-            );
-            self.add(Severity::Note, Area::Quality, text);
-        }
-        if let Some(undated) = quality.undated_rows.filter(|&undated| undated > 0) {
-            self.add(
-                Severity::Note,
-                Area::Quality,
-                format!("{} have no date and belong to no day.", rows(undated)),
-            );
-        }
-        let (late, unmatched) = (&quality.late_labels, quality.late_labels.unmatched_keys);
-        if unmatched > 0 {
-            let of = match &quality.freshness {
-                Some(dates) => format!(" dated {} to {}", dates.first, dates.last),
-                None => String::new(),
-            };
-            let text = format!(
-                "{} late labels{of} belong to rows that are not in these results, and {} belong to rows that are.",
-                count(unmatched),
-                count(late.labels.saturating_sub(unmatched + late.other_days))
-            );
-            self.add(Severity::Note, Area::Quality, text);
-        }
-    }
-
-    /// Dates that can't be right, or that the rows can't have been known on.
-    fn of_dates(&mut self, content: &Content) {
-        let outside = &content.quality.outside;
-        let scored_at = content.provenance.scored_at;
-        let zone = content.timezone.parse().unwrap_or(chrono_tz::Tz::UTC);
-        let up_to = |date: Option<chrono::NaiveDate>| match date {
-            Some(date) => date.to_string(),
-            None => "beyond the calendar".to_owned(),
-        };
-        if outside.later_rows > 0 {
-            let shown = match outside.later_rows == content.quality.rows {
-                true => "",
-                false => " Such rows are in no day below.",
-            };
-            let text = format!(
-                "{} dated after the day of scoring, {}, up to {}.{shown}",
-                are(outside.later_rows),
-                scored_at.with_timezone(&zone).date_naive(),
-                up_to(outside.latest)
-            );
-            self.add(Severity::Warn, Area::Quality, text);
-        }
-        if outside.ancient_rows > 0 {
-            let text = format!(
-                "{} dated long before all others, from {} on. Such rows are in no day below.",
-                are(outside.ancient_rows),
-                up_to(outside.earliest)
-            );
-            self.add(Severity::Warn, Area::Quality, text);
-        }
-        if let Some(BeforeTraining { rows, from, begin }) = &content.quality.before_training {
-            let text = format!(
-                "{} dated before the rows that the model was trained and measured on, which begin \
-                 on {begin}: from {from} on.",
-                are(*rows)
-            );
-            self.add(Severity::Note, Area::Quality, text);
         }
     }
 
@@ -271,17 +168,17 @@ impl Findings {
             Some(Better::Larger) => now - then,
             _ => then - now,
         };
+        let (shown, of_holdout) = (number(Some(now)), number(Some(then)));
         let than = match apart {
+            _ if shown == of_holdout => "equal to the holdout's",
+            apart if apart.abs() < ALIKE * now.abs().max(then.abs()) => {
+                "about equal to the holdout's"
+            }
             apart if apart > 0.0 => "better than the holdout's",
             apart if apart < 0.0 => "worse than the holdout's",
             _ => "equal to the holdout's",
         };
-        let text = format!(
-            "{} is {}, {than} {}.",
-            title(&metric.name),
-            number(Some(now)),
-            number(Some(then))
-        );
+        let text = format!("{} is {shown}, {than} {of_holdout}.", title(&metric.name));
         self.add(Severity::Note, Area::Performance, text);
     }
 
@@ -391,15 +288,6 @@ fn known_for(performance: &Performance) -> String {
     )
 }
 
-/// `1 row is`, `2 rows are`.
-fn are(number: u64) -> String {
-    format!(
-        "{} {}",
-        rows(number),
-        if number == 1 { "is" } else { "are" }
-    )
-}
-
 /// Whether a column is not ok for what its profile hides alone.
 fn is_only_hidden(column: &ColumnDrift, limit: f64) -> bool {
     let below = |psi: &Psi| psi.value < limit || psi.value <= psi.noise_floor;
@@ -470,10 +358,45 @@ fn moved(column: &ColumnDrift, limit: f64) -> String {
     )
 }
 
-/// What leaves rows without a score.
-fn cause(quality: &Quality) -> String {
-    match quality.left_out.quarantined {
-        0 => "the filter of dataset.json".to_owned(),
-        _ => format!("dataset.json ({})", quality.left_out),
+#[cfg(test)]
+mod tests {
+    use learn::metrics::regression::Regression;
+    use learn::task::Report;
+    use pages::content::MetricNow;
+
+    use super::*;
+
+    #[test]
+    fn metrics_that_read_alike_are_neither_better_nor_worse() {
+        let mut measured = Regression::default();
+        measured.add_rows(&[1.0], &[2.0], None).unwrap();
+        let said = |now, holdout| {
+            let metric = MetricNow {
+                name: "accuracy".to_owned(),
+                better: Some(Better::Larger),
+                now: Some(now),
+                holdout: Some(holdout),
+            };
+            let of = OfTask {
+                task: "multiclass".to_owned(),
+                classes: Vec::new(),
+                metrics: vec![metric],
+                now: Some(Report::other(&measured.report(), [])),
+                holdout: None,
+                deciding: None,
+                far: None,
+            };
+            let mut findings = Findings(Vec::new());
+            findings.of_task(&of, &[]);
+            findings.0.remove(0).text
+        };
+        for (now, than) in [
+            (0.99, "0.99, about equal to the holdout's 0.9899."),
+            (0.989_901, "0.9899, equal to the holdout's 0.9899."),
+            (0.995, "0.995, better than the holdout's 0.9899."),
+            (0.98, "0.98, worse than the holdout's 0.9899."),
+        ] {
+            assert_eq!(said(now, 0.9899), format!("Accuracy is {than}"));
+        }
     }
 }
