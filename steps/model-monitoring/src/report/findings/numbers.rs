@@ -18,8 +18,8 @@ pub(super) fn notes(content: &Content) -> Vec<String> {
     let floor = NoiseFloor::of(comparisons);
     let tail = FALSE_ALARMS / comparisons.max(1) as f64;
     let note = |column: &ColumnDrift| {
-        let told = column.judged && column.verdict >= Verdict::Warn;
-        if told || column.categories.is_some() {
+        let is_found = column.judged && column.verdict >= Verdict::Warn;
+        if is_found || column.categories.is_some() {
             return None;
         }
         let mut features = content.quality.features.iter();
