@@ -75,13 +75,13 @@ pub fn uneven(days: &[(NaiveDate, u64)]) -> Vec<(NaiveDate, u64)> {
         rows >= UNEVEN * usual || (rows * UNEVEN <= usual && !in_part)
     };
     let is_odd = |(at, (date, rows)): &(usize, &(NaiveDate, u64))| {
-        let alike = days
-            .iter()
-            .filter(|(other, _)| *other != *date && other.weekday() == date.weekday());
+        if !stands_out(*at, *rows, median) {
+            return false;
+        }
+        let alike = days.iter();
+        let alike = alike.filter(|(other, _)| *other != *date && other.weekday() == date.weekday());
         let alike: Vec<u64> = alike.map(|(_, rows)| *rows).collect();
-        let among_alike =
-            alike.len() < 2 || { stands_out(*at, *rows, self::median(alike.iter().copied())) };
-        stands_out(*at, *rows, median) && among_alike
+        alike.len() < 2 || stands_out(*at, *rows, self::median(alike.into_iter()))
     };
     let odd = days.iter().enumerate().filter(is_odd);
     let odd: Vec<(NaiveDate, u64)> = odd.map(|(_, day)| *day).collect();
