@@ -195,8 +195,8 @@ impl Counted {
                 let both = Compared::new(cells, side.clone(), side.clone());
                 let quantile = |q: f64| both.quantile(&side, q).map(|quantile| quantile.value);
                 Numbers {
-                    mean: counts.mean(cells),
-                    std: counts.std(cells),
+                    mean: side.mean,
+                    std: side.std,
                     ends: self.ends,
                     quantiles: [0.05, 0.5, 0.95].map(quantile),
                 }
