@@ -12,7 +12,7 @@ pub const FAR: f64 = 10.0;
 pub fn limits(ends: Option<(f64, f64)>) -> Option<[f64; 2]> {
     let (low, high) = ends?;
     let width = high - low;
-    (width > 0.0 && width.is_finite()).then(|| [low - FAR * width, high + FAR * width])
+    (width > 0.0 && width.is_finite()).then_some([low - FAR * width, high + FAR * width])
 }
 
 /// The end of a feature's values that is far, of two the farther one.

@@ -204,7 +204,7 @@ async fn means_that_are_bounds_are_marked() {
         bounded.map(|of| of.name.clone()).collect()
     };
     let (far, near) = (live(1e15), live(1e6));
-    assert_eq!(marked(&far), [of_model.name.clone()]);
+    assert_eq!(marked(&far), std::slice::from_ref(&of_model.name));
     assert_eq!(marked(&near), Vec::<String>::new());
     let (far, near) = (page_of(far), page_of(near));
     for text in ["(bound)", "are bounds here"] {

@@ -77,7 +77,7 @@ impl Shape {
         if columns < COLUMNS {
             return None;
         }
-        let mut lines = text.split(|mark: char| matches!(mark, '\r' | '\n'));
+        let mut lines = text.split(['\r', '\n']);
         let (first, last) = (lines.next()?, lines.next_back()?);
         let ends = [
             self.fit(last, 0..column + 1, column)?,
