@@ -237,7 +237,8 @@ impl Cells {
     }
 
     /// Least and greatest moment in microseconds from 1970-01-01, clock readings taken as UTC;
-    /// `None` for other columns, and for no rows. A date beyond 64 bits counts as their last moment.
+    /// `None` for other columns, and for no rows. A date beyond 64 bits counts as their last
+    /// moment.
     pub(super) fn span(&self) -> Option<(i64, i64)> {
         let of_day = |day: i32| i64::from(day).saturating_mul(DAY_MICROS);
         match self {

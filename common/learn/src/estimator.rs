@@ -169,8 +169,8 @@ pub trait Estimator: Debug + Send + Sync {
         None
     }
 
-    /// Whether its scores of the rows that it was trained on do not represent those of others: trees
-    /// are surer of the rows that they grew on.
+    /// Whether its scores of the rows that it was trained on do not represent those of others:
+    /// trees are surer of the rows that they grew on.
     fn is_surer_of_training_rows(&self) -> bool {
         self.trees().is_some()
     }

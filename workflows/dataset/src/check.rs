@@ -176,8 +176,8 @@ pub struct Report {
     pub files: Vec<Checked>,
     /// What is there twice among files to train on, which a workflow refuses.
     pub doubles: Vec<String>,
-    /// What breaks no contract: files to score that have the bytes of another file, rows to train on
-    /// whose keys may repeat, and classes whose rows weigh nothing.
+    /// What breaks no contract: files to score that have the bytes of another file, rows to train
+    /// on whose keys may repeat, and classes whose rows weigh nothing.
     pub accepted: Vec<String>,
     /// What windows and aggregates can't be computed from, over the rows of all files.
     pub faults: Vec<String>,

@@ -1,6 +1,6 @@
-//! What `infer` does not read out of CSV files by itself, and asks about: quotes other than ", units
-//! beside numbers, files without a header, marks between thousands that not all numbers have, and
-//! quotes that are parts of texts.
+//! What `infer` does not read out of CSV files by itself, and asks about: quotes other than ",
+//! units beside numbers, files without a header, marks between thousands that not all numbers have,
+//! and quotes that are parts of texts.
 
 use table::dataset::{ColumnType, Dataset};
 use table::raw::probe::swallowed;

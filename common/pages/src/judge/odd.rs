@@ -29,7 +29,8 @@ fn are_rare(few: usize, of: usize) -> bool {
 
 /// Periods in which a column is unlike training while it is like it in the others: its index is at
 /// least `alert`, and twice what chance explains in any column and period; or it lacks values in a
-/// tenth more of the rows than in all periods, and chance, of which `floor` is, does not explain it.
+/// tenth more of the rows than in all periods, and chance, of which `floor` is, does not explain
+/// it.
 /// `missing` holds of each period the rows without a value, and all rows.
 pub fn periods(
     column: &ColumnDrift,
@@ -98,8 +99,8 @@ pub fn median(counts: impl Iterator<Item = u64>) -> u64 {
     counts.get(counts.len() / 2).copied().unwrap_or(0)
 }
 
-/// Dates without rows between the first and the last of ascending ones, of the days of the week that
-/// have rows more often than not.
+/// Dates without rows between the first and the last of ascending ones, of the days of the week
+/// that have rows more often than not.
 pub fn gaps(dates: &[NaiveDate]) -> Vec<NaiveDate> {
     let between = dates.windows(2).flat_map(|pair| {
         let (from, to) = (pair[0], pair[1]);

@@ -9,8 +9,8 @@ use crate::html::{Markup, tag, tagged, text};
 /// Values that are shown before the others are folded.
 const SHOWN: usize = 12;
 
-/// Parts of the rows, each with its share and performance. `scores` is what the shares of scores are
-/// compared with.
+/// Parts of the rows, each with its share and performance. `scores` is what the shares of scores
+/// are compared with.
 pub fn section(segments: &Segments, of_task: Option<&OfTask>, scores: ComparedWith) -> Markup {
     let mut parts = Vec::new();
     if !segments.score.is_empty() {

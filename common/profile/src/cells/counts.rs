@@ -119,9 +119,9 @@ impl Counts {
         self.cells[cells.inner().end..].iter().sum()
     }
 
-    /// Whether the sums may count a value as nearer to the centre than it is: they are so large, and
-    /// values lie beyond the training data, where alone this can be. Mean and deviation are then
-    /// bounds.
+    /// Whether the sums may count a value as nearer to the centre than it is: they are so large,
+    /// and values lie beyond the training data, where alone this can be. Mean and deviation are
+    /// then bounds.
     pub fn is_bounded(&self, cells: &Cells) -> bool {
         self.squares >= whole_units(FARTHEST * FARTHEST)
             && self.below(cells) + self.above(cells) > 0

@@ -97,9 +97,9 @@ pub(super) fn replaced(
     Ok(Some(Arc::new(call)))
 }
 
-/// A conversion of numbers to dates, of numbers that are checked: DataFusion would make dates without
-/// a year of those that are too large. `None` of what converts nothing, or something else. `schema`
-/// is that of the columns that it converts.
+/// A conversion of numbers to dates, of numbers that are checked: DataFusion would make dates
+/// without a year of those that are too large. `None` of what converts nothing, or something else.
+/// `schema` is that of the columns that it converts.
 ///
 /// # Errors
 /// What has no type.

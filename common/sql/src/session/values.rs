@@ -52,8 +52,8 @@ pub(super) fn check_days(args: &ScalarFunctionArgs) -> Result<()> {
     check_time("a date", DAYS, args)
 }
 
-/// Refuses numbers of which no time, which is called `what`, can be made: NaN would be 1970, and too
-/// large a number a time without a year, or the last one that there is.
+/// Refuses numbers of which no time, which is called `what`, can be made: NaN would be 1970, and
+/// too large a number a time without a year, or the last one that there is.
 ///
 /// # Errors
 /// Such a number, also a constant without any row.
