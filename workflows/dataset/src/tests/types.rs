@@ -420,7 +420,7 @@ fn values_and_names_stay_in_one_line_and_whole_numbers_are_exact() {
     assert!(cells().all(|cell| !cell.contains(char::is_control) && cell.len() < 100));
     assert!(cells().any(|cell| cell.contains("a\\nb\\t0")));
     assert!(cells().any(|cell| *cell == format!("{}...", "n".repeat(60))));
-    let exact = "10 of 200 values are -9223372036854775808, far from all others";
+    let exact = "10 of 200 values are -9223372036854775808, the only negative number";
     assert!(
         asked(&found, "stamp").contains(exact),
         "{}",
