@@ -1,10 +1,14 @@
 //! Columns that name what several rows are about, such as a patient.
 
+use std::collections::HashMap;
+
+use anyhow::Result;
 use catalog::manifest::Role;
 use table::dataset::{ColumnContract, ColumnType, Dataset, HoldoutRule};
 
 use crate::column::Column;
 use crate::doubts::{Question, names_rows};
+use crate::far_dates::day;
 use crate::roles::is_named_as_entity;
 use crate::sample::Sampled;
 
@@ -16,7 +20,7 @@ pub(crate) fn questions(
     sampled: &Sampled,
     dataset: &Dataset,
     holdout: HoldoutRule,
-) -> Vec<Question> {
+) -> Result<Vec<Question>> {
     let ids: Vec<&str> = dataset
         .with_role(Role::Id)
         .map(|id| id.name.as_str())
@@ -28,9 +32,45 @@ pub(crate) fn questions(
         let column = columns.find(|column| column.name == contract.name)?;
         repeats(column).then_some((column, contract.role))
     });
-    columns
-        .filter_map(|(column, role)| question(column, role, sampled, (dataset, &ids[..]), holdout))
-        .collect()
+    let late = late(sampled, dataset, holdout)?;
+    let late = late.as_deref();
+    let questions = columns.filter_map(|(column, role)| {
+        question(column, role, sampled, (dataset, &ids[..]), holdout, late)
+    });
+    Ok(questions.collect())
+}
+
+/// Of each row whether it is held out for its time; `None` where the time does not decide.
+fn late(
+    sampled: &Sampled,
+    dataset: &Dataset,
+    holdout: HoldoutRule,
+) -> Result<Option<Vec<Option<bool>>>> {
+    let (HoldoutRule::After(from), Some(time)) = (holdout, dataset.time()) else {
+        return Ok(None);
+    };
+    let mut columns = sampled.columns.iter();
+    let Some(time) = columns.find(|column| column.name == time.name) else {
+        return Ok(None);
+    };
+    let ticks = time.ticks()?.into_iter();
+    let late = ticks.map(|tick| Some(day(time.column_type, tick?)? >= from));
+    Ok(Some(late.collect()))
+}
+
+/// A row to train on and one held out that have the same value.
+fn on_both_sides(keys: &[Option<u64>], late: &[Option<bool>]) -> Option<[usize; 2]> {
+    let mut sides: HashMap<u64, [Option<usize>; 2]> = HashMap::new();
+    for (row, (key, late)) in keys.iter().zip(late).enumerate() {
+        if let (Some(key), Some(late)) = (key, late) {
+            let of = sides.entry(*key).or_default();
+            of[usize::from(*late)].get_or_insert(row);
+            if let [Some(early), Some(late)] = *of {
+                return Some([early, late]);
+            }
+        }
+    }
+    None
 }
 
 fn may_name(contract: &ColumnContract, ids: &[&str]) -> bool {
@@ -57,11 +97,17 @@ fn question(
     sampled: &Sampled,
     (dataset, ids): (&Dataset, &[&str]),
     holdout: HoldoutRule,
+    late: Option<&[Option<bool>]>,
 ) -> Option<Question> {
     let name = column.name.as_str();
-    let &(key, _, first) = column.distinct.first()?;
-    let mut later = column.keys.iter().skip(first + 1);
-    let second = first + 1 + later.position(|of| *of == Some(key))?;
+    let [first, second] = match late {
+        Some(late) => on_both_sides(&column.keys, late)?,
+        None => {
+            let &(key, _, first) = column.distinct.first()?;
+            let mut later = column.keys.iter().skip(first + 1);
+            [first, first + 1 + later.position(|of| *of == Some(key))?]
+        }
+    };
     let (parted, way) = match holdout {
         HoldoutRule::After(date) => (
             format!("those before {date} are trained on, the others held out"),

@@ -135,7 +135,7 @@ pub fn infer(options: &Options, files: Files, seen: &dyn Fn(u64)) -> Result<Infe
         questions.extend(csv_doubts::of_texts(&sampled, &config.dataset));
     }
     questions.extend(far_dates::questions(&sampled, roles.time, holdout.0)?);
-    questions.extend(entities::questions(&sampled, &config.dataset, holdout.0));
+    questions.extend(entities::questions(&sampled, &config.dataset, holdout.0)?);
     questions.extend(sampled.questions.iter().cloned());
     questions.extend(draft.questions(&sampled));
     let task = config.dataset.goal().map_err(Failure::usage)?;

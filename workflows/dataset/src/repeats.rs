@@ -121,11 +121,11 @@ impl Repeats {
         let of_first = |&(first, other): &(usize, usize)| first == 0 && other > 0;
         if self.pairs.keys().any(of_first) {
             text += match is_refuse {
-                true => "; even so ",
+                true => "; even so, ",
                 false => "\neach of these rows counts, but ",
             };
             text += &format!(
-                "HOLDOUT=first-shard, the default, holds out {} and refuses its rows in \
+                "where HOLDOUT is first-shard, its default, it holds out {} and refuses its rows in \
                  other files: HOLDOUT=fraction=0.1 keeps the rows of an id together",
                 files[0].key
             );

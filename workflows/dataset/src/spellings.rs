@@ -1,5 +1,7 @@
 //! Texts that are numbers or dates to a person.
 
+use std::net::Ipv4Addr;
+
 use table::dataset::{ColumnType, Csv};
 use table::raw::NULL_TEXTS;
 
@@ -16,6 +18,13 @@ pub(crate) const SPELLED: f64 = 0.9;
 fn thousands_of<'a>(texts: impl Iterator<Item = &'a str>) -> Option<char> {
     let mut marks = texts.filter_map(thousands);
     marks.find_map(|(mark, is_certain)| is_certain.then_some(mark))
+}
+
+/// The first row of a text with this mark between thousands, which can be nothing else there.
+fn grouped_by(column: &Column, mark: char) -> Option<usize> {
+    let rows = column.distinct.iter().map(|&(_, _, row)| row);
+    rows.filter(|&row| thousands(column.text(row)) == Some((mark, true)))
+        .min()
 }
 
 /// What to do about texts that are numbers or dates to a person.
@@ -47,6 +56,10 @@ pub(crate) fn question(column: &Column, places: &Places) -> Option<Question> {
             .unwrap_or_default()
     };
     let column_of = quoted(name);
+    // Four numbers below 256 may be groups of three digits.
+    if share(&|text| text.parse::<Ipv4Addr>().is_ok()) >= SPELLED {
+        return None;
+    }
     if share(&number) < SPELLED
         && let Some(question) = spelt_dates::question(column, places)
     {
@@ -68,6 +81,14 @@ pub(crate) fn question(column: &Column, places: &Places) -> Option<Question> {
              DOUBLE) in features.sql makes numbers of them"
         );
         (seen, advice)
+    } else if let [Some(comma), Some(point)] = [',', '.'].map(|mark| grouped_by(column, mark)) {
+        let [comma, point] =
+            [comma, point].map(|row| format!("{:?} in {}", column.show(row), places.of(row)));
+        let seen =
+            format!("its texts are numbers with both marks between thousands: {comma}, {point}");
+        let advice = "it stays a text, because no setting reads both: write its numbers alike in the \
+                      files";
+        (seen, advice.to_owned())
     } else if let Some(mark) = thousands_of(texts().map(|(text, _)| text))
         && share(&|text| number(&ungrouped(text, mark))) >= SPELLED
     {

@@ -21,6 +21,10 @@ const RARE: usize = 10;
 const NULLS: f64 = 0.1;
 /// So many times more rows, or fewer, than is usual stand out.
 const UNEVEN: u64 = 4;
+/// Days before a day, and after it, that show how many rows are usual then.
+const NEAR: usize = 3;
+/// So many dates in a row without rows are no days off.
+const OUTAGE: usize = 7;
 
 /// So few of so many that they are no pattern.
 fn are_rare(few: usize, of: usize) -> bool {
@@ -65,7 +69,8 @@ pub fn periods(
 }
 
 /// Days with four times the rows of the median day or more, or a quarter or less, that stand out
-/// among the same days of the week too; the first and the last may be days in part.
+/// among the days around them, and among the same days of the week, too: numbers may grow. The
+/// first and the last may be days in part.
 pub fn uneven(days: &[(NaiveDate, u64)]) -> Vec<(NaiveDate, u64)> {
     let median = median(days.iter().map(|(_, rows)| *rows));
     if days.len() < PERIODS || median < ROWS {
@@ -76,7 +81,15 @@ pub fn uneven(days: &[(NaiveDate, u64)]) -> Vec<(NaiveDate, u64)> {
         rows >= UNEVEN * usual || (rows * UNEVEN <= usual && !in_part)
     };
     let is_odd = |(at, (date, rows)): &(usize, &(NaiveDate, u64))| {
-        if !stands_out(*at, *rows, median) {
+        let from = at.saturating_sub(NEAR);
+        let near = days
+            .iter()
+            .enumerate()
+            .skip(from)
+            .take(at + NEAR + 1 - from);
+        let near = near.filter(|(other, _)| other != at);
+        let near = self::median(near.map(|(_, (_, rows))| *rows));
+        if !stands_out(*at, *rows, median) || !stands_out(*at, *rows, near) {
             return false;
         }
         let alike = days.iter();
@@ -100,13 +113,19 @@ pub fn median(counts: impl Iterator<Item = u64>) -> u64 {
 }
 
 /// Dates without rows between the first and the last of ascending ones, of the days of the week
-/// that have rows more often than not.
+/// that have rows more often than not; a week and more without rows says nothing of these, unless
+/// that is how often there are rows.
 pub fn gaps(dates: &[NaiveDate]) -> Vec<NaiveDate> {
-    let between = dates.windows(2).flat_map(|pair| {
+    let between = dates.windows(2).map(|pair| {
         let (from, to) = (pair[0], pair[1]);
-        from.iter_days().skip(1).take_while(move |date| *date < to)
+        let dates = from.iter_days().skip(1);
+        dates.take_while(|date| *date < to).collect::<Vec<_>>()
     });
-    let lacking: Vec<NaiveDate> = between.collect();
+    let runs: Vec<Vec<NaiveDate>> = between.collect();
+    let outages = runs.iter().filter(|run| run.len() >= OUTAGE).count();
+    let are_outages = dates.len() >= PERIODS * outages;
+    let off = runs.iter().filter(|run| !are_outages || run.len() < OUTAGE);
+    let off: Vec<NaiveDate> = off.flatten().copied().collect();
     let by_weekday = |dates: &[NaiveDate]| -> BTreeMap<u32, usize> {
         let mut counts = BTreeMap::new();
         for date in dates {
@@ -114,12 +133,12 @@ pub fn gaps(dates: &[NaiveDate]) -> Vec<NaiveDate> {
         }
         counts
     };
-    let (with, without) = (by_weekday(dates), by_weekday(&lacking));
+    let (with, without) = (by_weekday(dates), by_weekday(&off));
     let of = |counts: &BTreeMap<u32, usize>, date: &NaiveDate| {
         let found = counts.get(&number_of(date.weekday()));
         found.copied().unwrap_or(0)
     };
-    let lacking = lacking.into_iter();
+    let lacking = runs.into_iter().flatten();
     lacking
         .filter(|date| of(&with, date) > of(&without, date))
         .collect()
@@ -260,6 +279,12 @@ mod tests {
             _ => 10,
         };
         assert_eq!(odd(&weekly), [(date(16), 10)]);
+        // Numbers that grow, and a day among them.
+        assert_eq!(odd(&|day| 40 + 12 * day), []);
+        assert_eq!(
+            odd(&|day| if day == 20 { 30 } else { 40 + 12 * day }),
+            [(date(20), 30)]
+        );
         // A last day in part, and few rows in all.
         assert_eq!(odd(&|day| if day == 29 { 5 } else { 100 }), []);
         assert_eq!(odd(&|day| if day == 14 { 1 } else { 12 }), []);
@@ -273,6 +298,15 @@ mod tests {
         };
         assert_eq!(without(&|day| day == 14), [date(14)]);
         assert_eq!(without(&|day| (10..17).contains(&day)).len(), 7);
+        for (first, last) in [(10, 20), (8, 24)] {
+            let outage: Vec<NaiveDate> = (first..last).map(date).collect();
+            assert_eq!(without(&|day| (first..last).contains(&day)), outage);
+            // Where weekends have no rows, they are off then too.
+            let working = outage.into_iter();
+            let working = working.filter(|date| date.weekday().number_from_monday() < 6);
+            let found = without(&|day| day % 7 > 4 || (first..last).contains(&day));
+            assert_eq!(found, working.collect::<Vec<_>>());
+        }
         // No weekend has rows; nor has a Monday.
         assert_eq!(without(&|day| day % 7 > 4 || day == 7), [date(7)]);
         assert_eq!(without(&|day| day % 15 > 0), []);

@@ -186,7 +186,7 @@ fn rows_of_the_first_file_need_another_holdout_to_be_repeated() {
             "2 rows repeat the (id, seen_at) of a row in another file:\n  a.csv and b.csv: 1\n  a.csv \
           and c.csv: 1\nfor example:\n  id 1, seen_at 2024-01-01: in a.csv and b.csv and c.csv\n\
           deliver each row once, or give \"repeated_keys\": \"allow\" in dataset.json, if each of \
-          these rows should count; even so HOLDOUT=first-shard, the default, holds out a.csv and \
+          these rows should count; even so, where HOLDOUT is first-shard, its default, it holds out a.csv and \
           refuses its rows in other files: HOLDOUT=fraction=0.1 keeps the rows of an id together"
         ]
     );
@@ -217,7 +217,7 @@ fn keys_that_may_repeat_are_counted_within_files_and_across_them() {
     let said = "1 row repeats the (id, seen_at) of another row, which \"repeated_keys\": \"allow\" in \
                 dataset.json permits:\n  a.csv and b.csv: 1\nfor example:\n  id 1, seen_at \
                 2024-01-01: in a.csv and b.csv\neach of these rows counts, but \
-                HOLDOUT=first-shard, the default, holds out a.csv and refuses its rows in other \
+                where HOLDOUT is first-shard, its default, it holds out a.csv and refuses its rows in other \
                 files: HOLDOUT=fraction=0.1 keeps the rows of an id together";
     assert_eq!(report.accepted, [said]);
 }

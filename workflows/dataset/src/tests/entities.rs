@@ -67,10 +67,22 @@ fn where_the_last_rows_are_held_out_the_question_names_the_setting() {
     desk.csv("a.csv", &customers(",client_id,seen_at", day));
     let found = desk.infer(&["--target=churned", "--id=id", "--time=seen_at"]);
     let asked = question(&found, "client_id").unwrap();
-    let parted = "such as 0 in row 1 of a.csv and row 41 of a.csv: those before 2024-07-11 are \
+    let parted = "such as 0 in row 1 of a.csv and row 161 of a.csv: those before 2024-07-11 are \
                   trained on, the others held out";
     assert!(asked.seen.contains(parted), "{asked:?}");
     let way = "--id client_id, with \"repeated_keys\": \"allow\" in dataset.json, and HOLDOUT: \
                fraction=0.2 in ml-config.yaml, holds out all rows of a value or none";
     assert!(asked.advice.ends_with(way), "{asked:?}");
+    // An order of one day is on one side.
+    let day = |row: usize, _| {
+        format!(
+            ",{},2024-{:02}-{:02}",
+            row / 5,
+            row / 25 + 1,
+            row % 25 / 5 + 1
+        )
+    };
+    desk.csv("a.csv", &customers(",order_id,seen_at", day));
+    let found = desk.infer(&["--target=churned", "--id=id", "--time=seen_at"]);
+    assert!(question(&found, "order_id").is_none());
 }

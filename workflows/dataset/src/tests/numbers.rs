@@ -137,6 +137,30 @@ fn numbers_with_both_marks_are_read_as_such() {
 }
 
 #[test]
+fn numbers_of_both_kinds_of_marks_and_addresses_are_not_advised_to_be_numbers() {
+    let rows = |row: usize| {
+        let marks = [[",", "."], [".", ","]][row % 2];
+        format!("{}{}3{:02}{}60", row % 9 + 1, marks[0], row, marks[1])
+    };
+    let found = infer_text(&german("amount", rows));
+    let all = questions(&found, "amount");
+    let [(seen, advice)] = &all[..] else {
+        panic!("{all:?}");
+    };
+    let expected = "its texts are numbers with both marks between thousands: \"1,300.60\" in row 1 of \
+                    a.csv, \"2.301,60\" in row 2 of a.csv";
+    assert_eq!(seen, expected);
+    assert!(!advice.contains("TRY_CAST"), "{advice}");
+    let rows = |row: usize| format!("192.168.1{:02}.2{:02}", row % 40, row % 50);
+    let found = infer_text(&german("address", rows));
+    let all = questions(&found, "address");
+    assert!(
+        all.iter().all(|(seen, _)| !seen.contains("thousands")),
+        "{all:?}"
+    );
+}
+
+#[test]
 fn texts_that_mean_missing_are_asked_about_where_they_are_categories() {
     let rows = |row: usize| {
         let gap = ["NA", "7"][usize::from(!row.is_multiple_of(9))];

@@ -7,6 +7,7 @@
 use std::ops::Range;
 
 use arrow::array::StringArray;
+use catalog::manifest::Role;
 
 use crate::dataset::ColumnType;
 use crate::raw::{RawFile, Wanted};
@@ -39,6 +40,8 @@ struct Takes {
     wanted: Wanted,
     /// Those of a text; empty where its type says it.
     allowed: Vec<String>,
+    /// Whether each row has one.
+    is_required: bool,
 }
 
 impl Shape {
@@ -59,7 +62,13 @@ impl Shape {
             if let Some(place) = place
                 && let Some(of) = takes.get_mut(*place)
             {
-                *of = Some(Takes { wanted, allowed });
+                // A row may be without its target.
+                let may_lack = matches!(contract.role, Role::Target | Role::Ignored);
+                *of = Some(Takes {
+                    wanted,
+                    allowed,
+                    is_required: !contract.nullable && !may_lack,
+                });
             }
         }
         Self {
@@ -114,7 +123,7 @@ impl Shape {
     fn takes(&self, column: usize, text: &str) -> Option<bool> {
         let takes = self.columns.get(column)?.as_ref()?;
         if text.is_empty() || self.nulls.iter().any(|null| null == text) {
-            return None;
+            return takes.is_required.then_some(false);
         }
         if !takes.allowed.is_empty() {
             return Some(takes.allowed.iter().any(|value| value == text));

@@ -76,6 +76,17 @@ fn texts_of_several_lines_are_read_however_many_commas_they_have() {
 }
 
 #[test]
+fn lines_without_an_id_are_no_rows() {
+    let with = |id: &str| {
+        let mut table: Vec<Vec<String>> = (1..6).map(row).collect();
+        table[2][1] = format!("\"x,b,1,m\n{id},a,b,1,m\n{id},a\"");
+        content(&table, "\n")
+    };
+    assert_eq!(rows("a.csv", with("")).unwrap().len(), 5);
+    assert!(refusal("a.csv", with("7")).contains("column \"a\" holds 2 other rows"));
+}
+
+#[test]
 fn the_classes_of_a_target_show_rows_where_all_columns_are_texts() {
     let contract = json!({"columns": [
         {"name": "id", "type": "utf8", "role": "id"},
