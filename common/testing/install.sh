@@ -8,7 +8,7 @@ mkdir -p "$place/bin"
 exec 9> "$place/lock"
 flock 9
 
-# apt PACKAGE...: as root only; others are told what to install.
+# apt PACKAGE...: as root only; for others it prints what to install.
 apt() {
     if [ "$(id -u)" != 0 ] || ! command -v apt-get > /dev/null; then
         echo "error: install these packages, then run this again: $*" >&2
