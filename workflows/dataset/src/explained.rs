@@ -20,10 +20,12 @@ pub(crate) fn explained(
     rows: usize,
 ) -> Option<(f64, &'static str)> {
     const OF_RANKS: &str = "the target's ranks";
-    let y_ranks = ranks(y);
-    let monotone = x.and_then(|x| correlation(&ranks(x), &y_ranks));
+    let y_ranks = ranks(y, &order(y));
+    let sorted = x.map(|x| (x, order(x)));
+    let x_ranks = sorted.as_ref().map(|(x, order)| ranks(x, order));
+    let monotone = x_ranks.and_then(|x_ranks| correlation(&x_ranks, &y_ranks));
     let monotone = monotone.map(|r| (r * r, OF_RANKS));
-    let ranges = x.map(ranges);
+    let ranges = sorted.map(|(x, order)| ranges(x, &order));
     let groupings = [Some(keys), ranges.as_deref()].into_iter().flatten();
     let shares = groupings.flat_map(|groups| {
         [(y, "the target"), (&y_ranks[..], OF_RANKS)]
@@ -62,10 +64,15 @@ fn share(groups: &[Option<u64>], y: &[f64], rows: usize) -> Option<f64> {
     share.is_finite().then_some(share)
 }
 
-/// Ranges of about as many rows, by number; equal numbers are in one, and all gaps in another.
-fn ranges(x: &[f64]) -> Vec<Option<u64>> {
+/// The rows of numbers that are not NaN, by number.
+fn order(x: &[f64]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..x.len()).filter(|&row| !x[row].is_nan()).collect();
     order.sort_by(|&a, &b| x[a].total_cmp(&x[b]));
+    order
+}
+
+/// Ranges of about as many rows, by number; equal numbers are in one, and all gaps in another.
+fn ranges(x: &[f64], order: &[usize]) -> Vec<Option<u64>> {
     let size = order.len().div_ceil(GROUPS).max(ROWS_OF_GROUP);
     let mut ranges = vec![None; x.len()];
     let (mut range, mut from) = (0, 0);
@@ -80,9 +87,7 @@ fn ranges(x: &[f64]) -> Vec<Option<u64>> {
 
 /// The place of each number in their order, from 0; equal numbers have the mean of theirs, and NaN
 /// stays NaN.
-fn ranks(y: &[f64]) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..y.len()).filter(|&row| !y[row].is_nan()).collect();
-    order.sort_by(|&a, &b| y[a].total_cmp(&y[b]));
+fn ranks(y: &[f64], order: &[usize]) -> Vec<f64> {
     let mut ranks = vec![f64::NAN; y.len()];
     let mut from = 0;
     for equal in order.chunk_by(|&a, &b| y[a] == y[b]) {
@@ -107,16 +112,16 @@ mod tests {
         assert!((found - 0.840_989_399_293_286_2).abs() < 1e-12, "{found}");
         assert_eq!(share(&groups, &y, 11), None);
         let expected = [0.0, 1.5, 3.0, 1.5, 4.0, 8.5, 7.0, 6.0, 8.5, 5.0, 10.0];
-        assert_eq!(ranks(&y), expected);
+        assert_eq!(ranks(&y, &order(&y)), expected);
     }
 
     #[test]
     fn ranges_hold_about_as_many_rows_and_part_no_equal_numbers() {
         let x: Vec<f64> = (0..640).map(|row| f64::from(row % 320)).collect();
-        let found = ranges(&x);
+        let found = ranges(&x, &order(&x));
         assert_eq!(found[0], found[320]);
         assert_eq!(found[319], Some(63));
-        let gaps = ranges(&[f64::NAN, 1.0]);
+        let gaps = ranges(&[f64::NAN, 1.0], &[1]);
         assert_eq!(gaps, [None, Some(0)]);
     }
 

@@ -1,7 +1,7 @@
 //! What a verdict and the findings say of what once passed in silence.
 
 use catalog::layout::Split;
-use catalog::manifest::{DatasetManifest, Header, Inputs, LeftOut, RawShard, TimeRange};
+use catalog::manifest::{DatasetManifest, Header, Inputs, RawShard, TimeRange};
 use learn::model::ClassWeight;
 use pages::content::{Area, Content, Severity};
 use profile::drift::Verdict;
@@ -246,15 +246,9 @@ async fn numbers_below_the_limits_that_training_did_not_have_are_noted() {
 async fn rows_dated_before_training_are_noted() {
     let home = Home::new(Names::default(), &Rows::simple(4_000)).await;
     let data = |split, first: &str| DatasetManifest {
-        header: Header::new(Inputs::new("data-prep", 1), &home.step),
-        data_version: version("1"),
-        split,
-        config: String::new(),
         holdout: "fraction=0.1".to_owned(),
-        columns: Vec::new(),
         rows: 4_000,
         labelled_rows: 4_000,
-        parts: Vec::new(),
         shards: vec![RawShard {
             rows: 4_000,
             time: Some(TimeRange {
@@ -263,15 +257,12 @@ async fn rows_dated_before_training_are_noted() {
             }),
             ..RawShard::default()
         }],
-        history: Vec::new(),
-        labels: Vec::new(),
-        quarantined: Vec::new(),
-        left_out: LeftOut::default(),
-        short_history: 0,
-        aggregates: Vec::new(),
-        violations: Vec::new(),
-        quarantine: Vec::new(),
-        warnings: Vec::new(),
+        ..DatasetManifest::empty(
+            Header::new(Inputs::new("data-prep", 1), &home.step),
+            version("1"),
+            split,
+            "",
+        )
     };
     let train = data(Split::Train, "2025-03-06T12:00:00");
     let holdout = data(Split::Holdout, "2025-03-05T12:00:00");
