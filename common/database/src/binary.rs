@@ -142,8 +142,9 @@ impl Cells {
                     |row: &usize| texts.is_valid(*row) && texts.value(*row).contains('\0');
                 // A pass over all bytes at once: almost no text holds one.
                 let found = texts.value_data()[begin..end].contains(&0);
-                let row = (0..texts.len()).find(holds_zero).filter(|_| found);
-                row.map(|row| (row, "a text with a zero byte".to_owned()))
+                let row = found.then(|| (0..texts.len()).find(holds_zero));
+                row.flatten()
+                    .map(|row| (row, "a text with a zero byte".to_owned()))
             }
             Self::Days(days) => outside(days, &DAYS).map(|row| {
                 let day = days.value(row);
