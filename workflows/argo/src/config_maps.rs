@@ -1,6 +1,11 @@
 //! ConfigMaps from a folder: settings and files of each model, as `kubectl apply -k` would make
 //! them.
 
+mod kustomization;
+mod patches;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -10,10 +15,13 @@ use runtime::spelling;
 use serde_json::Value;
 
 use crate::library::{Source, yaml_files};
-use crate::yaml;
+use crate::yaml::{self, Marks};
+use kustomization::{Behavior, Folder, Generator};
 
-#[cfg(test)]
-mod tests;
+/// How the names of the ConfigMaps begin that steps read.
+pub const OUR_MAPS: &str = "alameda-";
+
+const CONFIG_MAP: &str = "ConfigMap";
 
 /// The fields of a ConfigMap.
 const FIELDS: [&str; 6] = [
@@ -55,10 +63,20 @@ pub fn built_in(name: &str) -> Result<&'static str> {
         .with_context(|| format!("{name} is not built in"))
 }
 
+/// A document of a folder.
+struct Document {
+    /// Name of the file.
+    file: String,
+    value: Value,
+    marks: Marks,
+}
+
 /// ConfigMaps by name, each with its keys.
 #[derive(Clone, Debug, Default)]
 pub struct ConfigMaps {
     maps: BTreeMap<String, BTreeMap<String, String>>,
+    /// The file in which each ConfigMap is, or by which it is generated.
+    files: BTreeMap<String, String>,
     /// File and line of each key, by `{name}.data.{key}`; line 0 for a file of its own.
     places: BTreeMap<String, (String, usize)>,
     source: String,
@@ -69,8 +87,8 @@ impl ConfigMaps {
     ///
     /// # Errors
     ///
-    /// If a file can't be read, or asks kustomize for something that is not understood here; names
-    /// the file.
+    /// If a file can't be read, if it changes ConfigMaps in a way that is not understood here, and
+    /// if two ConfigMaps have one name; names the file.
     pub fn load(source: &Source) -> Result<Self> {
         let mut found = Self {
             source: "the copies in this binary".to_owned(),
@@ -96,98 +114,145 @@ impl ConfigMaps {
         for folder in folders.iter().filter(|folder| folder.is_dir()) {
             let read = |name: &str| yaml::read(&folder.join(name));
             let files = yaml_files(folder)?;
-            let names: Vec<_> = files
+            let mut names: Vec<_> = files
                 .iter()
                 .filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()))
                 .collect();
+            if folder.join(kustomization::WITHOUT_ENDING).is_file() {
+                names.push(kustomization::WITHOUT_ENDING.to_owned());
+            }
             found.read(&names, &format!("{}/", folder.display()), &read)?;
         }
         Ok(found)
     }
 
-    /// Reads the YAML files of one folder; files that a generator adds come on top of what stands
-    /// in a ConfigMap.
+    /// Reads the files of one folder; files that a generator adds come on top of what stands in a
+    /// ConfigMap.
     fn read(
         &mut self,
         names: &[String],
         place: &str,
         read: &dyn Fn(&str) -> Result<String>,
     ) -> Result<()> {
-        let mut generated = Vec::new();
+        let mut documents = Vec::new();
         for name in names {
-            let refuse = |what: String| Failure::usage(format!("{place}{name}: {what}"));
-            let documents =
-                yaml::load_marked(&read(name)?).map_err(|broken| refuse(broken.to_string()))?;
-            for (document, marks) in documents {
-                let map_name = document
-                    .pointer("/metadata/name")
-                    .and_then(Value::as_str)
-                    .unwrap_or_default()
-                    .to_owned();
-                match document.get("kind").and_then(Value::as_str) {
-                    Some("ConfigMap") => {
-                        check_fields(&document).map_err(&refuse)?;
-                        let keys = self.maps.entry(map_name.clone()).or_default();
-                        for (key, value) in document
-                            .get("data")
-                            .and_then(Value::as_object)
-                            .into_iter()
-                            .flatten()
-                        {
-                            let Value::String(value) = value else {
-                                let why = no_text(value);
-                                return Err(refuse(format!("{map_name}.data.{key}: {why}")));
-                            };
-                            let (line, _) = marks.find(&format!(".data.{key}"));
-                            self.places.insert(
-                                format!("{map_name}.data.{key}"),
-                                (format!("{place}{name}"), line),
-                            );
-                            keys.insert(key.clone(), value.clone());
-                        }
-                    }
-                    Some("Kustomization") => {
-                        let items = |field: &str| document.get(field).and_then(Value::as_array);
-                        // What another folder holds is not known here.
-                        let is_here = |resource: &Value| {
-                            names
-                                .iter()
-                                .any(|name| resource.as_str() == Some(name.as_str()))
-                        };
-                        let is_whole = items("resources").into_iter().flatten().all(is_here);
-                        let generators = items("configMapGenerator").into_iter().flatten();
-                        for (i, generator) in generators.enumerate() {
-                            let at = format!("configMapGenerator[{i}]");
-                            let (map, files) = generate(generator)
-                                .map_err(|what| refuse(format!("{at}: {what}")))?;
-                            let merges =
-                                generator.get("behavior").and_then(Value::as_str) == Some("merge");
-                            let at = (is_whole && merges).then(|| format!("{place}{name}: {at}"));
-                            generated.push((map, files, at));
-                        }
-                    }
-                    _ => {}
-                }
-            }
+            let of_file = yaml::load_marked(&read(name)?)
+                .map_err(|broken| Failure::usage(format!("{place}{name}: {broken}")))?;
+            documents.extend(of_file.into_iter().map(|(value, marks)| Document {
+                file: name.clone(),
+                value,
+                marks,
+            }));
         }
-        for (name, files, merged_at) in generated {
-            if let Some(at) = merged_at
-                && !self.maps.contains_key(&name)
-            {
+        let generators = kustomization::read(&Folder {
+            place,
+            names,
+            documents: &documents,
+            read,
+        })?;
+        // A kustomization does not see the ConfigMaps of other folders.
+        let mut found = Self {
+            source: match place.trim_end_matches('/') {
+                "" => self.source.clone(),
+                folder => folder.to_owned(),
+            },
+            ..Self::default()
+        };
+        for document in documents {
+            found.add(document, place)?;
+        }
+        for generator in generators {
+            found.generate(generator, place, read)?;
+        }
+        self.absorb(found)
+    }
+
+    /// Adds a document, if it is a ConfigMap.
+    fn add(&mut self, document: Document, place: &str) -> Result<()> {
+        let file = format!("{place}{}", document.file);
+        let refuse = |what: String| Failure::usage(format!("{file}: {what}"));
+        if document.value.get("kind").and_then(Value::as_str) != Some(CONFIG_MAP) {
+            return Ok(());
+        }
+        let name = check_fields(&document.value).map_err(refuse)?;
+        if let Some(other) = self.files.insert(name.clone(), file.clone()) {
+            return Err(refuse(match other == file {
+                true => format!("it has two ConfigMaps {name}: make one of them, or rename one"),
+                false => doubled(&name, &other),
+            }));
+        }
+        let mut keys = BTreeMap::new();
+        let data = document.value.get("data").and_then(Value::as_object);
+        for (key, value) in data.into_iter().flatten() {
+            let Value::String(value) = value else {
+                let why = no_text(value);
+                return Err(refuse(format!("{name}.data.{key}: {why}")));
+            };
+            let (line, _) = document.marks.find(&format!(".data.{key}"));
+            let at = (file.clone(), line);
+            self.places.insert(format!("{name}.data.{key}"), at);
+            keys.insert(key.clone(), value.clone());
+        }
+        self.maps.insert(name, keys);
+        Ok(())
+    }
+
+    /// Does what kustomize does for an item of `configMapGenerator`.
+    fn generate(
+        &mut self,
+        generator: Generator,
+        place: &str,
+        read: &dyn Fn(&str) -> Result<String>,
+    ) -> Result<()> {
+        let Generator {
+            map: name,
+            behavior,
+            files,
+            file,
+            item,
+            is_whole,
+        } = generator;
+        let refuse = |what: String| Failure::usage(format!("{file}: {item}: {what}"));
+        match (behavior, self.files.get(&name)) {
+            (Behavior::Create, Some(other)) => {
+                return Err(refuse(format!(
+                    "the ConfigMap {name} is in {other} already: give `behavior: merge`, which adds \
+                     the files to it"
+                )));
+            }
+            (Behavior::Merge | Behavior::Replace, None) if is_whole => {
                 let meant = spelling::meant(&name, self.maps.keys().map(String::as_str));
-                return Err(Failure::usage(format!(
-                    "{at}: there is no ConfigMap {name} to merge the files into{meant}: give the \
+                return Err(refuse(format!(
+                    "there is no ConfigMap {name} to merge the files into{meant}: give the \
                      one that holds the settings this `metadata.name`; {}",
                     self.known()
                 )));
             }
-            let keys = self.maps.entry(name.clone()).or_default();
-            for (key, file) in files {
-                keys.insert(key.clone(), read(&file)?);
-                let at = (format!("{place}{file}"), 0);
-                self.places.insert(format!("{name}.data.{key}"), at);
+            _ => {}
+        }
+        self.files.entry(name.clone()).or_insert(file);
+        let keys = self.maps.entry(name.clone()).or_default();
+        if behavior == Behavior::Replace {
+            keys.clear();
+        }
+        for (key, file) in files {
+            keys.insert(key.clone(), read(&file)?);
+            let at = (format!("{place}{file}"), 0);
+            self.places.insert(format!("{name}.data.{key}"), at);
+        }
+        Ok(())
+    }
+
+    /// Adds the ConfigMaps of one folder to those of the others.
+    fn absorb(&mut self, found: Self) -> Result<()> {
+        for (name, file) in found.files {
+            if let Some(other) = self.files.insert(name.clone(), file.clone()) {
+                let what = doubled(&name, &other);
+                return Err(Failure::usage(format!("{file}: {what}")));
             }
         }
+        self.maps.extend(found.maps);
+        self.places.extend(found.places);
         Ok(())
     }
 
@@ -224,25 +289,39 @@ impl ConfigMaps {
     }
 }
 
+/// What is wrong with a ConfigMap whose name another one has.
+fn doubled(name: &str, other: &str) -> String {
+    format!(
+        "the ConfigMap {name} is also in {other}, and only one of a name can be used: rename one, or \
+         move it to a folder that is not read"
+    )
+}
+
+/// The name of a ConfigMap.
+///
 /// # Errors
 /// A field that no ConfigMap has, whose settings would count for nothing, and one that is missing.
-fn check_fields(document: &Value) -> Result<(), String> {
-    let mut fields = document.as_object().into_iter().flatten();
-    if let Some((field, _)) = fields.find(|(field, _)| !FIELDS.contains(&field.as_str())) {
-        let meant = spelling::meant(field, FIELDS);
-        return Err(format!(
-            "a ConfigMap has no field `{field}`{meant}: settings are the keys of `data`"
-        ));
+fn check_fields(document: &Value) -> Result<String, String> {
+    let fields = |value: Option<&Value>, known: &[&str]| {
+        let mut fields = value.and_then(Value::as_object).into_iter().flatten();
+        let unknown = fields.find(|(field, _)| !known.contains(&field.as_str()));
+        unknown.map(|(field, _)| {
+            let meant = spelling::meant(field, known.iter().copied());
+            format!("no field `{field}`{meant}: settings are the keys of `data`")
+        })
+    };
+    if let Some(unknown) = fields(Some(document), &FIELDS) {
+        return Err(format!("a ConfigMap has {unknown}"));
     }
     let name = document.pointer("/metadata/name").and_then(Value::as_str);
-    if name.is_none_or(str::is_empty) {
+    let Some(name) = name.filter(|name| !name.is_empty()) else {
         return Err("the ConfigMap has no `metadata.name`: give it one".to_owned());
-    }
+    };
     match document.get("data") {
         None if document.get("binaryData").is_none() => {
             Err("the ConfigMap has no `data`: settings are the keys of `data`".to_owned())
         }
-        None | Some(Value::Null | Value::Object(_)) => Ok(()),
+        None | Some(Value::Null | Value::Object(_)) => Ok(name.to_owned()),
         Some(_) => Err("`data` of the ConfigMap must be settings, each with a value".to_owned()),
     }
 }
@@ -259,36 +338,4 @@ fn no_text(value: &Value) -> String {
         Value::Object(_) => "a map".to_owned(),
     };
     format!("must be text, not {what}: put it in quotes")
-}
-
-/// Name of the ConfigMap that a generator makes, with the files of its keys.
-fn generate(generator: &Value) -> Result<(String, Vec<(String, String)>), String> {
-    let fields = generator.as_object().ok_or("must be an object")?;
-    if let Some(field) = fields
-        .keys()
-        .find(|key| !["name", "behavior", "files"].contains(&key.as_str()))
-    {
-        return Err(format!(
-            "unknown field `{field}`: name, behavior and files are understood"
-        ));
-    }
-    let name = fields
-        .get("name")
-        .and_then(Value::as_str)
-        .ok_or("`name` is missing")?;
-    let mut files = Vec::new();
-    for file in fields
-        .get("files")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-    {
-        let file = file.as_str().ok_or("`files` must be a list of text")?;
-        let (key, path) = match file.split_once('=') {
-            Some((key, path)) => (key, path),
-            None => (file.rsplit('/').next().unwrap_or(file), file),
-        };
-        files.push((key.to_owned(), path.to_owned()));
-    }
-    Ok((name.to_owned(), files))
 }

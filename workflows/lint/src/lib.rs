@@ -19,7 +19,7 @@ mod tests;
 use std::collections::BTreeSet;
 
 use anyhow::Result;
-use argo::config_maps::ConfigMaps;
+use argo::config_maps::{ConfigMaps, OUR_MAPS};
 use argo::finding::Finding;
 use argo::library::FORMER_PARAMETERS;
 use argo::library::{Entry, FORMER_HOME, Library, home_of_leaf};
@@ -38,8 +38,6 @@ const CRON_NAME: usize = 52;
 const PART_NAME: usize = 128;
 /// Templates of a workflow and tasks of a DAG.
 const PARTS: usize = 200;
-/// How the names of the ConfigMaps begin that steps read.
-const OUR_MAPS: &str = "alameda-";
 /// The rest of the name of the ConfigMap that belongs to the cluster.
 const PLATFORM: &str = "platform";
 /// What a submit form and a list show.

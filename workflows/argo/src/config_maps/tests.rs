@@ -1,5 +1,7 @@
 //! What is read from folders of ConfigMaps, and what is refused.
 
+mod kustomizations;
+
 use super::*;
 use std::fs;
 
@@ -28,7 +30,7 @@ fn another_model_lives_in_a_folder_of_its_own() {
     fs::write(churn.join("churn.sql"), "SELECT 1").unwrap();
     fs::write(
         churn.join("kustomization.yaml"),
-        "kind: Kustomization\nconfigMapGenerator: [{name: alameda-churn, behavior: merge, files: [features.sql=churn.sql]}]\n",
+        "kind: Kustomization\nconfigMapGenerator: [{name: alameda-churn, behavior: merge, files: [features.sql=churn.sql]}]\ngeneratorOptions: {disableNameSuffixHash: true}\n",
     )
     .unwrap();
     let maps = ConfigMaps::load(&Source::Folder(home.path().to_owned())).unwrap();
@@ -70,6 +72,10 @@ fn another_model_lives_in_a_folder_of_its_own() {
         (
             "kind: ConfigMap\nmetadata: {nmae: m}\ndata: {MODEL_C: '2'}\n",
             "the ConfigMap has no `metadata.name`",
+        ),
+        (
+            "kind: ConfigMap\nmetadata: {name: m}\ndata: {}\n---\nkind: ConfigMap\nmetadata: {name: m}\ndata: {}\n",
+            "ml-config.yaml: it has two ConfigMaps m",
         ),
         (
             "",

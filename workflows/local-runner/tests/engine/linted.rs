@@ -97,7 +97,8 @@ fn a_file_that_the_runs_configuration_lacks_is_refused_since_no_step_sees_it() {
     let files = |more: &str| {
         format!(
             "kind: Kustomization\nresources: [map.yaml]\nconfigMapGenerator: [{{name: alameda-mine, \
-             behavior: merge, files: [dataset.json, features.sql{more}]}}]\n"
+             behavior: merge, files: [dataset.json, features.sql{more}]}}]\n\
+             generatorOptions: {{disableNameSuffixHash: true}}\n"
         )
     };
     let contract = r#"{"columns": [{"name": "id", "type": "int64", "role": "id"},
@@ -114,4 +115,31 @@ fn a_file_that_the_runs_configuration_lacks_is_refused_since_no_step_sees_it() {
     assert!(ran.stderr.contains(said), "{}", ran.stderr);
     lab.write("config-maps/kustomization.yaml", &files(", models.json"));
     submit(&lab, &[]).expect(0);
+}
+
+#[test]
+fn configuration_that_a_cluster_would_change_is_refused_before_anything_runs() {
+    let lab = Lab::new(CLEAN);
+    let map = "kind: ConfigMap\nmetadata: {name: alameda-mine}\ndata: {GATE: hard}\n";
+    lab.write("config-maps/map.yaml", map);
+    lab.write(
+        "config-maps/kustomization.yaml",
+        "resources: [map.yaml]\nnamePrefix: team-a-\n",
+    );
+    let said = "kustomization.yaml: `namePrefix` renames the ConfigMap alameda-mine on a cluster, but \
+                not in a local run";
+    for ran in [
+        submit(&lab, &[]),
+        lab.linted(&["lint"]).output().unwrap().into(),
+    ] {
+        let ran: Ran = ran.expect(2);
+        assert!(ran.stderr.contains(said), "{}", ran.stderr);
+    }
+    let runs = lab.alameda(&["list", "-o", "name"]).expect(0);
+    assert_eq!(runs.stdout, "", "nothing was started");
+    lab.write("config-maps/kustomization.yaml", "resources: [map.yaml]\n");
+    lab.write("config-maps/old.yaml", map);
+    let ran = submit(&lab, &[]).expect(2);
+    let said = "old.yaml: the ConfigMap alameda-mine is also in ";
+    assert!(ran.stderr.contains(said), "{}", ran.stderr);
 }

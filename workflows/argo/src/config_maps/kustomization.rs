@@ -1,0 +1,423 @@
+//! What a kustomization makes of the ConfigMaps of its folder. Whatever could change one and is not
+//! understood is refused, so that a local run and the cluster have the same settings.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+use runtime::failure::Failure;
+use runtime::spelling;
+use serde_json::{Map, Value};
+
+use super::patches::{self, PATCHES};
+use super::{CONFIG_MAP, Document, OUR_MAPS};
+use crate::yaml;
+
+/// Names of the file that kustomize reads.
+const FILES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", WITHOUT_ENDING];
+/// The name that looks like no YAML file.
+pub(super) const WITHOUT_ENDING: &str = "Kustomization";
+/// How the `apiVersion` begins; Flux has a `Kustomization` of another one.
+const GROUP: &str = "kustomize.config.k8s.io/";
+/// The kinds that kustomize reads.
+const KINDS: [&str; 2] = ["Kustomization", "Component"];
+
+/// The annotation of objects that kustomize keeps to itself.
+const LOCAL: &str = "/metadata/annotations/config.kubernetes.io~1local-config";
+
+/// Fields that are read.
+const READ: [&str; 4] = [
+    "resources",
+    "bases",
+    "configMapGenerator",
+    GENERATOR_OPTIONS,
+];
+const GENERATOR_OPTIONS: &str = "generatorOptions";
+/// The option by which a generated ConfigMap gets no hash at the end of its name.
+const KEEP_NAME: &str = "disableNameSuffixHash";
+/// Fields by which a ConfigMap gets another name.
+const RENAMING: [&str; 2] = ["namePrefix", "nameSuffix"];
+const COMPONENTS: &str = "components";
+/// Fields by which a ConfigMap may get other keys and values.
+const CHANGING: [&str; 5] = [
+    COMPONENTS,
+    "generators",
+    "replacements",
+    "transformers",
+    "vars",
+];
+/// Fields that change no key and no value of a ConfigMap.
+const NO_EFFECT: [&str; 21] = [
+    "apiVersion",
+    "buildMetadata",
+    "commonAnnotations",
+    "commonLabels",
+    "configurations",
+    "crds",
+    "helmChartInflationGenerator",
+    "helmCharts",
+    "helmGlobals",
+    "imageTags",
+    "images",
+    "inventory",
+    "kind",
+    "labels",
+    "metadata",
+    "namespace",
+    "openapi",
+    "replicas",
+    "secretGenerator",
+    "sortOptions",
+    "validators",
+];
+/// Fields whose values are lists.
+const LISTS: [&str; 7] = [
+    "resources",
+    "bases",
+    "configMapGenerator",
+    COMPONENTS,
+    PATCHES[0],
+    PATCHES[1],
+    PATCHES[2],
+];
+/// Fields of an item of `configMapGenerator`.
+const OF_GENERATOR: [&str; 4] = ["name", "behavior", "files", "options"];
+
+/// A folder whose files were read.
+pub(super) struct Folder<'a> {
+    /// What stands before the name of a file in messages.
+    pub(super) place: &'a str,
+    /// Its YAML files.
+    pub(super) names: &'a [String],
+    /// What stands in them.
+    pub(super) documents: &'a [Document],
+    /// The text of a file.
+    pub(super) read: &'a dyn Fn(&str) -> Result<String>,
+}
+
+/// An item of `configMapGenerator`.
+pub(super) struct Generator {
+    /// The ConfigMap that it makes or changes.
+    pub(super) map: String,
+    /// What it does with a ConfigMap that is there.
+    pub(super) behavior: Behavior,
+    /// Keys with the files of their values.
+    pub(super) files: Vec<(String, String)>,
+    /// The file that it is in.
+    pub(super) file: String,
+    /// Where in the file, for messages.
+    pub(super) item: String,
+    /// Whether all resources are files of this folder, so that every ConfigMap is known.
+    pub(super) is_whole: bool,
+}
+
+/// What a generator does with a ConfigMap that is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Behavior {
+    /// It is an error.
+    Create,
+    /// The files are added.
+    Merge,
+    /// Only the files remain.
+    Replace,
+}
+
+/// The generators of a folder, in order.
+///
+/// # Errors
+/// What is not understood and may change a ConfigMap, and what kustomize would refuse: names file
+/// and field.
+pub(super) fn read(folder: &Folder<'_>) -> Result<Vec<Generator>> {
+    let mut found = Vec::new();
+    for document in folder.documents {
+        if is_kustomization(document) {
+            let file = format!("{}{}", folder.place, document.file);
+            let generators = of_document(document, folder, &file);
+            found.extend(generators.map_err(|what| Failure::usage(format!("{file}: {what}")))?);
+        }
+    }
+    Ok(found)
+}
+
+/// Whether kustomize would read a document as its own, or people mean it to.
+fn is_kustomization(document: &Document) -> bool {
+    let text = |field: &str| document.value.get(field).and_then(Value::as_str);
+    let is_of_group = || text("apiVersion").is_none_or(|version| version.starts_with(GROUP));
+    let is_of_kind = text("kind").is_some_and(|kind| KINDS.contains(&kind));
+    FILES.contains(&document.file.as_str()) || (is_of_kind && is_of_group())
+}
+
+fn of_document(
+    document: &Document,
+    folder: &Folder<'_>,
+    file: &str,
+) -> Result<Vec<Generator>, String> {
+    let fields = document
+        .value
+        .as_object()
+        .ok_or("a kustomization must be an object")?;
+    check_fields(fields)?;
+    let resources = items(fields, "resources").chain(items(fields, "bases"));
+    let resources: Vec<&str> = resources.filter_map(Value::as_str).collect();
+    let is_whole = resources.iter().all(|resource| folder.has(resource));
+    let generators = generators(fields, file, is_whole)?;
+    let mut made: BTreeSet<String> = generators.iter().map(|of| of.map.clone()).collect();
+    for resource in resources {
+        if folder.has(resource) {
+            made.extend(folder.maps_of(resource));
+        } else {
+            check_elsewhere(resource, folder, &generators)?;
+        }
+    }
+    let mut known = made.clone();
+    known.extend(patches::known(fields, folder, &made)?);
+    check_changes(fields, &made, &known)?;
+    check_name(&document.file, folder)?;
+    Ok(generators)
+}
+
+/// # Errors
+/// A field that kustomize does not have, and one of another type than it takes.
+fn check_fields(fields: &Map<String, Value>) -> Result<(), String> {
+    let known = || {
+        let lists: [&[&str]; 5] = [&READ, &PATCHES, &RENAMING, &CHANGING, &NO_EFFECT];
+        lists.into_iter().flatten().copied()
+    };
+    if let Some(field) = fields.keys().find(|field| known().all(|of| of != *field)) {
+        let meant = spelling::meant(field, known());
+        return Err(format!(
+            "a kustomization has no field `{field}`{meant}: correct it, or remove it"
+        ));
+    }
+    if let Some(kind) = fields.get("kind")
+        && !KINDS.iter().any(|known| kind == known)
+    {
+        return Err(format!("`kind` is {kind}: write {}", KINDS[0]));
+    }
+    let is_list = |field: &str| {
+        matches!(
+            fields.get(field),
+            None | Some(Value::Null | Value::Array(_))
+        )
+    };
+    match LISTS.iter().find(|field| !is_list(field)) {
+        Some(field) => Err(format!("`{field}` must be a list")),
+        None => Ok(()),
+    }
+}
+
+/// # Errors
+/// A file that kustomize does not read, or beside which it reads none.
+fn check_name(file: &str, folder: &Folder<'_>) -> Result<(), String> {
+    if !FILES.contains(&file) {
+        return Err(format!(
+            "kustomize does not read a file of this name: rename it to {}",
+            FILES[0]
+        ));
+    }
+    let mut others = folder.names.iter().filter(|name| *name != file);
+    match others.find(|name| FILES.contains(&name.as_str())) {
+        Some(other) => Err(format!(
+            "{other} is beside it, and kustomize refuses a folder with both: keep one"
+        )),
+        None => Ok(()),
+    }
+}
+
+/// # Errors
+/// A file outside of the folder with a ConfigMap that is not read, or not before the generators.
+fn check_elsewhere(
+    resource: &str,
+    folder: &Folder<'_>,
+    generators: &[Generator],
+) -> Result<(), String> {
+    // What another folder or an address holds is not known here.
+    let Ok(maps) = folder.maps_at(resource) else {
+        return Ok(());
+    };
+    // The YAML files of a folder in this one are read too, as a folder of their own.
+    let is_read = |of: &str, name: &str| {
+        let is_yaml = name.ends_with(".yaml") || name.ends_with(".yml");
+        is_yaml && !name.contains('/') && of != ".."
+    };
+    let parts = plain(resource).split_once('/');
+    let is_read = parts.is_some_and(|(of, name)| is_read(of, name));
+    let is_generated = |map: &String| generators.iter().any(|generator| generator.map == *map);
+    match maps.iter().find(|map| !is_read || is_generated(map)) {
+        Some(map) => Err(format!(
+            "resources: {resource} holds the ConfigMap {map}, and is no YAML file of this folder, \
+             where `alameda` looks for it: move it here"
+        )),
+        None => Ok(()),
+    }
+}
+
+/// # Errors
+/// A field by which kustomize would change the name, the keys or the values of a ConfigMap.
+fn check_changes(
+    fields: &Map<String, Value>,
+    made: &BTreeSet<String>,
+    known: &BTreeSet<String>,
+) -> Result<(), String> {
+    let is_set = |field: &&&str| fields.get(**field).is_some_and(is_given);
+    if let (Some(field), Some(map)) = (RENAMING.iter().find(is_set), known.first()) {
+        return Err(format!(
+            "`{field}` renames the ConfigMap {map} on a cluster, but not in a local run: remove it, \
+             and write the whole name where the ConfigMap is named"
+        ));
+    }
+    for field in CHANGING.iter().filter(is_set) {
+        // Overlays patch ConfigMaps of other folders and add components that concern images.
+        let maps = if *field == COMPONENTS { made } else { known };
+        if let Some(map) = maps.first() {
+            return Err(format!(
+                "`{field}` may change the ConfigMap {map} on a cluster, but not in a local run: \
+                 write its settings into `data`, and move `{field}` into a kustomization of its own, \
+                 whose `resources` name this folder"
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn generators(
+    fields: &Map<String, Value>,
+    file: &str,
+    is_whole: bool,
+) -> Result<Vec<Generator>, String> {
+    let global = fields.get(GENERATOR_OPTIONS).unwrap_or(&Value::Null);
+    let mut found = Vec::new();
+    for (i, item) in items(fields, "configMapGenerator").enumerate() {
+        let at = format!("configMapGenerator[{i}]");
+        let (map, behavior, files) =
+            generator(item, global).map_err(|what| format!("{at}: {what}"))?;
+        found.push(Generator {
+            map,
+            behavior,
+            files,
+            file: file.to_owned(),
+            item: at,
+            is_whole,
+        });
+    }
+    Ok(found)
+}
+
+type Made = (String, Behavior, Vec<(String, String)>);
+
+/// Name of the ConfigMap that a generator makes, and the files of its keys.
+fn generator(item: &Value, global: &Value) -> Result<Made, String> {
+    let fields = item.as_object().ok_or("must be an object")?;
+    if let Some(field) = fields
+        .keys()
+        .find(|key| !OF_GENERATOR.contains(&key.as_str()))
+    {
+        return Err(format!(
+            "unknown field `{field}`: name, behavior, files and options are understood; write \
+             settings into `data` of a ConfigMap"
+        ));
+    }
+    let name = fields
+        .get("name")
+        .and_then(Value::as_str)
+        .ok_or("`name` is missing")?;
+    let behavior = match fields.get("behavior").filter(|value| is_given(value)) {
+        None => Behavior::Create,
+        Some(value) => match value.as_str() {
+            Some("create") => Behavior::Create,
+            Some("merge") => Behavior::Merge,
+            Some("replace") => Behavior::Replace,
+            _ => {
+                return Err(format!(
+                    "`behavior` is {value}: write create, merge or replace"
+                ));
+            }
+        },
+    };
+    let keeps_name = |options: &Value| options.get(KEEP_NAME) == Some(&Value::Bool(true));
+    let own = fields.get("options").unwrap_or(&Value::Null);
+    if name.starts_with(OUR_MAPS) && !keeps_name(own) && !keeps_name(global) {
+        return Err(format!(
+            "kustomize adds a hash to the name {name}, by which no workflow finds the ConfigMap: \
+             add `{GENERATOR_OPTIONS}: {{{KEEP_NAME}: true}}`"
+        ));
+    }
+    Ok((name.to_owned(), behavior, files(fields.get("files"))?))
+}
+
+fn files(listed: Option<&Value>) -> Result<Vec<(String, String)>, String> {
+    let none = Vec::new();
+    let listed = match listed {
+        None | Some(Value::Null) => &none,
+        Some(listed) => listed.as_array().ok_or("`files` must be a list of text")?,
+    };
+    let mut files: Vec<(String, String)> = Vec::new();
+    for file in listed {
+        let file = file.as_str().ok_or("`files` must be a list of text")?;
+        let (key, path) = match file.split_once('=') {
+            Some((key, path)) => (key, path),
+            None => (file.rsplit('/').next().unwrap_or(file), file),
+        };
+        if files.iter().any(|(other, _)| other == key) {
+            return Err(format!(
+                "`files` has two files for the key {key}: remove one"
+            ));
+        }
+        files.push((key.to_owned(), path.to_owned()));
+    }
+    Ok(files)
+}
+
+impl Folder<'_> {
+    /// Whether a path is a YAML file of this folder.
+    pub(super) fn has(&self, path: &str) -> bool {
+        self.names.iter().any(|name| name == plain(path))
+    }
+
+    /// The ConfigMaps in a file of this folder.
+    fn maps_of(&self, path: &str) -> Vec<String> {
+        let of_file = self.documents.iter().filter(|of| of.file == plain(path));
+        of_file.filter_map(|of| map_of(&of.value)).collect()
+    }
+
+    /// The ConfigMaps in a file anywhere.
+    pub(super) fn maps_at(&self, path: &str) -> Result<Vec<String>, String> {
+        let text = (self.read)(path).map_err(|error| format!("{error:#}"))?;
+        maps_in(&text).map_err(|what| format!("{path}: {what}"))
+    }
+}
+
+/// The ConfigMaps in a text.
+pub(super) fn maps_in(text: &str) -> Result<Vec<String>, String> {
+    Ok(yaml::load(text)?.iter().filter_map(map_of).collect())
+}
+
+/// The name of a ConfigMap, if it is one that kustomize gives to the cluster.
+fn map_of(document: &Value) -> Option<String> {
+    let text = |path: &str| document.pointer(path).and_then(Value::as_str);
+    let is_map = text("/kind") == Some(CONFIG_MAP) && text(LOCAL) != Some("true");
+    is_map.then(|| text("/metadata/name").unwrap_or_default().to_owned())
+}
+
+/// A path without what changes nothing of it.
+fn plain(path: &str) -> &str {
+    path.trim_start_matches("./")
+}
+
+pub(super) fn items<'a>(
+    fields: &'a Map<String, Value>,
+    field: &str,
+) -> impl Iterator<Item = &'a Value> {
+    let items = fields.get(field).and_then(Value::as_array);
+    items.into_iter().flatten()
+}
+
+/// Whether a field has a value that does something.
+pub(super) fn is_given(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(_) | Value::Number(_) => true,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(fields) => !fields.is_empty(),
+    }
+}
