@@ -32,6 +32,24 @@ const FIELDS: [&str; 6] = [
     "binaryData",
     "immutable",
 ];
+/// The fields of the metadata of an object of Kubernetes.
+const METADATA: [&str; 15] = [
+    "annotations",
+    "creationTimestamp",
+    "deletionGracePeriodSeconds",
+    "deletionTimestamp",
+    "finalizers",
+    "generateName",
+    "generation",
+    "labels",
+    "managedFields",
+    "name",
+    "namespace",
+    "ownerReferences",
+    "resourceVersion",
+    "selfLink",
+    "uid",
+];
 
 /// The repository's own configuration.
 const EMBEDDED: [(&str, &str); 4] = [
@@ -171,7 +189,7 @@ impl ConfigMaps {
     fn add(&mut self, document: Document, place: &str) -> Result<()> {
         let file = format!("{place}{}", document.file);
         let refuse = |what: String| Failure::usage(format!("{file}: {what}"));
-        if document.value.get("kind").and_then(Value::as_str) != Some(CONFIG_MAP) {
+        if !is_config_map(&document.value).map_err(refuse)? {
             return Ok(());
         }
         let name = check_fields(&document.value).map_err(refuse)?;
@@ -297,6 +315,23 @@ fn doubled(name: &str, other: &str) -> String {
     )
 }
 
+/// # Errors
+/// A `kind` that is misspelt or missing, without which the settings would count for nothing.
+fn is_config_map(document: &Value) -> Result<bool, String> {
+    let advice = format!("write `kind: {CONFIG_MAP}`");
+    match document.get("kind").and_then(Value::as_str) {
+        Some(CONFIG_MAP) => Ok(true),
+        Some(kind) => match spelling::nearest(kind, [CONFIG_MAP]) {
+            Some(_) => Err(format!("Kubernetes has no kind `{kind}`: {advice}")),
+            None => Ok(false),
+        },
+        None => match (document.get("metadata"), document.get("data")) {
+            (Some(_), Some(_)) => Err(format!("it has `data`, and no `kind`: {advice}")),
+            _ => Ok(false),
+        },
+    }
+}
+
 /// The name of a ConfigMap.
 ///
 /// # Errors
@@ -317,6 +352,19 @@ fn check_fields(document: &Value) -> Result<String, String> {
     let Some(name) = name.filter(|name| !name.is_empty()) else {
         return Err("the ConfigMap has no `metadata.name`: give it one".to_owned());
     };
+    if let Some(unknown) = fields(document.get("metadata"), &METADATA) {
+        return Err(format!(
+            "the metadata of the ConfigMap {name} has {unknown}"
+        ));
+    }
+    let binary = document.get("binaryData").and_then(Value::as_object);
+    if let Some((key, _)) = binary.and_then(|keys| keys.iter().next())
+        && name.starts_with(OUR_MAPS)
+    {
+        return Err(format!(
+            "{name}.binaryData.{key}: a local run reads no `binaryData`: write it into `data`"
+        ));
+    }
     match document.get("data") {
         None if document.get("binaryData").is_none() => {
             Err("the ConfigMap has no `data`: settings are the keys of `data`".to_owned())

@@ -74,6 +74,27 @@ fn another_model_lives_in_a_folder_of_its_own() {
             "the ConfigMap has no `metadata.name`",
         ),
         (
+            "kind: ConfigMap\nmetadata: {name: m, HOLDOUT: first-shard}\ndata: {MODEL_C: '2'}\n",
+            "ml-config.yaml: the metadata of the ConfigMap m has no field `HOLDOUT`: settings are the \
+             keys of `data`",
+        ),
+        (
+            "kind: ConfigMap\nmetadata: {name: m, lables: {a: b}}\ndata: {MODEL_C: '2'}\n",
+            "the metadata of the ConfigMap m has no field `lables` (did you mean \"labels\"?)",
+        ),
+        (
+            "kind: Configmap\nmetadata: {name: m}\ndata: {MODEL_C: '2'}\n",
+            "Kubernetes has no kind `Configmap`: write `kind: ConfigMap`",
+        ),
+        (
+            "metadata: {name: m}\ndata: {MODEL_C: '2'}\n",
+            "it has `data`, and no `kind`: write `kind: ConfigMap`",
+        ),
+        (
+            "kind: ConfigMap\nmetadata: {name: alameda-m}\nbinaryData: {features.sql: U0VMRUNU}\n",
+            "alameda-m.binaryData.features.sql: a local run reads no `binaryData`",
+        ),
+        (
             "kind: ConfigMap\nmetadata: {name: m}\ndata: {}\n---\nkind: ConfigMap\nmetadata: {name: m}\ndata: {}\n",
             "ml-config.yaml: it has two ConfigMaps m",
         ),
