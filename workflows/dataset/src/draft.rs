@@ -185,7 +185,7 @@ impl Draft {
             whys.push(format!("and {more} more"));
         }
         format!(
-            "no column is left as a feature:\n{}\nmend one of them in the files, or deliver files \
+            "no column is left as a feature:\n{}\ncorrect one of them in the files, or deliver files \
              with other columns too",
             whys.join("\n")
         )

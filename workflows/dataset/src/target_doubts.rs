@@ -157,7 +157,7 @@ fn rare(target: &Column, classes: &[Class], places: &Places) -> Option<Question>
     };
     let advice = format!(
         "the holdout may have none of them, and its metrics then say nothing of them, or all, and \
-         training is then refused; if they are mistakes, mend them in the files and infer again with \
+         training is then refused; if they are mistakes, correct them in the files and infer again with \
          --force; else add such rows{out}"
     );
     Some(Question::new(name, seen, advice))

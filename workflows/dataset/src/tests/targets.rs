@@ -47,6 +47,8 @@ fn counts_that_are_taken_for_classes_are_asked_about() {
     assert_eq!(rare, "of 1000 rows class 13 has 1, row 778 of a.csv");
     let filter = r#""train_filter": "\"y\" NOT IN (13)""#;
     assert!(leave.contains(filter), "{leave}");
+    let correct = "if they are mistakes, correct them in the files";
+    assert!(leave.contains(correct), "{leave}");
     assert!(is_clean_without(&desk, &found, leave, "13"));
 
     let found = desk.infer(&["--target=y", "--id=id", "--regression"]);
