@@ -12,6 +12,7 @@ use table::dataset::{ColumnContract, ColumnType, Csv, Dataset, Unlabelled};
 use table::features;
 
 use crate::column::{Column, in_line};
+use crate::csv_doubts;
 use crate::doubts::{Doubts, Question, quoted};
 use crate::goal::Goal;
 use crate::project::DATASET_SCHEMA;
@@ -169,10 +170,13 @@ impl Draft {
         let mut whys: Vec<String> = unusable
             .map(|(name, why)| format!("column {name:?}: {why}"))
             .collect();
-        let left_out = self.contracts.iter().zip(&self.left_out);
-        whys.extend(left_out.filter_map(|(of, why)| {
+        let left_out = self.contracts.iter().zip(&self.left_out).zip(&self.doubts);
+        whys.extend(left_out.filter_map(|((of, why), doubts)| {
             let why = (*why)?;
-            Some(format!("column {:?} is left out: {why}", of.name))
+            // Without a draft nobody is asked.
+            let seen = doubts.others.iter().map(|question| question.seen.as_str());
+            let seen = seen.collect::<Vec<_>>().join("; ");
+            Some(format!("column {:?} is left out: {why} ({seen})", of.name))
         }));
         if whys.is_empty() {
             return "no column is left as a feature: every column is the target, an id or the \
@@ -184,9 +188,16 @@ impl Draft {
         if more > 0 {
             whys.push(format!("and {more} more"));
         }
+        // Where the files are read wrongly, the columns are not what is to be corrected.
+        let names = sampled.columns.iter().map(|column| column.name.as_str());
+        let of_names = sampled.is_csv.then(|| csv_doubts::of_names(names));
+        let of_texts = sampled.questions.iter().filter(|of| of.about == "csv");
+        let of_files = of_names.into_iter().flatten();
+        let of_files = of_files.chain(of_texts.cloned());
+        whys.extend(of_files.map(|of| format!("csv: {}", of.seen)));
         format!(
-            "no column is left as a feature:\n{}\ncorrect one of them in the files, or deliver files \
-             with other columns too",
+            "no column is left as a feature:\n{}\nnothing was written: correct one of them in the \
+             files, or deliver files with other columns too",
             whys.join("\n")
         )
     }

@@ -44,6 +44,7 @@ mod leaks;
 mod missing;
 mod numbers;
 mod pages;
+mod refusals;
 mod targets;
 mod types;
 mod windows;
