@@ -238,7 +238,14 @@ fn sentinel(column: &Column, numbers: &[f64]) -> Option<(f64, u64, &'static str)
         let (low, high) = (others().next()?, others().next_back()?);
         let gap = if end == least { low - end } else { end - high };
         let ranges = if is_placeholder(end) { 1.0 } else { NEAR };
+        let values = column.distinct.len();
+        let is_row = values <= CODES.0
+            && high - end + 1.0 == values as f64
+            && others().all(|other| other.fract() == 0.0);
         let why = match end {
+            -1.0 if is_row => {
+                "a missing value, or a code as the others, which follow it without a gap"
+            }
             _ if end < 0.0 && low >= 0.0 => "the only negative number",
             // Near its neighbours it says nothing.
             -1.0 | -9.0 => return None,

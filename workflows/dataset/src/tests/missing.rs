@@ -29,6 +29,28 @@ fn one_negative_number_among_large_ones_is_asked_about() {
 }
 
 #[test]
+fn a_code_of_minus_one_is_not_said_to_be_a_placeholder() {
+    let desk = Desk::new();
+    let more = |row: usize, _| {
+        let (votes, visits) = match row % 10 {
+            3 => (-1, -1),
+            _ => (row as i64 % 3, row as i64 % 40),
+        };
+        format!(",{votes},{visits}")
+    };
+    desk.csv("a.csv", &customers(",votes,visits", more));
+    let found = desk.infer(&["--target=churned", "--id=id"]);
+    let said = asked(&found, "votes");
+    let expected = "20 of 200 values are -1, a missing value, or a code as the others, which follow \
+                    it without a gap";
+    assert!(said.contains(expected), "{said}");
+    assert!(!said.contains("the only negative number"), "{said}");
+    let said = asked(&found, "visits");
+    let expected = "20 of 200 values are -1, the only negative number";
+    assert!(said.contains(expected), "{said}");
+}
+
+#[test]
 fn a_time_that_stands_for_none_is_asked_about_and_decides_no_holdout() {
     let day = |row: usize| format!("2024-{:02}-{:02}", row / 25 + 1, row % 25 + 1);
     let questions = |found: &Inferred, about: &str| {
