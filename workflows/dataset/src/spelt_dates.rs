@@ -1,6 +1,6 @@
 //! Texts that are dates to a person.
 
-use chrono::NaiveDate;
+use table::dataset::Form;
 
 use crate::column::Column;
 use crate::doubts::{Question, quoted};
@@ -9,21 +9,36 @@ use crate::spellings::SPELLED;
 
 /// The form that a column of dates has.
 const ISO: &str = "%Y-%m-%d";
-const DAY_FIRST: &str = "%d/%m/%Y";
-const MONTH_FIRST: &str = "%m/%d/%Y";
 /// Forms that are looked for, the likelier ones first.
-const FORMS: [&str; 7] = [
+const FORMS: [&str; 18] = [
     ISO,
     "%d.%m.%Y",
-    DAY_FIRST,
-    MONTH_FIRST,
+    "%d/%m/%Y",
+    "%m/%d/%Y",
     "%Y/%m/%d",
     "%Y%m%d",
     "%d-%m-%Y",
+    "%m-%d-%Y",
+    "%Y.%m.%d",
+    "%d.%m.%y",
+    "%d/%m/%y",
+    "%m/%d/%y",
+    "%d-%b-%Y",
+    "%d %b %Y",
+    "%d %B %Y",
+    "%b %d, %Y",
+    "%B %d, %Y",
+    "%d-%b-%y",
+];
+/// Forms that a text such as 05/06/2024 may both have.
+const MISTAKABLE: [[&str; 2]; 3] = [
+    ["%d/%m/%Y", "%m/%d/%Y"],
+    ["%d-%m-%Y", "%m-%d-%Y"],
+    ["%d/%m/%y", "%m/%d/%y"],
 ];
 
-fn is_of(text: &str, form: &str) -> bool {
-    NaiveDate::parse_from_str(text, form).is_ok()
+fn is_of(text: &str, form: &Form) -> bool {
+    form.read(text).is_some()
 }
 
 /// The dates among texts.
@@ -44,14 +59,19 @@ impl<'a> Dates<'a> {
             .map(|&(_, rows, row)| (column.text(row).trim(), rows, row))
             .collect();
         let all: u64 = rest.iter().map(|(_, rows, _)| rows).sum();
+        let known: Vec<(&'static str, Form)> = FORMS
+            .iter()
+            .filter_map(|name| Some((*name, Form::try_from((*name).to_owned()).ok()?)))
+            .collect();
         let (mut forms, mut dates) = (Vec::new(), 0);
         loop {
             // Of as many rows the last one counts: that is the likelier form.
-            let counted = FORMS.iter().rev().map(|form| {
+            let counted = known.iter().rev().map(|(name, form)| {
                 let of_form = rest.iter().filter(|(text, _, _)| is_of(text, form));
-                (of_form.map(|(_, rows, _)| rows).sum::<u64>(), *form)
+                let rows = of_form.map(|(_, rows, _)| rows).sum::<u64>();
+                (rows, *name, form)
             });
-            let Some((rows, form)) = counted.max_by_key(|(rows, _)| *rows) else {
+            let Some((rows, name, form)) = counted.max_by_key(|(rows, _, _)| *rows) else {
                 break;
             };
             if rows == 0 {
@@ -59,7 +79,7 @@ impl<'a> Dates<'a> {
             }
             let found = rest.iter().filter(|(text, _, _)| is_of(text, form));
             let first = found.map(|(_, _, row)| *row).min();
-            forms.extend(first.map(|row| (form, row)));
+            forms.extend(first.map(|row| (name, row)));
             dates += rows;
             rest.retain(|(text, _, _)| !is_of(text, form));
         }
@@ -103,11 +123,18 @@ pub(crate) fn question(column: &Column, places: &Places) -> Option<Question> {
         dates.forms.len(),
         examples.collect::<Vec<_>>().join(", ")
     );
-    // Whichever came first would be taken for the form of 05/06/2024.
-    let advice = match dates.has(DAY_FIRST) && dates.has(MONTH_FIRST) {
+    // Whichever came first would be taken for the form of 05/06/2024, and no form reads the rest.
+    let are_mistakable = MISTAKABLE
+        .iter()
+        .any(|pair| pair.iter().all(|form| dates.has(form)));
+    let advice = match are_mistakable || dates.other.is_some() {
         true => form.to_owned(),
         false => {
-            let forms = dates.forms.iter().map(|(form, _)| format!("'{form}'"));
+            let forms = dates.forms.iter().map(|(form, _)| *form);
+            // To SQL, 24 may be a year of four digits, but 2024 is none of two.
+            let (short, long): (Vec<&str>, Vec<&str>) = forms.partition(|form| form.contains("%y"));
+            let forms = short.into_iter().chain(long);
+            let forms = forms.map(|form| format!("'{form}'"));
             format!(
                 "{form}; or date_part('epoch', to_date({}, {})) / 86400 in features.sql makes \
                  days of them",

@@ -38,6 +38,7 @@ struct ProfileLine {
 }
 
 mod checks;
+mod dates;
 mod dialects;
 mod entities;
 mod leaks;
