@@ -6,6 +6,7 @@ use table::dataset::{ColumnType, Dataset};
 use table::raw::probe::swallowed;
 
 use crate::doubts::Question;
+use crate::marks::other;
 use crate::sample::Sampled;
 
 /// Marks between groups of three digits.
@@ -66,8 +67,8 @@ pub(crate) fn of_texts(sampled: &Sampled, dataset: &Dataset) -> Vec<Question> {
     questions.collect()
 }
 
-/// The mark between groups of three digits, if a text is a number with such groups, and whether it
-/// can't be a decimal mark.
+/// The mark between groups of three digits, or of two before the last three, as in India, if a text
+/// is a number with such groups, and whether it can't be a decimal mark.
 pub(crate) fn thousands(text: &str) -> Option<(char, bool)> {
     let text = text.trim().trim_start_matches(['-', '+']);
     // The mark that comes first parts groups; another one begins the fraction.
@@ -82,13 +83,33 @@ pub(crate) fn thousands(text: &str) -> Option<(char, bool)> {
     let mut groups = whole.split(mark);
     let first = groups.next()?;
     let groups: Vec<&str> = groups.collect();
+    let (last, inner) = groups.split_last()?;
+    let are_of = |size: usize| first.len() <= size && inner.iter().all(|of| of.len() == size);
+    let is_of_lakhs = mark == ',' && !inner.is_empty() && are_of(2);
     let fits = digits(first)
-        && first.len() <= 3
-        && !groups.is_empty()
-        && groups.iter().all(|group| digits(group) && group.len() == 3)
+        && groups.iter().all(|group| digits(group))
+        && last.len() == 3
+        && (are_of(3) || is_of_lakhs)
         && fraction.is_none_or(digits);
     let is_certain = groups.len() > 1 || fraction.is_some() || !matches!(mark, ',' | '.');
     fits.then_some((mark, is_certain))
+}
+
+/// Whether a number has groups of two digits before the last three: 1,23,456.78.
+pub(crate) fn has_lakhs(text: &str) -> bool {
+    let inner = |text: &str| text.split(',').skip(1).any(|group| group.len() == 2);
+    thousands(text).is_some_and(|(mark, _)| mark == ',') && inner(text.trim())
+}
+
+/// Whether a number without a sign and a unit can have this mark before its fraction.
+pub(crate) fn may_have_decimal(number: &str, decimal: char) -> bool {
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    match thousands(number) {
+        Some((mark @ (',' | '.'), true)) => mark != decimal,
+        Some((_, true)) => !number.contains(other(decimal)),
+        Some((mark, false)) if mark != decimal => true,
+        _ => number.splitn(2, decimal).all(digits),
+    }
 }
 
 /// A number with a point, and without this mark between thousands.
@@ -103,6 +124,7 @@ pub(crate) fn ungrouped(text: &str, mark: char) -> String {
 /// A number with a unit: a share in percent, an amount of money, a weight.
 pub(crate) struct Affixed<'a> {
     before: &'a str,
+    number: &'a str,
     after: &'a str,
     decimal: char,
 }
@@ -133,9 +155,15 @@ impl<'a> Affixed<'a> {
         let units = !(before.trim().is_empty() && after.trim().is_empty());
         (units && !is_code).then_some(Self {
             before,
+            number,
             after,
             decimal,
         })
+    }
+
+    /// The number without its unit.
+    pub(crate) fn number(&self) -> &'a str {
+        self.number
     }
 
     /// Whether the unit is the same.
@@ -158,12 +186,16 @@ impl<'a> Affixed<'a> {
 
     /// What makes a number of a column.
     pub(crate) fn sql(&self, column: &str) -> String {
-        let decimal = self.decimal;
-        let number = format!("regexp_replace({column}, '[^0-9{decimal}+-]', '', 'g')");
-        match decimal {
-            '.' => format!("TRY_CAST({number} AS DOUBLE)"),
-            _ => format!("TRY_CAST(replace({number}, '{decimal}', '.') AS DOUBLE)"),
-        }
+        number_sql(column, self.decimal)
+    }
+}
+
+/// What makes numbers with this decimal mark of texts, whatever else is in them.
+pub(crate) fn number_sql(column: &str, decimal: char) -> String {
+    let number = format!("regexp_replace({column}, '[^0-9{decimal}+-]', '', 'g')");
+    match decimal {
+        '.' => format!("TRY_CAST({number} AS DOUBLE)"),
+        _ => format!("TRY_CAST(replace({number}, '{decimal}', '.') AS DOUBLE)"),
     }
 }
 
@@ -182,6 +214,11 @@ mod tests {
             ("12 000,50", Some((' ', true))),
             ("1,234", Some((',', false))),
             ("1234", None),
+            ("1,23,456.78", Some((',', true))),
+            ("12,34,56,789", Some((',', true))),
+            ("1.23.456", None),
+            ("123,45,678", None),
+            ("1,23,45", None),
             ("1,23", None),
             ("1234,567", None),
             ("1,234.", None),
@@ -202,6 +239,7 @@ mod tests {
             ("4.1%", Some("% behind them .")),
             ("-4,1 %", Some("% behind them ,")),
             ("$88,334.73", Some("$ before them .")),
+            ("\u{20b9}1,23,456.78", Some("\u{20b9} before them .")),
             ("-$5", Some("$ before them .")),
             ("1.234,50 €", Some("€ behind them ,")),
             ("CHF 12'000", Some("CHF before them .")),

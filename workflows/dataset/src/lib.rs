@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod accounting;
 pub mod check;
 mod column;
 mod counted;

@@ -5,8 +5,9 @@ use std::net::Ipv4Addr;
 use table::dataset::{ColumnType, Csv};
 use table::raw::NULL_TEXTS;
 
+use crate::accounting;
 use crate::column::Column;
-use crate::csv_doubts::{Affixed, thousands, ungrouped};
+use crate::csv_doubts::{Affixed, has_lakhs, thousands, ungrouped};
 use crate::doubts::{Question, quoted};
 use crate::sample::Places;
 use crate::spelt_dates;
@@ -60,12 +61,22 @@ pub(crate) fn question(column: &Column, places: &Places) -> Option<Question> {
     if share(&|text| text.parse::<Ipv4Addr>().is_ok()) >= SPELLED {
         return None;
     }
+    if let Some(question) = accounting::question(column, places) {
+        return Some(question);
+    }
     if share(&number) < SPELLED
         && let Some(question) = spelt_dates::question(column, places)
     {
         return Some(question);
     }
-    let (seen, advice) = if share(&number) >= SPELLED {
+    let mark = thousands_of(texts().map(|(text, _)| text));
+    // With a mark between thousands, SQL would make null of a large number; without one, a point
+    // begins a fraction.
+    let is_grouped = mark.filter(|mark| *mark != '.').is_some_and(|mark| {
+        let of_groups = share(&|text| number(&ungrouped(text, mark)));
+        of_groups > share(&number)
+    });
+    let (seen, advice) = if share(&number) >= SPELLED && !is_grouped {
         let example = texts().find(|(text, _)| number(text.trim()));
         let example = example.map(|(text, _)| text).unwrap_or_default();
         let seen = format!(
@@ -89,14 +100,23 @@ pub(crate) fn question(column: &Column, places: &Places) -> Option<Question> {
         let advice = "it stays a text, because no setting reads both: write its numbers alike in the \
                       files";
         (seen, advice.to_owned())
-    } else if let Some(mark) = thousands_of(texts().map(|(text, _)| text))
+    } else if let Some(mark) = mark
         && share(&|text| number(&ungrouped(text, mark))) >= SPELLED
     {
-        let example = texts().find(|(text, _)| thousands(text).is_some());
-        let example = example.map(|(text, _)| text).unwrap_or_default();
+        let row_of = |is: fn(&str) -> bool| {
+            let rows = column.distinct.iter().map(|&(_, _, row)| row);
+            rows.filter(|&row| is(column.text(row))).min()
+        };
+        let (row, between) = match row_of(has_lakhs) {
+            Some(row) => (Some(row), "groups of digits, as in India"),
+            None => (row_of(|text: &str| thousands(text).is_some()), "thousands"),
+        };
+        let row = row.unwrap_or_default();
         let is_number = |text: &str| number(&ungrouped(text, mark));
         let seen = format!(
-            "its texts are numbers with {mark:?} between thousands, such as {example:?}{}",
+            "its texts are numbers with {mark:?} between {between}, such as {:?} in {}{}",
+            column.show(row),
+            places.of(row),
             except(&is_number)
         );
         let advice = match mark {

@@ -162,6 +162,73 @@ fn numbers_of_both_kinds_of_marks_and_addresses_are_not_advised_to_be_numbers() 
 }
 
 #[test]
+fn negative_numbers_in_parentheses_are_asked_about_and_stay_negative() {
+    let seen = |text: &str| {
+        format!(
+            "its texts are numbers, and those in parentheses are negative as it seems, such as \
+             {text:?} in row 3 of a.csv"
+        )
+    };
+    for (decimal, thousands) in [('.', ','), (',', '.')] {
+        let found = infer_text(&german("amount", |row| {
+            let (whole, part) = (row % 9 + 1, row % 9 * 7);
+            let amount = format!("{whole}{thousands}{part:03}{decimal}76");
+            match row % 4 {
+                2 => format!("({amount})"),
+                _ => amount,
+            }
+        }));
+        let all = questions(&found, "amount");
+        let [(said, advice)] = &all[..] else {
+            panic!("{all:?}");
+        };
+        assert_eq!(*said, seen(&format!("(3{thousands}014{decimal}76)")));
+        let number =
+            format!("regexp_replace(replace(\"amount\", '(', '-'), '[^0-9{decimal}+-]', '', 'g')");
+        let sql = match decimal {
+            '.' => format!("TRY_CAST({number} AS DOUBLE)"),
+            _ => format!("TRY_CAST(replace({number}, ',', '.') AS DOUBLE)"),
+        };
+        assert!(advice.contains(&sql), "{advice}");
+    }
+    // A few of them are no footer.
+    let found = infer_text(&german("amount", |row| match row % 40 {
+        2 => "(20.5)".to_owned(),
+        _ => format!("{}.5", row % 9),
+    }));
+    let all = questions(&found, "amount");
+    let said: Vec<&str> = all.iter().map(|(said, _)| said.as_str()).collect();
+    assert_eq!(said, [seen("(20.5)")]);
+}
+
+#[test]
+fn numbers_grouped_as_in_india_are_asked_about() {
+    let large = |row: usize| {
+        let row = row % 9;
+        format!("{},{:02},{:03}.50", row + 1, row * 11, row * 7)
+    };
+    let rare = |row: usize| match row % 20 {
+        7 => "1,23,456.78".to_owned(),
+        _ => format!("{}.5", row % 9),
+    };
+    let seen = "its texts are numbers with ',' between groups of digits, as in India, such as ";
+    for (text, example) in [
+        (german("amount", large), "\"1,00,000.50\" in row 1 of a.csv"),
+        (german("amount", rare), "\"1,23,456.78\" in row 8 of a.csv"),
+    ] {
+        let found = infer_text(&text);
+        assert_eq!(column(&found, "amount")["type"], "utf8");
+        let all = questions(&found, "amount");
+        let [(said, advice)] = &all[..] else {
+            panic!("{all:?}");
+        };
+        assert_eq!(*said, format!("{seen}{example}"));
+        let sql = "TRY_CAST(replace(\"amount\", ',', '') AS DOUBLE)";
+        assert!(advice.contains(sql), "{advice}");
+    }
+}
+
+#[test]
 fn texts_that_mean_missing_are_asked_about_where_they_are_categories() {
     let rows = |row: usize| {
         let gap = ["NA", "7"][usize::from(!row.is_multiple_of(9))];
