@@ -16,7 +16,10 @@ const CLOCK: &str = "write a clock reading as 2024-12-31T23:59:59";
 pub(super) fn remedies(tried: &Tried<'_>, example: &str) -> Vec<Remedy> {
     let Tried { column, file, .. } = tried;
     let write = |text: &str| Remedy::Write(text.to_owned());
-    let text = example.trim_matches('"');
+    // Quotes escape spaces that do not break, which may part thousands.
+    let text = example.trim_matches('"').replace("\\u{a0}", "\u{a0}");
+    let text = text.replace("\\u{202f}", "\u{202f}");
+    let text = text.as_str();
     if text.trim() != text {
         return vec![write("write values without spaces around them")];
     }
@@ -176,7 +179,11 @@ fn dialects(known: &Csv, text: &str) -> Vec<(Change, String)> {
         let is_other = dialect != (known.decimal, known.thousands);
         let mark = (decimal == ',' || decimal != known.decimal)
             .then(|| format!("\"decimal\": \"{decimal}\""));
-        let groups = thousands.map(|mark| format!("\"thousands\": \"{mark}\""));
+        let groups = thousands.map(|mark| match mark.is_ascii() {
+            true => format!("\"thousands\": \"{mark}\""),
+            // JSON reads both, but a person sees no difference between spaces.
+            false => format!("\"thousands\": \"\\u{:04x}\"", u32::from(mark)),
+        });
         let settings: Vec<String> = mark.into_iter().chain(groups).collect();
         let line = format!("\"csv\": {{{}}}", settings.join(", "));
         let is_known = found.iter().any(|(_, other)| *other == line);

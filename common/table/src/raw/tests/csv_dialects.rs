@@ -183,6 +183,10 @@ fn a_value_of_another_dialect_names_the_line_that_takes_it() {
             r#""12'345" ("csv": {"thousands": "'"} or "type": "utf8" in dataset.json accepts them; as utf8, "#,
         ),
         (
+            row("1", "12\u{a0}345", "", "", ""),
+            r#""12\u{a0}345" ("csv": {"thousands": "\u00a0"} or "type": "utf8" in dataset.json accepts them; as utf8, "#,
+        ),
+        (
             row("1,234", "1", "", "", ""),
             r#"("csv": {"decimal": ","} or "csv": {"thousands": ","} or "type": "utf8" in dataset.json accepts them; as utf8, "#,
         ),
