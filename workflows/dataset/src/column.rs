@@ -302,16 +302,44 @@ impl Column {
     }
 }
 
-/// A text within one line of a table.
-pub(crate) fn in_line(text: &str) -> String {
+/// Whether a character shows as nothing, or as a blank that is none.
+fn is_invisible(char: char) -> bool {
+    let is_format = matches!(
+        char,
+        '\u{ad}'
+            | '\u{61c}'
+            | '\u{180e}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+    );
+    char != ' ' && (is_format || char.is_control() || char.is_whitespace())
+}
+
+/// A text within one line, in which nothing is hidden: a no-break space is written as `\u{a0}`.
+pub fn in_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for char in text.chars() {
-        match char.is_control() {
-            true => line.extend(char.escape_debug()),
-            false => line.push(char),
+        match char {
+            control if control.is_control() => line.extend(control.escape_debug()),
+            hidden if is_invisible(hidden) => line.extend(hidden.escape_unicode()),
+            other => line.push(other),
         }
     }
     line
+}
+
+/// A text in quotes, as JSON and Python read it, in which nothing is hidden.
+pub(crate) fn in_quotes(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    for char in serde_json::Value::from(text).to_string().chars() {
+        match is_invisible(char) {
+            true => quoted += &format!("\\u{:04x}", u32::from(char)),
+            false => quoted.push(char),
+        }
+    }
+    quoted
 }
 
 /// The values of all files as a type, if all fit.

@@ -39,7 +39,8 @@ impl Question {
     pub(crate) fn new(about: &str, seen: impl Into<String>, advice: impl Into<String>) -> Self {
         Self {
             about: about.to_owned(),
-            seen: seen.into(),
+            // Names and values are in it as they are. Advice is copied, and has to stay so.
+            seen: in_line(&seen.into()),
             advice: advice.into(),
         }
     }

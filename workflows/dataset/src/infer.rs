@@ -8,7 +8,7 @@ use clap::Args;
 use runtime::failure::Failure;
 use table::dataset::HoldoutRule;
 
-use crate::column::Column;
+use crate::column::{Column, in_line};
 use crate::csv_doubts;
 use crate::doubts::Question;
 use crate::draft::{Draft, dataset_json};
@@ -154,7 +154,7 @@ pub fn infer(options: &Options, files: Files, seen: &dyn Fn(u64)) -> Result<Infe
         of: sampled.of,
         columns: draft.table(columns),
         model: model_name(&columns[roles.target].name, &files.root),
-        goal: goal.described(&columns[roles.target].name),
+        goal: in_line(&goal.described(&columns[roles.target].name)),
         holdout,
         questions,
         project,
@@ -296,7 +296,7 @@ fn holdout(columns: &[Column], roles: &Roles, sampled: &Sampled) -> Result<(Hold
     let percent = 100.0 * held as f64 / days.len() as f64;
     let why = format!(
         "about {percent:.0} % of the rows, the last by {}",
-        time.name
+        in_line(&time.name)
     );
     Ok((HoldoutRule::After(date), why))
 }

@@ -29,6 +29,7 @@ mod target_doubts;
 mod together;
 mod weightless;
 
+pub use column::in_line;
 pub use doubts::Question;
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use anyhow::Result;
 use runtime::failure::Failure;
 use table::dataset::ColumnType;
 
-use crate::column::Column;
+use crate::column::{Column, in_line};
 use crate::sample::Sampled;
 
 /// Words that name what is predicted.
@@ -198,7 +198,8 @@ impl Roles {
 }
 
 fn described(columns: &[Column], of: &Candidate) -> String {
-    format!("{} ({})", columns[of.column].name, of.reasons.join(", "))
+    let name = in_line(&columns[of.column].name);
+    format!("{name} ({})", of.reasons.join(", "))
 }
 
 fn undecided(
@@ -242,7 +243,7 @@ pub(crate) fn place(sampled: &Sampled, name: &str, flag: &str) -> Result<usize> 
                 only.name
             ),
             (None, _) => {
-                let names = columns.iter().take(12).map(|column| column.name.as_str());
+                let names = columns.iter().take(12).map(|column| in_line(&column.name));
                 format!("all files have {}", names.collect::<Vec<_>>().join(", "))
             }
         };

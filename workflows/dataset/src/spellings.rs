@@ -6,7 +6,7 @@ use table::dataset::{ColumnType, Csv};
 use table::raw::NULL_TEXTS;
 
 use crate::accounting;
-use crate::column::Column;
+use crate::column::{Column, in_quotes};
 use crate::csv_doubts::{Affixed, has_lakhs, thousands, ungrouped};
 use crate::doubts::{Question, quoted};
 use crate::sample::Places;
@@ -131,8 +131,9 @@ pub(crate) fn question(column: &Column, places: &Places) -> Option<Question> {
                     false => "",
                 };
                 format!(
-                    "\"csv\": {{{decimal}\"thousands\": \"{mark}\"}} in dataset.json, with its type \
-                     float64,"
+                    "\"csv\": {{{decimal}\"thousands\": {}}} in dataset.json, with its type \
+                     float64,",
+                    in_quotes(&mark.to_string())
                 )
             }
         };

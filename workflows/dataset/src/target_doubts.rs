@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use learn::model::ClassValue;
-use serde_json::json;
 
-use crate::column::Column;
+use crate::column::{Column, in_quotes};
 use crate::doubts::{Question, quoted};
 use crate::goal::{Goal, class_of};
 use crate::sample::Places;
@@ -109,9 +108,10 @@ fn spellings(name: &str, classes: &[Class], places: &Places) -> Option<Question>
         alike.collect::<Vec<_>>().join("; ")
     );
     let advice = format!(
-        "each is a class of its own: write them alike in the files (pandas: df[{name:?}] = \
-         df[{name:?}].str.strip().str.lower()) and infer again with --force, because features.sql \
-         does not change the target"
+        "each is a class of its own: write them alike in the files (pandas: df[{0}] = \
+         df[{0}].str.strip().str.lower()) and infer again with --force, because features.sql \
+         does not change the target",
+        in_quotes(name)
     );
     Some(Question::new(name, seen, advice))
 }
@@ -151,7 +151,7 @@ fn rare(target: &Column, classes: &[Class], places: &Places) -> Option<Question>
             format!(
                 "; to leave them out, remove them from \"allowed\" in dataset.json and add \
                  \"train_filter\": {} there{two}",
-                json!(filter)
+                in_quotes(&filter)
             )
         }
     };

@@ -41,6 +41,7 @@ mod checks;
 mod dates;
 mod dialects;
 mod entities;
+mod invisible;
 mod leaks;
 mod missing;
 mod numbers;

@@ -11,7 +11,7 @@ use clap::Subcommand;
 use dataset::check::{self, Report};
 use dataset::files::{Files, shown};
 use dataset::infer::{self, Inferred};
-use dataset::{Question, profile};
+use dataset::{Question, in_line, profile};
 use indicatif::{ProgressBar, ProgressStyle};
 use runtime::failure::Failure;
 
@@ -234,7 +234,7 @@ fn checked(report: &Report) -> String {
 
 /// A name of a column, in quotes where one would not see it: a header may have an empty one.
 fn visible(name: &str) -> Cow<'_, str> {
-    match name.trim() == name && !name.is_empty() && !name.contains(char::is_control) {
+    match name.trim() == name && !name.is_empty() && in_line(name) == name {
         true => name.into(),
         false => format!("{name:?}").into(),
     }

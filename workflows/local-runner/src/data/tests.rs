@@ -59,7 +59,12 @@ fn many_questions_of_one_kind_and_wide_tables_are_cut() {
         text.ends_with("  3 more with the same question: x5, x6, x7\n      it is no feature\n"),
         "{text}"
     );
-    for (name, shown) in [("", r#""""#), ("a\nb", r#""a\nb""#)] {
+    for (name, shown) in [
+        ("", r#""""#),
+        ("a\nb", r#""a\nb""#),
+        ("a\u{a0}b", r#""a\u{a0}b""#),
+        ("\u{feff}a", r#""\u{feff}a""#),
+    ] {
         let odd = Question {
             about: name.to_owned(),
             ..alike(0)
