@@ -6,8 +6,7 @@ use table::dataset::ColumnType;
 use table::values::{UNROUNDED, rounded};
 
 use crate::column::{Column, in_line};
-use crate::goal::Goal;
-use crate::leaks;
+use crate::leaks::{self, Target};
 use crate::roles::{is_named_as_id, words};
 use crate::sample::Places;
 use crate::spellings;
@@ -63,8 +62,7 @@ impl Doubts {
     pub(crate) fn of(
         column: &Column,
         before: &[&Column],
-        target: &Column,
-        goal: &Goal,
+        target: &Target<'_>,
         places: &Places,
     ) -> Result<Self> {
         let mut doubts = Self::default();
@@ -87,7 +85,7 @@ impl Doubts {
             );
             return Ok(doubts);
         }
-        doubts.leaks.extend(leaks::of(column, target, goal)?);
+        doubts.leaks.extend(leaks::of(column, target)?);
         doubts.others.extend(spellings::question(column, places));
         if column.is_moment() {
             let advice = "it is not a feature: split it in features.sql, such as \

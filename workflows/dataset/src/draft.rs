@@ -15,6 +15,7 @@ use crate::column::{Column, in_line};
 use crate::csv_doubts;
 use crate::doubts::{Doubts, Question, quoted};
 use crate::goal::Goal;
+use crate::leaks::Target;
 use crate::project::DATASET_SCHEMA;
 use crate::roles::Roles;
 use crate::sample::{Sampled, by_files};
@@ -70,6 +71,7 @@ impl Draft {
         }
         let of_target = target_doubts::questions(target, goal, &sampled.places)?;
         draft.notes.extend(of_target);
+        let related = Target::of(target, goal)?;
         let is_plain =
             |at: usize| at != roles.target && !roles.ids.contains(&at) && Some(at) != roles.time;
         for (at, column) in columns.iter().enumerate() {
@@ -79,7 +81,7 @@ impl Draft {
                         .filter(|&other| is_plain(other))
                         .map(|other| &columns[other])
                         .collect();
-                    Doubts::of(column, &before, target, goal, &sampled.places)?
+                    Doubts::of(column, &before, &related, &sampled.places)?
                 }
                 false => Doubts {
                     others: spellings::footer(column, &sampled.places)

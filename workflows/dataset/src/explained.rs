@@ -9,6 +9,21 @@ const ROWS_OF_GROUP: usize = 5;
 /// Groups into which numbers are divided.
 const GROUPS: usize = 64;
 
+/// Numbers to explain, and their ranks.
+pub(crate) struct Ranked {
+    pub(crate) values: Vec<f64>,
+    ranks: Vec<f64>,
+}
+
+impl Ranked {
+    pub(crate) fn of(values: Vec<f64>) -> Self {
+        Self {
+            ranks: ranks(&values, &order(&values)),
+            values,
+        }
+    }
+}
+
 /// The largest share of the variance of `y`, or of its ranks, that means by group explain, and
 /// whether that is the target's own or that of its ranks. The groups are the equal values of a
 /// column, `keys`, or ranges of its numbers, `x`, whose ranks are compared too. Ranks find a target
@@ -16,19 +31,18 @@ const GROUPS: usize = 64;
 pub(crate) fn explained(
     keys: &[Option<u64>],
     x: Option<&[f64]>,
-    y: &[f64],
+    y: &Ranked,
     rows: usize,
 ) -> Option<(f64, &'static str)> {
     const OF_RANKS: &str = "the target's ranks";
-    let y_ranks = ranks(y, &order(y));
     let sorted = x.map(|x| (x, order(x)));
     let x_ranks = sorted.as_ref().map(|(x, order)| ranks(x, order));
-    let monotone = x_ranks.and_then(|x_ranks| correlation(&x_ranks, &y_ranks));
+    let monotone = x_ranks.and_then(|x_ranks| correlation(&x_ranks, &y.ranks));
     let monotone = monotone.map(|r| (r * r, OF_RANKS));
     let ranges = sorted.map(|(x, order)| ranges(x, &order));
     let groupings = [Some(keys), ranges.as_deref()].into_iter().flatten();
     let shares = groupings.flat_map(|groups| {
-        [(y, "the target"), (&y_ranks[..], OF_RANKS)]
+        [(&y.values, "the target"), (&y.ranks, OF_RANKS)]
             .map(|(of, what)| Some((share(groups, of, rows)?, what)))
     });
     let shares = shares.flatten().chain(monotone);
@@ -130,6 +144,7 @@ mod tests {
         let noise = |row: u64| (row * 7919 % 1009) as f64;
         let mut y: Vec<f64> = (0..3000).map(noise).collect();
         y[1234] = 1e9;
+        let y = Ranked::of(y);
         let of =
             |size: u64| -> Vec<Option<u64>> { (0..3000).map(|row| Some(row / size)).collect() };
         for size in [1, 2, 5, 6, 100] {

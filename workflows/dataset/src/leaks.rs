@@ -7,7 +7,7 @@ use learn::metrics::{RankError, rank_metrics};
 
 use crate::column::Column;
 use crate::doubts::{CODES, Question};
-use crate::explained::explained;
+use crate::explained::{Ranked, explained};
 use crate::goal::Goal;
 
 /// The sample and the smallest class, below which nothing is said of a relation to the target.
@@ -23,28 +23,62 @@ const SEPARATES_NUMBER: f64 = 0.999;
 /// The same of the share of a number's variance, which is the square of a correlation.
 const EXPLAINS: f64 = SEPARATES_NUMBER * SEPARATES_NUMBER;
 
+/// The target, with what the relation of every column to it takes.
+pub(crate) struct Target<'a> {
+    column: &'a Column,
+    goal: &'a Goal,
+    /// What it is as a number.
+    numbers: Option<Ranked>,
+    /// Which rows are of the positive one of two classes; `None` where there is no class.
+    is_positive: Vec<Option<bool>>,
+}
+
+impl<'a> Target<'a> {
+    pub(crate) fn of(column: &'a Column, goal: &'a Goal) -> Result<Self> {
+        let numbers = match goal.classes.is_empty() {
+            true => column.numbers()?.map(Ranked::of),
+            false => None,
+        };
+        let is_positive = match &goal.classes[..] {
+            [_, positive] => {
+                let positive = positive.to_string();
+                let rows = 0..column.keys.len();
+                rows.map(|row| Some(shown_class(column, row)? == positive))
+                    .collect()
+            }
+            _ => Vec::new(),
+        };
+        Ok(Self {
+            column,
+            goal,
+            numbers,
+            is_positive,
+        })
+    }
+}
+
 /// What a column says of the target, if it nearly says what it is.
-pub(crate) fn of(column: &Column, target: &Column, goal: &Goal) -> Result<Option<Question>> {
-    let seen = match goal.classes.is_empty() {
+pub(crate) fn of(column: &Column, target: &Target<'_>) -> Result<Option<Question>> {
+    let seen = match target.goal.classes.is_empty() {
         true => of_number(column, target)?,
-        false => of_classes(column, target, goal)?,
+        false => of_classes(column, target)?,
     };
     let advice = "if it is known only afterwards, give it \"role\": \"ignored\" in dataset.json";
     Ok(seen.map(|seen| Question::new(&column.name, seen, advice)))
 }
 
-fn of_number(column: &Column, target: &Column) -> Result<Option<String>> {
-    let Some(y) = target.numbers()? else {
+fn of_number(column: &Column, target: &Target<'_>) -> Result<Option<String>> {
+    let Some(y) = &target.numbers else {
         return Ok(None);
     };
     let x = column.numbers()?;
-    let correlation = x.as_ref().and_then(|x| correlation(x, &y));
+    let correlation = x.as_ref().and_then(|x| correlation(x, &y.values));
     if let Some(r) = correlation.filter(|r| r.abs() >= SEPARATES_NUMBER) {
         return Ok(Some(format!(
             "alone it predicts the target: their correlation is {r:.4}"
         )));
     }
-    let found = explained(&column.keys, x.as_deref(), &y, ROWS);
+    let found = explained(&column.keys, x.as_deref(), y, ROWS);
     let found = found.filter(|(share, _)| *share >= EXPLAINS);
     Ok(found.map(|(share, what)| {
         format!(
@@ -54,24 +88,25 @@ fn of_number(column: &Column, target: &Column) -> Result<Option<String>> {
     }))
 }
 
-fn of_classes(column: &Column, target: &Column, goal: &Goal) -> Result<Option<String>> {
+fn of_classes(column: &Column, target: &Target<'_>) -> Result<Option<String>> {
     // A class of a few rows more does not hide what the others say.
-    let large = goal.rows.iter().filter(|rows| **rows >= ROWS_OF_CLASS);
+    let large = target
+        .goal
+        .rows
+        .iter()
+        .filter(|rows| **rows >= ROWS_OF_CLASS);
     if column.keys.len() < ROWS || large.count() < 2 {
         return Ok(None);
     }
-    if let Some(class) = only_class(column, target) {
+    if let Some(class) = only_class(column, target.column) {
         return Ok(Some(format!(
             "it is filled only where the target is {class}"
         )));
     }
-    if let [_, positive] = &goal.classes[..]
+    if target.goal.classes.len() == 2
         && let Some(numbers) = column.numbers()?
     {
-        let is_positive: Vec<Option<bool>> = (0..target.keys.len())
-            .map(|row| Some(shown_class(target, row)? == positive.to_string()))
-            .collect();
-        let area = area(&numbers, &is_positive)?;
+        let area = area(&numbers, &target.is_positive)?;
         if let Some(area) = area.filter(|area| area.max(1.0 - area) >= SEPARATES) {
             let area = area.max(1.0 - area);
             return Ok(Some(format!(
@@ -79,7 +114,7 @@ fn of_classes(column: &Column, target: &Column, goal: &Goal) -> Result<Option<St
             )));
         }
     }
-    let share = telling(column, target).filter(|share| *share >= SEPARATES_CLASSES);
+    let share = telling(column, target.column).filter(|share| *share >= SEPARATES_CLASSES);
     Ok(share.map(|share| {
         format!(
             "alone it predicts the target: its values are right in {:.1} % of the rows that the \

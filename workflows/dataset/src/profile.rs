@@ -19,7 +19,7 @@ use crate::counted::Counted;
 use crate::doubts::{Doubts, Question};
 use crate::files::Files;
 use crate::goal::Goal;
-use crate::leaks::correlation;
+use crate::leaks::{Target, correlation};
 use crate::page;
 use crate::roles::{likely_target, place};
 use crate::sample::{self, Sampled};
@@ -293,13 +293,14 @@ fn questions(
         return Ok(others);
     };
     let columns = &sampled.columns;
+    let related = Target::of(&columns[target], goal)?;
     let mut leaks = Vec::new();
     for (at, column) in columns.iter().enumerate().filter(|(at, _)| *at != target) {
         let before: Vec<&Column> = (0..at)
             .filter(|other| *other != target)
             .map(|other| &columns[other])
             .collect();
-        let doubts = Doubts::of(column, &before, &columns[target], goal, &sampled.places)?;
+        let doubts = Doubts::of(column, &before, &related, &sampled.places)?;
         leaks.extend(doubts.leaks);
         others.extend(doubts.others);
         others.extend(spellings::missing(column, &sampled.dialect));
