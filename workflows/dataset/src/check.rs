@@ -21,7 +21,7 @@ use table::raw::{Others, TakeKey};
 use table::{dates, models};
 
 use crate::files::Files;
-use crate::repeats::{self, Record, Repeats};
+use crate::repeats::{self, Among, Record, Repeats};
 use crate::source::Source;
 use crate::together::Together;
 use crate::weightless::Weightless;
@@ -101,14 +101,18 @@ pub fn check(options: &Options, files: &Files, seen: &dyn Fn(u64)) -> Result<Rep
     let mut together = Together::new(&check.train, scores, &step)?;
     let mut weightless = Weightless::of(&config.dataset)?;
     let mut report = Report::default();
-    let mut keys: Sorter<Record> = Sorter::new(step.work());
+    let [mut train_keys, mut score_keys] = [(); 2].map(|()| Sorter::<Record>::new(step.work()));
     let mut digests: BTreeMap<String, (String, bool)> = BTreeMap::new();
     let train = files.train.iter().map(|source| (source, options.score));
     let predict = files.predict.iter().map(|source| (source, true));
     for (source, score) in train.chain(predict) {
         let source_at = (report.files.len(), source);
         let counts = weightless.as_mut().filter(|_| !score);
-        let (checked, digest) = check.file(source_at, score, &mut keys, &mut together, counts)?;
+        let keys = match score {
+            true => &mut score_keys,
+            false => &mut train_keys,
+        };
+        let (checked, digest) = check.file(source_at, score, keys, &mut together, counts)?;
         if let Some(digest) = digest.filter(|_| checked.rows > Some(0)) {
             let key = &checked.key;
             match digests.get(&digest) {
@@ -120,7 +124,7 @@ pub fn check(options: &Options, files: &Files, seen: &dyn Fn(u64)) -> Result<Rep
                     .push(format!("{key} has the same bytes as {same}")),
                 Some((same, scored)) => {
                     let why = match scored {
-                        true => "its rows are scored twice",
+                        true => "a workflow that scores both in one data version refuses them",
                         false => "a model scores rows that it was trained on",
                     };
                     report
@@ -132,24 +136,32 @@ pub fn check(options: &Options, files: &Files, seen: &dyn Fn(u64)) -> Result<Rep
         report.files.push(checked);
         seen(source.bytes);
     }
+    let has_copies = !report.accepted.is_empty();
     // A workflow comes to them once all files keep the contract.
     if report.files.iter().all(|file| file.broken.is_none()) {
         report.faults = together.finish()?;
         let said = weightless.iter().flat_map(Weightless::said);
         report.accepted.extend(said);
     }
-    let repeats = Repeats::find(keys)?;
+    // In the order of the contract, in which the reader hashes them.
+    let columns = config.dataset.columns.iter();
+    let key = columns.filter(|column| matches!(column.role, Role::Id | Role::Time));
+    let key: Vec<String> = key.map(|column| column.name.clone()).collect();
+    let all = files.train.iter().chain(&files.predict);
+    let all: Vec<Source> = all.cloned().collect();
+    let repeats = Repeats::find(train_keys)?;
     if !repeats.is_empty() && report.doubles.is_empty() {
-        // In the order of the contract, in which the reader hashes them.
-        let columns = config.dataset.columns.iter();
-        let key = columns.filter(|column| matches!(column.role, Role::Id | Role::Time));
-        let key: Vec<String> = key.map(|column| column.name.clone()).collect();
         let repeated_keys = config.dataset.repeated_keys;
-        let said = repeats.said(&files.train, &key, &check.train, repeated_keys)?;
+        let said = repeats.said(&all, &key, &check.train, Among::Train(repeated_keys))?;
         match repeated_keys.is_refuse() {
             true => report.doubles.push(said),
             false => report.accepted.push(said),
         }
+    }
+    let repeats = Repeats::find(score_keys)?;
+    if !repeats.is_empty() && !has_copies {
+        let said = repeats.said(&all, &key, &check.score, Among::Score)?;
+        report.accepted.push(said);
     }
     Ok(report)
 }
@@ -177,7 +189,8 @@ pub struct Report {
     /// What is there twice among files to train on, which a workflow refuses.
     pub doubles: Vec<String>,
     /// What breaks no contract: files to score that have the bytes of another file, rows to train
-    /// on whose keys may repeat, and classes whose rows weigh nothing.
+    /// on whose keys may repeat, rows to score whose keys repeat across files, and classes whose
+    /// rows weigh nothing.
     pub accepted: Vec<String>,
     /// What windows and aggregates can't be computed from, over the rows of all files.
     pub faults: Vec<String>,
@@ -237,14 +250,12 @@ impl Check<'_> {
         // Those of a file that turns out to break the contract count for nothing.
         let found = Arc::new(Mutex::new(Sorter::<Record>::new(self.step.work())));
         let take = found.clone();
-        let take_key = (!score).then(|| {
-            Box::new(move |hash| {
-                let mut keys = take.lock().unwrap_or_else(PoisonError::into_inner);
-                keys.push(repeats::record(hash, place))
-            }) as TakeKey
+        let take_key: TakeKey = Box::new(move |hash| {
+            let mut keys = take.lock().unwrap_or_else(PoisonError::into_inner);
+            keys.push(repeats::record(hash, place))
         });
         let takers = Takers {
-            key: take_key,
+            key: Some(take_key),
             // They are counted, and a check writes nothing.
             quarantined: Some(Box::new(|_| Ok(()))),
         };

@@ -1,4 +1,4 @@
-//! Rows to train on that have the same key.
+//! Rows to train on, or to score, that have the same key.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -17,6 +17,13 @@ use crate::source::Source;
 const SHOWN: usize = 3;
 /// Files that are named for one example, at most.
 const FILES: usize = 8;
+
+/// Which rows repeat a key, since that decides what a workflow does about them.
+#[derive(Clone, Copy)]
+pub(crate) enum Among {
+    Train(RepeatedKeys),
+    Score,
+}
 
 /// The hash of a key in two words, and the place of its file.
 pub(crate) type Record = [u64; 3];
@@ -81,18 +88,20 @@ impl Repeats {
         files: &[Source],
         names: &[String],
         preparation: &Preparation,
-        repeated_keys: RepeatedKeys,
+        among: Among,
     ) -> Result<String> {
-        let is_refuse = repeated_keys.is_refuse();
         let (rows, columns) = (self.rows, names.join(", "));
         let repeat = if rows == 1 {
             "row repeats"
         } else {
             "rows repeat"
         };
-        let of = match is_refuse {
-            true => "a row in another file",
-            false => "another row, which \"repeated_keys\": \"allow\" in dataset.json permits",
+        let of = match among {
+            Among::Train(RepeatedKeys::Refuse) => "a row in another file",
+            Among::Train(RepeatedKeys::Allow) => {
+                "another row, which \"repeated_keys\": \"allow\" in dataset.json permits"
+            }
+            Among::Score => "a row in another file to score",
         };
         let mut text = format!("{rows} {repeat} the ({columns}) of {of}:");
         let mut pairs: Vec<_> = self.pairs.iter().collect();
@@ -113,6 +122,15 @@ impl Repeats {
             let places: Vec<&str> = places.iter().map(|at| files[*at].key.as_str()).collect();
             text += &format!("\n  {key}: in {}", places.join(" and "));
         }
+        let is_refuse = match among {
+            Among::Train(repeated_keys) => repeated_keys.is_refuse(),
+            Among::Score => {
+                text += "\na workflow that scores them in one data version refuses them, because a \
+                         prediction is published under its key: deliver each row once; in a later \
+                         data version, the new prediction replaces the old one";
+                return Ok(text);
+            }
+        };
         if is_refuse {
             text += "\ndeliver each row once, or give \"repeated_keys\": \"allow\" in dataset.json, \
                      if each of these rows should count";

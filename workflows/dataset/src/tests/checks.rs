@@ -273,6 +273,38 @@ fn files_to_score_may_be_copies_and_are_named() {
 }
 
 #[test]
+fn rows_to_score_that_repeat_a_key_across_files_are_named() {
+    let desk = desk();
+    let header = "id,spent,seen_at\n";
+    desk.csv(
+        "raw/predict/c.csv",
+        &format!("{header}1,0.5,2025-02-01\n2,0.5,2025-02-01\n"),
+    );
+    desk.csv(
+        "raw/predict/d.csv",
+        &format!("{header}1,1.5,2025-02-01\n2,0.5,2025-02-02\n"),
+    );
+    let report = desk.check("raw").unwrap();
+    assert!(report.is_clean() && check::broken(&report).is_none());
+    let said = "1 row repeats the (id, seen_at) of a row in another file to score:\n  predict/c.csv \
+                and predict/d.csv: 1\nfor example:\n  id 1, seen_at 2025-02-01: in predict/c.csv and \
+                predict/d.csv\na workflow that scores them in one data version refuses them, because \
+                a prediction is published under its key: deliver each row once; in a later data \
+                version, the new prediction replaces the old one";
+    assert_eq!(report.accepted, [said]);
+    let copy = format!("{header}1,0.5,2025-02-01\n");
+    desk.csv("raw/predict/c.csv", &copy)
+        .csv("raw/predict/d.csv", &copy);
+    assert_eq!(
+        desk.check("raw").unwrap().accepted,
+        [
+            "predict/d.csv has the same bytes as predict/c.csv: a workflow that scores both in one \
+             data version refuses them"
+        ]
+    );
+}
+
+#[test]
 fn a_wrong_configuration_is_no_fault_of_the_files() {
     let desk = desk();
     fs::write(desk.path("project/features.sql"), "SELECT id FROM raw").unwrap();
