@@ -21,6 +21,7 @@ use table::raw::{Others, TakeKey};
 use table::{dates, models};
 
 use crate::files::Files;
+use crate::labels;
 use crate::repeats::{self, Among, Record, Repeats};
 use crate::source::Source;
 use crate::together::Together;
@@ -136,6 +137,11 @@ pub fn check(options: &Options, files: &Files, seen: &dyn Fn(u64)) -> Result<Rep
         report.files.push(checked);
         seen(source.bytes);
     }
+    for source in &files.labels {
+        let checked = labels::check(source, &config.dataset, &step)?;
+        report.labels.push(checked);
+        seen(source.bytes);
+    }
     let has_copies = !report.accepted.is_empty();
     // A workflow comes to them once all files keep the contract.
     if report.files.iter().all(|file| file.broken.is_none()) {
@@ -186,6 +192,8 @@ fn others<'a>(files: impl Iterator<Item = &'a Source> + Clone) -> Others {
 pub struct Report {
     /// In the order of their keys, those to train on first.
     pub files: Vec<Checked>,
+    /// Files of labels, in the order of their keys.
+    pub labels: Vec<Checked>,
     /// What is there twice among files to train on, which a workflow refuses.
     pub doubles: Vec<String>,
     /// What breaks no contract: files to score that have the bytes of another file, rows to train
@@ -201,7 +209,12 @@ impl Report {
     pub fn is_clean(&self) -> bool {
         self.doubles.is_empty()
             && self.faults.is_empty()
-            && self.files.iter().all(|file| file.broken.is_none())
+            && self.all().all(|file| file.broken.is_none())
+    }
+
+    /// The files, those of labels last.
+    pub fn all(&self) -> impl Iterator<Item = &Checked> {
+        self.files.iter().chain(&self.labels)
     }
 }
 
@@ -304,13 +317,9 @@ impl Check<'_> {
 
 /// The error that ends a check of files that break the contract.
 pub fn broken(report: &Report) -> Option<anyhow::Error> {
-    let broken = report
-        .files
-        .iter()
-        .filter(|file| file.broken.is_some())
-        .count();
+    let broken = report.all().filter(|file| file.broken.is_some()).count();
     (!report.is_clean()).then(|| {
-        let of = report.files.len();
+        let of = report.all().count();
         let broken = (broken > 0).then(|| format!("{broken} of {of} files break the contract"));
         let doubles = (!report.doubles.is_empty()).then(|| "training rows occur twice".to_owned());
         let faults = (!report.faults.is_empty())

@@ -25,6 +25,8 @@ pub struct Files {
     pub train: Vec<Source>,
     /// Those to score: they are in a folder `predict` beside a folder `train`.
     pub predict: Vec<Source>,
+    /// Those of labels: they are directly in a folder `labels` beside a folder `train`.
+    pub labels: Vec<Source>,
 }
 
 impl Files {
@@ -57,7 +59,8 @@ impl Files {
             let key = below.to_string_lossy().into_owned();
             Source { key, path, bytes }
         });
-        let (mut train, mut predict) = (files.collect::<Vec<Source>>(), Vec::new());
+        let mut train: Vec<Source> = files.collect();
+        let (mut predict, mut labels) = (Vec::new(), Vec::new());
         let is_in = |source: &Source, folder: &str| {
             source
                 .key
@@ -69,6 +72,10 @@ impl Files {
                 if is_in(source, PREDICT) {
                     predict.push(source.clone());
                 }
+                // The glob of the settings names no deeper ones.
+                if is_in(source, LABELS) && source.key.matches('/').count() == 1 {
+                    labels.push(source.clone());
+                }
                 !is_in(source, PREDICT) && !is_in(source, LABELS)
             });
         }
@@ -76,6 +83,7 @@ impl Files {
             root,
             train,
             predict,
+            labels,
         })
     }
 

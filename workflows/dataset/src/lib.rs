@@ -14,6 +14,7 @@ mod far_dates;
 pub mod files;
 mod goal;
 pub mod infer;
+mod labels;
 mod leaks;
 mod marks;
 mod page;

@@ -42,7 +42,8 @@ pub(crate) enum Command {
     ///
     /// It reads every row of every file, and names each file that breaks the contract, with the
     /// first row of each fault. The exit code is then 10, and 2 for a wrong setting. If FILES
-    /// contain the folders train and predict, it checks those of predict as files to score.
+    /// contain the folders train and predict, it checks those of predict as files to score, and
+    /// those directly in a folder labels beside them as label files: ids, time and target.
     Check(check::Options),
     /// Write a page about raw files: nulls, quantiles and values of each column, and their relation
     /// to the target
@@ -75,7 +76,8 @@ fn run_infer(place: &Place, options: &infer::Options) -> Result<ExitCode> {
 
 fn run_check(options: &check::Options) -> Result<ExitCode> {
     let files = Files::find(&options.files)?;
-    let bytes = files.bytes() + files.predict.iter().map(|file| file.bytes).sum::<u64>();
+    let others = files.predict.iter().chain(&files.labels);
+    let bytes = files.bytes() + others.map(|file| file.bytes).sum::<u64>();
     let bar = bar(bytes, "checking the files");
     let report = check::check(options, &files, &|bytes| bar.inc(bytes));
     bar.finish_and_clear();
@@ -182,16 +184,20 @@ fn checked(report: &Report) -> String {
     let titles = ["FILE", "ROWS", "SIZE", "FROM", "TO", "CONTRACT"];
     let mut rows = vec![titles.map(str::to_owned).to_vec()];
     let mut said = String::new();
-    for file in &report.files {
+    let labels = report.labels.iter().map(|file| (file, "kept, labels"));
+    let files = report.files.iter().map(|file| match file.score {
+        true => (file, "kept, to score"),
+        false => (file, "kept"),
+    });
+    for (file, kept) in files.chain(labels) {
         let time = |of: fn(&TimeRange) -> NaiveDateTime| {
             let time = file.time.as_ref().map(of);
             time.map(|time| time.format("%Y-%m-%d %H:%M").to_string())
                 .unwrap_or_default()
         };
-        let verdict = match (&file.broken, file.score) {
-            (Some(_), _) => "broken",
-            (None, true) => "kept, to score",
-            (None, false) => "kept",
+        let verdict = match &file.broken {
+            Some(_) => "broken",
+            None => kept,
         };
         rows.push(vec![
             file.key.clone(),

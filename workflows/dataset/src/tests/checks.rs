@@ -305,6 +305,49 @@ fn rows_to_score_that_repeat_a_key_across_files_are_named() {
 }
 
 #[test]
+fn label_files_are_read_by_the_columns_that_they_have() {
+    let desk = desk();
+    let labels = "id,seen_at,note,churned\n1,2025-02-01,x,yes\n2,2025-02-03,y,\n";
+    desk.csv("raw/labels/2025-02.csv", labels)
+        .csv("raw/labels/old/2025-01.csv", "of another model\n");
+    let report = desk.check("raw").unwrap();
+    assert!(report.is_clean() && check::broken(&report).is_none());
+    assert_eq!(report.files.len(), 1);
+    let [file] = &report.labels[..] else {
+        panic!("{:?}", report.labels)
+    };
+    let time = file.time.unwrap();
+    assert_eq!(
+        format!("{} {:?} {} {}", file.key, file.rows, time.first, time.last),
+        "labels/2025-02.csv Some(2) 2025-02-01 00:00:00 2025-02-03 00:00:00"
+    );
+    for (rows, expected) in [
+        (
+            "1,2025-02-01,maybe\n",
+            "column \"churned\": 1 of 1 rows hold a value that is neither no nor yes, the first in line 2",
+        ),
+        (
+            "1,2025-02-01,yes\n1,2025-02-01,no\n",
+            "1 of 2 rows repeat the (id, seen_at) of another row",
+        ),
+    ] {
+        desk.csv(
+            "raw/labels/2025-03.csv",
+            &format!("id,seen_at,churned\n{rows}"),
+        );
+        let report = desk.check("raw").unwrap();
+        let broken = report.labels[1].broken.clone().unwrap();
+        assert!(broken.starts_with("labels/2025-03.csv breaks"), "{broken}");
+        assert!(broken.contains(expected), "{broken}");
+        let error = check::broken(&report).unwrap();
+        assert_eq!(
+            (exit_code(&error), error.to_string().as_str()),
+            (failure::CONTRACT, "1 of 3 files break the contract")
+        );
+    }
+}
+
+#[test]
 fn a_wrong_configuration_is_no_fault_of_the_files() {
     let desk = desk();
     fs::write(desk.path("project/features.sql"), "SELECT id FROM raw").unwrap();

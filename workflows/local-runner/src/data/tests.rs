@@ -110,11 +110,19 @@ fn a_check_is_a_line_for_each_file_and_then_what_is_wrong() {
             },
             file("predict/c.csv", Some(30)),
         ],
+        labels: Vec::new(),
         doubles: vec!["train/d.csv has the same bytes as train/a.csv".to_owned()],
         accepted: Vec::new(),
         faults: Vec::new(),
     };
     insta::assert_snapshot!(checked(&report));
+    let labels = vec![file("labels/e.csv", Some(5))];
+    let text = checked(&Report {
+        labels,
+        ..report.clone()
+    });
+    assert!(text.contains("\nlabels/e.csv   5 "), "{text}");
+    assert!(text.contains("  kept, labels\n"), "{text}");
     let faults = vec!["features.sql fails in the column \"mean\"".to_owned()];
     let text = checked(&Report { faults, ..report });
     assert!(
