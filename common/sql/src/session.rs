@@ -31,6 +31,7 @@ mod bounded;
 mod check;
 mod columns;
 mod condition;
+mod engine;
 mod exact;
 mod excerpt;
 mod fault;
@@ -38,6 +39,7 @@ mod frame;
 mod lineage;
 mod operators;
 mod overflow;
+mod physical;
 mod probe;
 mod sliding;
 mod source;
@@ -51,18 +53,12 @@ use anyhow::{Context, Result, ensure};
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::{Schema, SchemaRef};
-use datafusion::catalog::streaming::StreamingTable;
-use datafusion::error::Result as SqlResult;
-use datafusion::execution::context::{SessionContext, SessionState};
-use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use datafusion::execution::session_state::SessionStateBuilder;
-use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::logical_expr::{LogicalPlan, SortExpr};
-use datafusion::physical_plan::execution_plan::reset_plan_states;
-use datafusion::physical_plan::streaming::StreamingTableExec;
-use datafusion::physical_plan::{ExecutionPlan, execute_stream};
-use datafusion::prelude::SessionConfig;
+use datafusion_common::error::Result as SqlResult;
+use datafusion_execution::SendableRecordBatchStream;
+use datafusion_expr::LogicalPlan;
+use datafusion_physical_plan::execution_plan::reset_plan_states;
+use datafusion_physical_plan::streaming::StreamingTableExec;
+use datafusion_physical_plan::{ExecutionPlan, execute_stream};
 use futures::StreamExt;
 use futures::executor::block_on;
 
@@ -75,10 +71,11 @@ pub use aggregate::Fit;
 use aggregate::{Aggregates, Lookup};
 use check::Checked;
 use condition::Condition;
+use engine::Engine;
 use excerpt::Query;
 use fault::{OnTheirWay, Rows};
 use frame::Watch;
-use source::{RawRows, Source};
+use source::Source;
 pub use windows::Windows;
 
 /// The table that queries read.
@@ -90,7 +87,7 @@ pub const PLANNING_MEMORY: u64 = 64 << 20;
 
 /// A features query and its filters, planned once and run over any number of raw files.
 pub struct Features {
-    state: SessionState,
+    engine: Engine,
     filter: Option<Condition>,
     train_filter: Option<Condition>,
     /// What a WHERE of the query is refused with.
@@ -126,12 +123,12 @@ impl Features {
         let of_files = dataset.raw_schema();
         let aggregates = Aggregates::plan(config, &of_files, memory)?;
         let raw = aggregates.extended().clone();
-        let mut state = state(RAW, &raw, Vec::new(), memory)?;
+        let mut engine = Engine::new(RAW, &raw, Vec::new(), memory)?;
         let key = fault::key(dataset, &raw);
         let plan = |name, sql: &Option<String>| {
             let condition = sql
                 .as_deref()
-                .map(|sql| Condition::plan(&state, &of_files, &key, name, sql));
+                .map(|sql| Condition::plan(&engine, &of_files, &key, name, sql));
             condition.transpose()
         };
         let filter = plan("the filter of dataset.json", &dataset.filter)?;
@@ -143,14 +140,14 @@ impl Features {
             name: FEATURES_FILE,
             sql: &config.features_sql,
         };
-        let mut checked = check::features(&state, &query, &raw, dataset)?;
+        let mut checked = check::features(&engine, &query, &raw, dataset)?;
         if checked.windows.is_some() {
-            state = self::state(RAW, &raw, windows::order(dataset), memory)?;
-            checked = check::features(&state, &query, &raw, dataset)?;
+            engine = Engine::new(RAW, &raw, windows::order(dataset), memory)?;
+            checked = check::features(&engine, &query, &raw, dataset)?;
         }
         let columns = columns::of_plan(&query, config, &checked.plan, &checked.made_of)?;
-        let plan = fault::planned(&state, &checked.plan);
-        let plan = plan.map_err(|error| fault::of_planning(&state, &query, &checked, &error))?;
+        let plan = fault::planned(&engine, &checked.plan);
+        let plan = plan.map_err(|error| fault::of_planning(&engine, &query, &checked, &error))?;
         let Checked {
             plan: logical,
             windows,
@@ -167,7 +164,7 @@ impl Features {
         // parts may rely on.
         let schema = parts::nullable(&Schema::new(plan.schema().fields().clone()));
         Ok(Self {
-            state,
+            engine,
             filter,
             train_filter,
             condition,
@@ -411,45 +408,9 @@ impl Features {
         plan: Arc<dyn ExecutionPlan>,
         source: Arc<Source>,
     ) -> SqlResult<SendableRecordBatchStream> {
-        let config = self.state.config().clone().with_extension(source);
-        let task = Arc::new(TaskContext::from(&self.state).with_session_config(config));
         // A plan that ran keeps its metrics; a fresh one for every file keeps them from adding up.
-        execute_stream(reset_plan_states(plan)?, task)
+        execute_stream(reset_plan_states(plan)?, self.engine.task(source))
     }
-}
-
-/// A session with one table of raw rows, which come in `order`, or in any if it is empty.
-fn state(table: &str, raw: &SchemaRef, order: Vec<SortExpr>, memory: u64) -> Result<SessionState> {
-    let mut config = SessionConfig::new()
-        .with_target_partitions(1)
-        .with_batch_size(parts::BATCH_ROWS);
-    let parser = &mut config.options_mut().sql_parser;
-    // Columns of raw files are named as they are, letter case included.
-    parser.enable_ident_normalization = false;
-    parser.map_string_types_to_utf8view = false;
-    parser.collect_spans = true;
-    let runtime = RuntimeEnvBuilder::new()
-        .with_memory_limit(usize::try_from(memory).unwrap_or(usize::MAX), 1.0)
-        // What computes from each row has nothing to spill, and leaves no folder behind.
-        .with_disk_manager_builder(
-            DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled),
-        )
-        .build_arc()
-        .context("preparing to run SQL")?;
-    let state = SessionStateBuilder::new()
-        .with_config(config)
-        .with_runtime_env(runtime)
-        // Before DataFusion's own, which would be asked first.
-        .with_expr_planners(vec![Arc::new(operators::Planner)])
-        .with_default_features()
-        .build();
-    let context = SessionContext::new_with_state(state);
-    exact::register(&context);
-    bounded::register(&context).context("preparing to run SQL")?;
-    let rows = StreamingTable::try_new(raw.clone(), vec![Arc::new(RawRows::new(raw.clone()))])?
-        .with_sort_order(order);
-    context.register_table(table, Arc::new(rows))?;
-    Ok(context.state())
 }
 
 /// For each of the raw columns, whether it is read: what the plan takes of the table, and what the

@@ -12,26 +12,24 @@ use std::sync::Arc;
 use anyhow::Result;
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::common::DFSchema;
-use datafusion::error::DataFusionError;
-use datafusion::execution::context::SessionState;
-use datafusion::logical_expr::expr::{AggregateFunction, NullTreatment};
-use datafusion::logical_expr::{Aggregate as Grouping, Expr, LogicalPlan};
-use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_expr::aggregate::{AggregateExprBuilder, AggregateFunctionExpr};
-use futures::executor::block_on;
+use datafusion_common::DFSchema;
+use datafusion_common::error::DataFusionError;
+use datafusion_expr::expr::{AggregateFunction, NullTreatment};
+use datafusion_expr::{Aggregate as Grouping, Expr, LogicalPlan};
+use datafusion_physical_expr::PhysicalExpr;
+use datafusion_physical_expr::aggregate::{AggregateExprBuilder, AggregateFunctionExpr};
 
 use table::config::{Config, aggregates as files};
 use table::dataset::Dataset;
 
 use super::check;
+use super::engine::Engine;
 use super::exact::EXACT;
 use super::excerpt::Query;
 use super::fault;
 use super::lineage;
 use super::overflow;
 use super::probe;
-use super::state;
 
 pub use groups::Fit;
 pub(super) use lookup::Lookup;
@@ -69,7 +67,7 @@ struct Value {
 }
 
 impl Value {
-    fn arguments(&self, rows: &RecordBatch) -> datafusion::error::Result<Vec<ArrayRef>> {
+    fn arguments(&self, rows: &RecordBatch) -> datafusion_common::error::Result<Vec<ArrayRef>> {
         let arguments = self.arguments.iter();
         let evaluated = arguments.map(|of| of.evaluate(rows)?.into_array(rows.num_rows()));
         evaluated.collect()
@@ -91,7 +89,7 @@ impl Aggregates {
         let mut fields: Vec<Arc<Field>> = raw.fields().iter().cloned().collect();
         let mut each = Vec::new();
         if !config.aggregates.is_empty() {
-            let state = state(TRAIN, raw, Vec::new(), memory)?;
+            let engine = Engine::new(TRAIN, raw, Vec::new(), memory)?;
             for (name, aggregate) in &config.aggregates {
                 let file = files::file_of(name);
                 let query = Query {
@@ -103,7 +101,7 @@ impl Aggregates {
                     raw,
                     dataset: &config.dataset,
                 };
-                let planned = rules.plan(&state, name)?;
+                let planned = rules.plan(&engine, name)?;
                 for value in &planned.values {
                     if fields.iter().any(|field| *field.name() == value.column) {
                         return Err(query.refusal(
@@ -199,20 +197,18 @@ impl Rules<'_> {
         self.query.refusal(self.query.find(word), text)
     }
 
-    fn plan(&self, state: &SessionState, name: &str) -> Result<Aggregate> {
+    fn plan(&self, engine: &Engine, name: &str) -> Result<Aggregate> {
         const WHAT: &str = "an aggregate is one SELECT over train";
         let statement = check::one_select(self.query, WHAT)?;
         let failure = |error| self.query.failure(&error);
-        let plan = block_on(state.statement_to_plan(statement)).map_err(failure)?;
+        let plan = engine.plan(statement).map_err(failure)?;
         let grouping = self.grouping(&plan)?;
         self.check_source(&grouping.input)?;
         // Calls are checked as they are written: the analyzer writes some of them again.
         for expr in &grouping.aggr_expr {
             self.check_call(call(expr))?;
         }
-        let options = state.config_options();
-        let plan = state.analyzer().execute_and_check(plan, options, |_, _| {});
-        let plan = plan.map_err(failure)?;
+        let plan = engine.analyzed(plan).map_err(failure)?;
         let grouping = self.grouping(&plan)?;
         let LogicalPlan::Projection(projection) = &plan else {
             return Err(self.no_aggregate());
@@ -259,7 +255,7 @@ impl Rules<'_> {
             };
             let column = format!("{name}.{given}");
             let expr = &grouping.aggr_expr[at];
-            values.push(self.value(state, &schema, column, call(expr))?);
+            values.push(self.value(engine, &schema, column, call(expr))?);
         }
         if values.is_empty() {
             return Err(self.no_aggregate());
@@ -412,7 +408,7 @@ impl Rules<'_> {
 
     fn value(
         &self,
-        state: &SessionState,
+        engine: &Engine,
         schema: &DFSchema,
         column: String,
         call: Option<&AggregateFunction>,
@@ -430,7 +426,7 @@ impl Rules<'_> {
             }
             let argument = unqualified(argument).map_err(|error| self.query.failure(&error))?;
             reads.extend(lineage::of_expr(&argument, schema, &of_raw).reads);
-            let planned = state.create_physical_expr(argument, schema);
+            let planned = engine.physical_expression(argument, schema);
             let planned = planned.and_then(|expr| overflow::check(expr, schema.as_arrow()));
             arguments.push(planned.map_err(|error| self.query.failure(&error))?);
         }
@@ -467,9 +463,9 @@ fn call(expr: &Expr) -> Option<&AggregateFunction> {
 }
 
 /// An expression whose columns are named without the table.
-fn unqualified(expr: &Expr) -> datafusion::error::Result<Expr> {
-    use datafusion::common::Column;
-    use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+fn unqualified(expr: &Expr) -> datafusion_common::error::Result<Expr> {
+    use datafusion_common::Column;
+    use datafusion_common::tree_node::{Transformed, TransformedResult, TreeNode};
     let plain = expr.clone().transform_up(|expr| {
         Ok(match expr {
             Expr::Column(column) => {

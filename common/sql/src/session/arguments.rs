@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use datafusion::common::Column;
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
-use datafusion::error::DataFusionError;
-use datafusion::logical_expr::{Expr, LogicalPlan, Projection, Window};
+use datafusion_common::Column;
+use datafusion_common::error::DataFusionError;
+use datafusion_common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion_expr::{Expr, LogicalPlan, Projection, Window};
 
 /// The plan with what windows are over computed in projections below them, where it is checked.
 pub(super) fn in_projections(plan: LogicalPlan) -> Result<LogicalPlan, DataFusionError> {

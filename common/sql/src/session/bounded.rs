@@ -2,22 +2,21 @@
 //! whatever is asked for, which ends the process; others take hours, or give a wrong value in
 //! silence.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array};
 use arrow::compute::kernels::length::length;
 use arrow::compute::{cast, concat};
 use arrow::datatypes::{DataType, FieldRef, Int64Type};
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::common::{ScalarValue, plan_datafusion_err};
-use datafusion::error::{DataFusionError, Result};
-use datafusion::execution::FunctionRegistry;
-use datafusion::execution::context::SessionContext;
-use datafusion::logical_expr::{
+use datafusion_common::error::{DataFusionError, Result};
+use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion_common::{ScalarValue, plan_datafusion_err, plan_err};
+use datafusion_expr::{
     ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
 };
-use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_expr::expressions::Literal;
+use datafusion_physical_expr::PhysicalExpr;
+use datafusion_physical_expr::expressions::Literal;
 
 use super::operators::JOIN;
 use super::values;
@@ -66,16 +65,17 @@ const CODE: i64 = 64;
 /// some ten milliseconds.
 const COMPARED: i64 = 16_000_000;
 
-/// Puts limits to the functions of a session.
+/// The functions that need limits, with these.
 ///
 /// # Errors
-/// A session without them.
-pub(super) fn register(context: &SessionContext) -> Result<()> {
-    for name in FUNCTIONS.into_iter().chain(values::functions()) {
-        let inner = context.udf(name)?;
-        context.register_udf(ScalarUDF::from(Bounded { inner }));
-    }
-    Ok(())
+/// One of them is not among `known`.
+pub(super) fn functions(known: &HashMap<String, Arc<ScalarUDF>>) -> Result<Vec<Arc<ScalarUDF>>> {
+    let names = FUNCTIONS.into_iter().chain(values::functions());
+    let functions = names.map(|name| match known.get(name) {
+        Some(inner) => Ok(limited(inner.clone())),
+        None => plan_err!("there is no function {name}"),
+    });
+    functions.collect()
 }
 
 /// The function with its limits.

@@ -4,19 +4,19 @@ use std::ops::ControlFlow;
 
 use anyhow::Result;
 use arrow::datatypes::Schema;
-use datafusion::common::DFSchema;
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::error::DataFusionError;
-use datafusion::execution::context::SessionState;
-use datafusion::logical_expr::{Expr, LogicalPlan, Volatility};
-use datafusion::sql::parser::{DFParserBuilder, Statement};
-use datafusion::sql::sqlparser::ast;
-use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion_common::DFSchema;
+use datafusion_common::error::DataFusionError;
+use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion_expr::{Expr, LogicalPlan, Volatility};
+use datafusion_sql::parser::{DFParserBuilder, Statement};
+use datafusion_sql::sqlparser::ast;
+use datafusion_sql::sqlparser::dialect::GenericDialect;
 
 use table::dataset::Dataset;
 
 use super::RAW;
 use super::arguments;
+use super::engine::Engine;
 use super::excerpt::Query;
 use super::lineage::{self, Origin};
 use super::wide;
@@ -48,7 +48,7 @@ pub(super) struct Checked {
 
 /// Plans a features query.
 pub(super) fn features(
-    state: &SessionState,
+    engine: &Engine,
     query: &Query<'_>,
     raw: &Schema,
     dataset: &Dataset,
@@ -56,12 +56,12 @@ pub(super) fn features(
     let target = dataset.target().name.as_str();
     let mut statement = one_select(query, "features are one SELECT over raw")?;
     aggregates_by_name(&mut statement, raw);
-    let plan = wide::plan(state, statement, raw).map_err(|error| {
+    let plan = wide::plan(engine, statement, raw).map_err(|error| {
         // DataFusion would advise GROUP BY, which is no way out here; else it says of windows what
         // is wrong.
         let of_windows = query.find("OVER").is_some() && !error.to_string().contains("GROUP BY");
         let aggregate = match of_windows {
-            false => query.find_call(|name| state.aggregate_functions().contains_key(name)),
+            false => query.find_call(|name| engine.is_aggregate(name)),
             true => None,
         };
         aggregate.map_or_else(
@@ -124,7 +124,7 @@ fn walk(
 }
 
 /// Plans a condition on raw columns.
-pub(super) fn filter(state: &SessionState, query: &Query<'_>, schema: &DFSchema) -> Result<Expr> {
+pub(super) fn filter(engine: &Engine, query: &Query<'_>, schema: &DFSchema) -> Result<Expr> {
     let parsed = DFParserBuilder::new(query.sql)
         .with_dialect(&GenericDialect {})
         .build();
@@ -137,8 +137,8 @@ pub(super) fn filter(state: &SessionState, query: &Query<'_>, schema: &DFSchema)
             "a condition has no alias, and nothing may follow it",
         ));
     }
-    let expr = state
-        .create_logical_expr_from_sql_expr(parsed, schema)
+    let expr = engine
+        .expression(parsed, schema)
         .map_err(|error| query.failure(&error))?;
     match check_expression(query, &expr, false) {
         Some(refusal) => Err(refusal),

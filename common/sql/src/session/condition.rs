@@ -6,15 +6,14 @@ use anyhow::Result;
 use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::prep_null_mask_filter;
 use arrow::datatypes::{DataType, SchemaRef};
-use datafusion::common::DFSchema;
-use datafusion::error::DataFusionError;
-use datafusion::execution::context::SessionState;
-use datafusion::logical_expr::ExprSchemable;
-use datafusion::optimizer::simplify_expressions::{ExprSimplifier, SimplifyContext};
-use datafusion::physical_expr::PhysicalExpr;
+use datafusion_common::DFSchema;
+use datafusion_common::error::DataFusionError;
+use datafusion_expr::ExprSchemable;
+use datafusion_physical_expr::PhysicalExpr;
 
 use runtime::failure::Failure;
 
+use super::engine::Engine;
 use super::excerpt::Query;
 use super::{check, fault, overflow, probe};
 
@@ -32,7 +31,7 @@ pub(super) struct Condition {
 
 impl Condition {
     pub(super) fn plan(
-        state: &SessionState,
+        engine: &Engine,
         raw: &SchemaRef,
         key: &[usize],
         name: &'static str,
@@ -40,7 +39,7 @@ impl Condition {
     ) -> Result<Self> {
         let query = Query { name, sql };
         let schema = DFSchema::try_from(raw.as_ref().clone())?;
-        let expr = check::filter(state, &query, &schema)?;
+        let expr = check::filter(engine, &query, &schema)?;
         let of_constants = probe::of_constants(&expr);
         let read = expr.column_refs();
         let reads = read
@@ -48,14 +47,9 @@ impl Condition {
             .filter_map(|column| schema.maybe_index_of_column(column))
             .collect();
         let plan = || {
-            let context = SimplifyContext::builder()
-                .with_schema(Arc::new(schema.clone()))
-                .with_config_options(state.config_options().clone())
-                .build();
-            let simplifier = ExprSimplifier::new(context);
-            let expr = simplifier.simplify(simplifier.coerce(expr.clone(), &schema)?)?;
+            let expr = engine.simplified(expr.clone(), &schema)?;
             let data_type = expr.get_type(&schema)?;
-            let expr = state.create_physical_expr(expr, &schema)?;
+            let expr = engine.physical_expression(expr, &schema)?;
             let expr = overflow::check(expr, schema.as_arrow())?;
             Ok((expr, data_type))
         };

@@ -7,15 +7,14 @@
 mod moments;
 mod number;
 
+use std::sync::Arc;
+
 use arrow::datatypes::{DataType, Field, FieldRef};
-use datafusion::common::plan_err;
-use datafusion::error::Result;
-use datafusion::execution::context::SessionContext;
-use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
-use datafusion::logical_expr::utils::{AggregateOrderSensitivity, format_state_name};
-use datafusion::logical_expr::{
-    Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility,
-};
+use datafusion_common::error::Result;
+use datafusion_common::plan_err;
+use datafusion_expr::function::{AccumulatorArgs, StateFieldsArgs};
+use datafusion_expr::utils::{AggregateOrderSensitivity, format_state_name};
+use datafusion_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility};
 
 pub(super) use moments::{Moments, Numbers, Rows};
 
@@ -78,16 +77,15 @@ const FUNCTIONS: [(Kind, &[&str]); 7] = [
     (Kind::Correlation, &["corr"]),
 ];
 
-/// Puts the exact functions in the place of those of the same names.
-pub(super) fn register(context: &SessionContext) {
-    for (kind, names) in FUNCTIONS {
-        let names = names.iter().map(|name| (*name).to_owned()).collect();
-        context.register_udaf(AggregateUDF::from(Exact {
+/// The exact functions, for the place of those of the same names.
+pub(super) fn functions() -> impl Iterator<Item = Arc<AggregateUDF>> {
+    FUNCTIONS.into_iter().map(|(kind, names)| {
+        Arc::new(AggregateUDF::from(Exact {
             kind,
-            names,
+            names: names.iter().map(|name| (*name).to_owned()).collect(),
             signature: Signature::user_defined(Volatility::Immutable),
-        }));
-    }
+        }))
+    })
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]

@@ -1,10 +1,10 @@
 //! Errors about SQL, with the line and a caret under the place.
 
 use arrow::error::ArrowError;
-use datafusion::common::SchemaError;
-use datafusion::error::DataFusionError;
-use datafusion::sql::sqlparser::dialect::GenericDialect;
-use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
+use datafusion_common::SchemaError;
+use datafusion_common::error::DataFusionError;
+use datafusion_sql::sqlparser::dialect::GenericDialect;
+use datafusion_sql::sqlparser::tokenizer::{Token, Tokenizer};
 
 use runtime::failure::Failure;
 

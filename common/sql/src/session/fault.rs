@@ -7,12 +7,11 @@ use anyhow::Result;
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::Schema;
 use arrow::error::ArrowError;
-use datafusion::error::{DataFusionError, Result as SqlResult};
-use datafusion::execution::context::SessionState;
-use datafusion::logical_expr::{Expr, LogicalPlan, Projection};
-use datafusion::physical_plan::ExecutionPlan;
-use datafusion::physical_plan::projection::ProjectionExec;
-use datafusion::physical_plan::windows::BoundedWindowAggExec;
+use datafusion_common::error::{DataFusionError, Result as SqlResult};
+use datafusion_expr::{Expr, LogicalPlan, Projection};
+use datafusion_physical_plan::ExecutionPlan;
+use datafusion_physical_plan::projection::ProjectionExec;
+use datafusion_physical_plan::windows::BoundedWindowAggExec;
 use futures::StreamExt;
 use futures::executor::block_on;
 
@@ -23,6 +22,7 @@ use table::dataset::{Dataset, keys};
 use table::parts;
 
 use super::check::Checked;
+use super::engine::Engine;
 use super::excerpt::Query;
 use super::lineage::{self, Origin};
 use super::source::Source;
@@ -112,7 +112,7 @@ pub(super) fn refusal(what: &str, fault: &DataFusionError) -> anyhow::Error {
 
 /// The refusal of a query that DataFusion does not plan, with the column that it is about.
 pub(super) fn of_planning(
-    state: &SessionState,
+    engine: &Engine,
     query: &Query<'_>,
     checked: &Checked,
     error: &DataFusionError,
@@ -120,7 +120,7 @@ pub(super) fn of_planning(
     let LogicalPlan::Projection(select) = &checked.plan else {
         return query.failure(error);
     };
-    let planned = |plan: &LogicalPlan| planned(state, plan).is_ok();
+    let planned = |plan: &LogicalPlan| planned(engine, plan).is_ok();
     let fails = |count: usize| {
         let part = Projection::try_new(select.expr[..count].to_vec(), select.input.clone());
         !part.is_ok_and(|part| planned(&LogicalPlan::Projection(part)))
@@ -340,7 +340,7 @@ impl Features {
             .filter_map(|&column| all.get(column).cloned());
         let query = Arc::new(self.logical.clone());
         let part = Projection::try_new(columns.map(Expr::Column).collect(), query)?;
-        planned(&self.state, &LogicalPlan::Projection(part))
+        planned(&self.engine, &LogicalPlan::Projection(part))
     }
 
     /// Runs a part of the query over rows, for its error.
@@ -358,11 +358,8 @@ impl Features {
 ///
 /// # Errors
 /// Those of DataFusion, and of numbers that would overflow without a word.
-pub(super) fn planned(
-    state: &SessionState,
-    plan: &LogicalPlan,
-) -> SqlResult<Arc<dyn ExecutionPlan>> {
-    block_on(state.create_physical_plan(plan)).and_then(overflow::check_plan)
+pub(super) fn planned(engine: &Engine, plan: &LogicalPlan) -> SqlResult<Arc<dyn ExecutionPlan>> {
+    engine.physical(plan).and_then(overflow::check_plan)
 }
 
 /// What a plan computes from each row alone: all without windows, else what comes before them.

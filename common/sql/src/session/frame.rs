@@ -7,13 +7,13 @@ use anyhow::{Context, Result, ensure};
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, make_comparator};
 use arrow::compute::{SortOptions, partition};
 use arrow::datatypes::{DataType, Date32Type, Schema, TimestampMicrosecondType};
-use datafusion::common::plan_err;
-use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_expr::expressions::{CastExpr, Column, Literal};
-use datafusion::physical_plan::projection::ProjectionExec;
-use datafusion::physical_plan::streaming::StreamingTableExec;
-use datafusion::physical_plan::windows::BoundedWindowAggExec;
-use datafusion::physical_plan::{ExecutionPlan, InputOrderMode};
+use datafusion_common::plan_err;
+use datafusion_physical_expr::PhysicalExpr;
+use datafusion_physical_expr::expressions::{CastExpr, Column, Literal};
+use datafusion_physical_plan::projection::ProjectionExec;
+use datafusion_physical_plan::streaming::StreamingTableExec;
+use datafusion_physical_plan::windows::BoundedWindowAggExec;
+use datafusion_physical_plan::{ExecutionPlan, InputOrderMode};
 
 use runtime::failure::Failure;
 use table::dataset::keys;
@@ -26,7 +26,7 @@ use super::windows::Windows;
 const COPIES: u64 = 4;
 
 /// That a plan runs windows as rows come, and does nothing besides.
-pub(super) fn check_plan(plan: &Arc<dyn ExecutionPlan>) -> datafusion::error::Result<()> {
+pub(super) fn check_plan(plan: &Arc<dyn ExecutionPlan>) -> datafusion_common::error::Result<()> {
     if let Some(window) = plan.downcast_ref::<BoundedWindowAggExec>() {
         if window.input_order_mode != InputOrderMode::Sorted {
             return plan_err!("its windows would not be computed in the order of the rows");

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use datafusion::common::{DFSchema, plan_err};
-use datafusion::error::Result;
-use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion_common::error::Result;
+use datafusion_common::{DFSchema, plan_err};
+use datafusion_expr::{Expr, LogicalPlan};
 
 /// Where a column comes from.
 #[derive(Clone, Debug, Default, PartialEq)]

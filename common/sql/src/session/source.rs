@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::Result;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use datafusion::error::DataFusionError;
-use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::streaming::PartitionStream;
+use datafusion_common::error::DataFusionError;
+use datafusion_execution::{SendableRecordBatchStream, TaskContext};
+use datafusion_expr::{SortExpr, TableSource};
+use datafusion_physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion_physical_plan::streaming::PartitionStream;
 
 type Rows = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
 
@@ -48,6 +49,18 @@ impl Source {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take()
+    }
+}
+
+/// The table, and the order in which its rows come.
+pub(super) struct TableOfRows {
+    pub(super) schema: SchemaRef,
+    pub(super) order: Vec<SortExpr>,
+}
+
+impl TableSource for TableOfRows {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
     }
 }
 

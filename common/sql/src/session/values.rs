@@ -5,9 +5,9 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int32Type};
-use datafusion::common::{ScalarValue, exec_err};
-use datafusion::error::Result;
-use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF};
+use datafusion_common::error::Result;
+use datafusion_common::{ScalarValue, exec_err};
+use datafusion_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF};
 
 pub(super) const ROUND: &str = "round";
 pub(super) const TRUNC: &str = "trunc";

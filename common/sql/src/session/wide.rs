@@ -6,41 +6,40 @@
 use std::sync::Arc;
 
 use arrow::datatypes::Schema;
-use datafusion::error::DataFusionError;
-use datafusion::execution::context::SessionState;
-use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder, Projection};
-use datafusion::sql::parser::Statement;
-use datafusion::sql::sqlparser::ast::{
+use datafusion_common::error::DataFusionError;
+use datafusion_expr::{LogicalPlan, LogicalPlanBuilder, Projection};
+use datafusion_sql::parser::Statement;
+use datafusion_sql::sqlparser::ast::{
     Expr, Ident, Select, SelectItem, SetExpr, Statement as Sql, TableFactor,
     WildcardAdditionalOptions,
 };
-use futures::executor::block_on;
 
 use super::RAW;
+use super::engine::Engine;
 
 /// Columns that are planned together.
 const TOGETHER: usize = 256;
 
 /// The plan of a query over a table with the columns of `raw`.
 pub(super) fn plan(
-    state: &SessionState,
+    engine: &Engine,
     statement: Statement,
     raw: &Schema,
 ) -> Result<LogicalPlan, DataFusionError> {
     // What can't be planned in pieces is planned as a whole, and refused as a whole.
-    match in_pieces(state, &statement, raw) {
+    match in_pieces(engine, &statement, raw) {
         Some(plan) => Ok(plan),
-        None => block_on(state.statement_to_plan(statement)),
+        None => engine.plan(statement),
     }
 }
 
-fn in_pieces(state: &SessionState, statement: &Statement, raw: &Schema) -> Option<LogicalPlan> {
+fn in_pieces(engine: &Engine, statement: &Statement, raw: &Schema) -> Option<LogicalPlan> {
     let items = expanded(select(statement)?, raw);
     if items.len() <= TOGETHER {
         return None;
     }
     let mut pieces = items.chunks(TOGETHER).map(|items| {
-        let plan = block_on(state.statement_to_plan(of_items(statement, items)?)).ok()?;
+        let plan = engine.plan(of_items(statement, items)?).ok()?;
         match plan {
             LogicalPlan::Projection(piece) if only_rows(&piece.input) => Some(piece),
             _ => None,
@@ -138,8 +137,8 @@ mod tests {
     use arrow::datatypes::{DataType, Field};
 
     use super::super::check::one_select;
+    use super::super::engine::Engine;
     use super::super::excerpt::Query;
-    use super::super::state;
     use super::*;
 
     const COLUMNS: usize = 2 * TOGETHER + 1;
@@ -148,11 +147,11 @@ mod tests {
     fn plans(sql: &str) -> (Option<LogicalPlan>, Result<LogicalPlan, DataFusionError>) {
         let field = |i| Field::new(format!("Col \"{i}\""), DataType::Float64, true);
         let raw = Arc::new(Schema::new((0..COLUMNS).map(field).collect::<Vec<_>>()));
-        let state = state(RAW, &raw, Vec::new(), 64 << 20).unwrap();
+        let engine = Engine::new(RAW, &raw, Vec::new(), 64 << 20).unwrap();
         let name = "features.sql";
         let statement = one_select(&Query { name, sql }, "one SELECT").unwrap();
-        let pieces = in_pieces(&state, &statement, &raw);
-        (pieces, block_on(state.statement_to_plan(statement)))
+        let pieces = in_pieces(&engine, &statement, &raw);
+        (pieces, engine.plan(statement))
     }
 
     #[test]

@@ -8,13 +8,11 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 use arrow::compute::kernels::cast_utils::parse_interval_month_day_nano;
 use arrow::datatypes::Schema;
-use datafusion::common::DFSchema;
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::logical_expr::expr::{NullTreatment, WindowFunction};
-use datafusion::logical_expr::{
-    Expr, LogicalPlan, SortExpr, WindowFrameBound, WindowFrameUnits, col,
-};
-use datafusion::scalar::ScalarValue;
+use datafusion_common::DFSchema;
+use datafusion_common::ScalarValue;
+use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion_expr::expr::{NullTreatment, WindowFunction};
+use datafusion_expr::{Expr, LogicalPlan, SortExpr, WindowFrameBound, WindowFrameUnits, col};
 
 use table::dataset::{ColumnType, Dataset, Lookback};
 
@@ -55,7 +53,7 @@ struct Frame {
 
 /// The order in which rows with windows come, for a table that declares it.
 pub(super) fn order(dataset: &Dataset) -> Vec<SortExpr> {
-    let column = |name: &str| col(datafusion::common::Column::from_name(name));
+    let column = |name: &str| col(datafusion_common::Column::from_name(name));
     let entity = dataset.entity_columns();
     let entity = entity.iter().map(|name| column(name).sort(true, true));
     // None of them holds nulls; SQL's ORDER BY says where they would come.

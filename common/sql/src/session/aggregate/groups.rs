@@ -11,9 +11,9 @@ use arrow::datatypes::{Field, Schema};
 use arrow::row::{RowConverter, SortField};
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::StreamWriter;
-use datafusion::error::DataFusionError;
-use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
-use datafusion::physical_expr::GroupsAccumulatorAdapter;
+use datafusion_common::error::DataFusionError;
+use datafusion_expr::{EmitTo, GroupsAccumulator};
+use datafusion_physical_expr::GroupsAccumulatorAdapter;
 
 use runtime::failure::Failure;
 use table::config::aggregates as files;
@@ -93,7 +93,7 @@ impl Groups {
             keys: Keys::of(aggregate)?,
             places: HashMap::new(),
             bytes: 0,
-            functions: functions.collect::<datafusion::error::Result<_>>()?,
+            functions: functions.collect::<datafusion_common::error::Result<_>>()?,
         })
     }
 

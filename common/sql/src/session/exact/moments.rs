@@ -5,9 +5,9 @@ use std::ops::Range;
 
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array};
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
-use datafusion::common::{ScalarValue, exec_err, internal_err};
-use datafusion::error::Result;
-use datafusion::logical_expr::Accumulator;
+use datafusion_common::error::Result;
+use datafusion_common::{ScalarValue, exec_err, internal_err};
+use datafusion_expr::Accumulator;
 
 use super::Kind;
 use super::number::{Number, Parts};

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, UInt64Array, new_null_array};
 use arrow::compute::{concat_batches, partition, take};
-use datafusion::common::{ScalarValue, exec_datafusion_err, internal_err};
-use datafusion::error::Result;
-use datafusion::logical_expr::Accumulator;
-use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
-use datafusion::physical_expr::window::SlidingAggregateWindowExpr;
+use datafusion_common::error::Result;
+use datafusion_common::{ScalarValue, exec_datafusion_err, internal_err};
+use datafusion_expr::Accumulator;
+use datafusion_physical_expr::aggregate::AggregateFunctionExpr;
+use datafusion_physical_expr::window::SlidingAggregateWindowExpr;
 
 use super::super::frame::micros;
 use super::sums::{Given, Sums};
@@ -241,7 +241,7 @@ impl Running {
                 _ => return internal_err!("{} of nothing", window.expr.name()),
             });
         }
-        let schema = datafusion::physical_plan::ExecutionPlan::schema(&self.plan);
+        let schema = datafusion_physical_plan::ExecutionPlan::schema(&self.plan);
         Ok(RecordBatch::try_new(schema, columns)?)
     }
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use arrow::array::{ArrayRef, Float64Builder, Int64Builder};
-use datafusion::error::Result;
+use datafusion_common::error::Result;
 
 use super::super::exact::{Kind, Moments, Numbers, Rows};
 

@@ -427,7 +427,7 @@ fn a_fraction_of_a_second_is_read_as_one() {
 #[test]
 fn what_is_no_value_is_not_blamed_on_the_rows() {
     use arrow::error::ArrowError;
-    use datafusion::error::DataFusionError;
+    use datafusion_common::error::DataFusionError;
 
     let of_values = |error: ArrowError| excerpt::is_of_values(&DataFusionError::from(error));
     assert!(of_values(ArrowError::DivideByZero));

@@ -1,6 +1,6 @@
 //! The operator that runs windows beside DataFusion's own.
 
-use datafusion::physical_plan::displayable;
+use datafusion_physical_plan::displayable;
 
 use super::*;
 
