@@ -2,24 +2,18 @@
 
 mod logs;
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
-use argo::config_maps::ConfigMaps;
-use argo::library::{Library, Source, yaml_files};
-use argo::yaml;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use anyhow::Result;
+use argo::library::{Library, Source};
+use clap::{Parser, Subcommand, ValueEnum};
 use runtime::failure::{self, Failure};
-use serde::Serialize;
 
-use crate::leaf::Addresses;
-use crate::runs::Runs;
-use crate::sample_data;
-use crate::workflow::{RAW_URL, STORE_URL, Workflow};
+use crate::output::{Output, print_object, print_workflow};
+use crate::place::Place;
 use crate::{data, demo, emissary, servers, submit, tracked, ui, upload};
 
 /// Runs, lints and inspects Alameda's Argo workflows without a cluster
@@ -35,58 +29,6 @@ struct Cli {
     place: Place,
     #[command(subcommand)]
     command: Command,
-}
-
-/// Where things are.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct Place {
-    /// Folder for the store, raw files and runs
-    #[arg(
-        long,
-        value_name = "DIR",
-        default_value = ".alameda",
-        global = true,
-        help_heading = "Common options"
-    )]
-    pub home: PathBuf,
-
-    /// Folder with WorkflowTemplates [default: ./workflows, else the copies in this program]
-    #[arg(
-        long,
-        value_name = "DIR",
-        global = true,
-        help_heading = "Common options"
-    )]
-    pub workflows: Option<PathBuf>,
-
-    /// Folder with ConfigMaps [default: ./config-maps, else the copies in this program]
-    #[arg(
-        long,
-        value_name = "DIR",
-        global = true,
-        help_heading = "Common options"
-    )]
-    pub config_maps: Option<PathBuf>,
-
-    /// Root of everything the steps write [default: HOME/store]
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "STORE_URL",
-        global = true,
-        help_heading = "Common options"
-    )]
-    pub store_url: Option<String>,
-
-    /// Root of the raw files [default: HOME/raw]
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "RAW_URL",
-        global = true,
-        help_heading = "Common options"
-    )]
-    pub raw_url: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -163,19 +105,6 @@ enum Command {
         #[arg(long, value_name = "RULE", num_args = 0..=1, default_missing_value = "")]
         explain: Option<String>,
     },
-}
-
-/// How a result is printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Output {
-    /// As Argo's API gives it.
-    Json,
-    /// The same as YAML.
-    Yaml,
-    /// The name alone.
-    Name,
-    /// The table with more columns.
-    Wide,
 }
 
 /// How findings are printed.
@@ -318,154 +247,6 @@ fn dashboard(place: &Place, bind: Option<SocketAddr>, config: &str) -> Result<an
         variables.collect(),
     )
     .into())
-}
-
-impl Place {
-    /// The home folder, absolute: a leaf runs in a folder of its own.
-    pub(crate) fn home(&self) -> Result<PathBuf> {
-        std::path::absolute(&self.home).context("finding the current folder")
-    }
-
-    /// The runs of the home folder.
-    pub(crate) fn runs(&self) -> Result<Runs> {
-        Ok(Runs::new(&self.home()?))
-    }
-
-    /// Where WorkflowTemplates come from.
-    pub(crate) fn workflows(&self) -> Result<Source> {
-        folder_or_embedded(self.workflows.as_ref(), "workflows")
-    }
-
-    pub(crate) fn maps(&self) -> Result<ConfigMaps> {
-        ConfigMaps::load(&folder_or_embedded(
-            self.config_maps.as_ref(),
-            "config-maps",
-        )?)
-    }
-
-    /// The addresses that were given by flag or variable.
-    ///
-    /// # Errors
-    /// One that no store is at, or that holds a secret: addresses are kept with a run, and shown.
-    pub(crate) fn given(&self) -> Result<BTreeMap<String, String>> {
-        let mut given = BTreeMap::new();
-        for (name, url) in [(STORE_URL, &self.store_url), (RAW_URL, &self.raw_url)] {
-            let Some(url) = url.as_ref().filter(|url| !url.is_empty()) else {
-                continue;
-            };
-            store::check_url(url)?;
-            let is_path = !url.contains("://");
-            let path = || std::path::absolute(url).context("finding the current folder");
-            given.insert(
-                name.to_owned(),
-                if is_path {
-                    path()?.display().to_string()
-                } else {
-                    url.clone()
-                },
-            );
-        }
-        Ok(given)
-    }
-
-    /// What the steps of a workflow are told: what was given when it was submitted, else folders of
-    /// the home.
-    pub(crate) fn addresses(&self, annotations: &BTreeMap<String, String>) -> Result<Addresses> {
-        let home = self.home()?;
-        let address = |name: &str, folder: &str| {
-            annotations
-                .get(name)
-                .cloned()
-                .unwrap_or_else(|| home.join(folder).display().to_string())
-        };
-        Ok(Addresses {
-            store_url: address(STORE_URL, "store"),
-            raw_url: address(RAW_URL, "raw"),
-        })
-    }
-
-    /// A command line of this program that works in the same place.
-    pub(crate) fn command(&self, arguments: &[&str]) -> String {
-        let program = std::env::args()
-            .next()
-            .unwrap_or_else(|| "alameda".to_owned());
-        let mut words = vec![program];
-        words.extend(arguments.iter().map(|word| (*word).to_owned()));
-        let mut option = |name: &str, value: Option<String>| {
-            words.extend(value.map(|value| format!("--{name}={value}")));
-        };
-        let path = |path: &PathBuf| path.display().to_string();
-        option(
-            "home",
-            Some(path(&self.home)).filter(|home| home != ".alameda"),
-        );
-        option("workflows", self.workflows.as_ref().map(path));
-        option("config-maps", self.config_maps.as_ref().map(path));
-        let plain = |word: &String| {
-            word.chars()
-                .all(|c| c.is_ascii_alphanumeric() || "@=/._-+:".contains(c))
-        };
-        let quote = |word: String| {
-            if plain(&word) {
-                word
-            } else {
-                format!("'{}'", word.replace('\'', "'\\''"))
-            }
-        };
-        words.into_iter().map(quote).collect::<Vec<_>>().join(" ")
-    }
-}
-
-fn folder_or_embedded(given: Option<&PathBuf>, default: &str) -> Result<Source> {
-    match given {
-        Some(folder) if !folder.is_dir() => Err(Failure::usage(format!(
-            "--{default} {}: there is no such folder",
-            folder.display()
-        ))),
-        Some(folder) => Ok(Source::Folder(folder.clone())),
-        None => {
-            let folder = PathBuf::from(default);
-            let found = folder.is_dir() && !yaml_files(&folder)?.is_empty();
-            Ok(if found {
-                Source::Folder(folder)
-            } else {
-                Source::Embedded
-            })
-        }
-    }
-}
-
-/// Prints a workflow in the format asked for.
-pub(crate) fn print_workflow(workflow: &Workflow, output: Option<Output>) -> Result<()> {
-    match output {
-        Some(Output::Json | Output::Yaml) => print_object(workflow, output)?,
-        Some(Output::Name) => ui::print(&format!("{}\n", workflow.name())),
-        Some(Output::Wide) | None => ui::print(&ui::describe(workflow, output.is_some())),
-    }
-    Ok(())
-}
-
-pub(crate) fn print_object(object: &impl Serialize, output: Option<Output>) -> Result<()> {
-    let value = serde_json::to_value(object).context("writing the workflow as JSON")?;
-    ui::print(&match output {
-        Some(Output::Yaml) => yaml::emit(&value),
-        _ => format!("{value:#}\n"),
-    });
-    Ok(())
-}
-
-impl demo::Options {
-    /// The same as options of the generator.
-    pub(crate) fn sample(&self, url: String) -> sample_data::Options {
-        sample_data::Options {
-            url,
-            train_files: self.train_files,
-            predict_files: self.predict_files,
-            rows_per_file: self.rows_per_file,
-            seed: self.seed,
-            drift: self.drift.clone(),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use dataset::{Question, in_line, profile};
 use indicatif::{ProgressBar, ProgressStyle};
 use runtime::failure::Failure;
 
-use crate::cli::Place;
+use crate::place::Place;
 use crate::ui;
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use console::Style;
 use indicatif::{ProgressBar, ProgressStyle};
 use store::digest;
 
-use crate::cli::Place;
+use crate::place::Place;
 use crate::runs::folder_name;
 use crate::sample_data::{self, Drift, Summary};
 use crate::workflow::{Phase, RAW_URL, Workflow};
@@ -61,6 +61,18 @@ impl Options {
             format!("{text} drift={drift:?}")
         };
         format!("demo-{}", &digest::hex(text.as_bytes())[..8])
+    }
+
+    /// The same as options of the generator.
+    pub(crate) fn sample(&self, url: String) -> sample_data::Options {
+        sample_data::Options {
+            url,
+            train_files: self.train_files,
+            predict_files: self.predict_files,
+            rows_per_file: self.rows_per_file,
+            seed: self.seed,
+            drift: self.drift.clone(),
+        }
     }
 }
 

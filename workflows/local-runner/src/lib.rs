@@ -9,6 +9,8 @@ mod demo;
 mod emissary;
 mod engine;
 mod leaf;
+mod output;
+mod place;
 #[cfg(test)]
 mod released;
 mod retry;

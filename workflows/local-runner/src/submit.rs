@@ -16,8 +16,9 @@ use runtime::failure::Failure;
 use serde_json::Value;
 
 use crate::answers::{self, Answer};
-use crate::cli::{Output, Place, print_workflow};
 use crate::engine::{Engine, Finished};
+use crate::output::{Output, print_workflow};
+use crate::place::Place;
 use crate::runs::Run;
 use crate::workflow::{Phase, RESUBMITTED_FROM, SCHEDULED_TIME, Workflow};
 use crate::{retry, ui};

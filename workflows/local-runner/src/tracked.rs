@@ -12,7 +12,8 @@ use runtime::retry::Budget;
 use store::Store;
 use tracking::{RunRecord, RunView, Status, Tracking, TrackingArgs, VersionView};
 
-use crate::cli::{Output, Place, print_object};
+use crate::output::{Output, print_object};
+use crate::place::Place;
 use crate::ui;
 use crate::workflow::now;
 

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use runtime::failure::Failure;
 
-use super::Place;
+use crate::place::Place;
 use crate::runs::folder_name;
 use crate::ui;
 use crate::workflow::Workflow;

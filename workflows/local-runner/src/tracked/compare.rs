@@ -10,7 +10,8 @@ use serde::Serialize;
 use tracking::{RunRecord, RunView, TrackingArgs, VersionView};
 
 use super::{ask, row};
-use crate::cli::{Output, Place, print_object};
+use crate::output::{Output, print_object};
+use crate::place::Place;
 use crate::ui;
 
 /// Versions and runs of a model that are looked through for the two.
