@@ -2,6 +2,8 @@
 
 use std::borrow::Borrow;
 
+use learn::metrics::Interval;
+
 /// Shown in place of a missing number.
 pub const NONE: &str = "–";
 
@@ -103,6 +105,14 @@ pub fn difference(value: Option<f64>) -> String {
         Some(value) if value.abs() < 0.0005 => "±0.000".to_owned(),
         Some(value) => minus(format!("{value:+.3}")),
     }
+}
+
+/// An interval as `0.701 – 0.712`.
+pub fn interval(interval: Option<Interval>) -> String {
+    interval.map_or_else(
+        || NONE.to_owned(),
+        |of| format!("{} – {}", metric(Some(of.low)), metric(Some(of.high))),
+    )
 }
 
 /// Any number to four digits: `50.12`, `−0.00123`, `1.2e9`.

@@ -6,6 +6,7 @@ pub mod days;
 pub mod drift;
 pub mod gates;
 mod model;
+mod parts;
 pub mod performance;
 pub mod periods;
 pub mod quality;
@@ -15,9 +16,10 @@ mod selection;
 pub mod summary;
 pub mod task;
 
+pub use parts::{details, folded, note, scroll, section, table};
+
 use crate::content::Content;
-use crate::format::{metric, share};
-use crate::html::{self, Markup, escaped, leaf, tag, tagged, text};
+use crate::html::{self, Markup, leaf, tag};
 
 /// The style sheet of a report's page.
 pub const STYLE: &str = include_str!("page/style.css");
@@ -68,105 +70,4 @@ pub fn patterns() -> Markup {
         "svg class=\"patterns\" width=\"0\" height=\"0\" aria-hidden=\"true\"",
         [tag("defs", [pattern])],
     )
-}
-
-/// A part of the page with a heading.
-pub fn section(
-    id: &str,
-    heading: &str,
-    lead: Markup,
-    inner: impl IntoIterator<Item = Markup>,
-) -> Markup {
-    let heading = [tagged("h2", heading), tag("p class=\"lead\"", [lead])];
-    tag(
-        &format!("section id=\"{id}\""),
-        heading.into_iter().chain(inner),
-    )
-}
-
-/// A table with a caption for screen readers; the first column of each row names it.
-pub fn table(
-    class: &str,
-    caption: &str,
-    columns: &[&str],
-    rows: impl IntoIterator<Item = Vec<Markup>>,
-) -> Markup {
-    let head = columns
-        .iter()
-        .map(|column| tagged("th scope=\"col\"", column));
-    let body = rows.into_iter().map(|cells| {
-        let cells = cells.into_iter().enumerate();
-        tag(
-            "tr",
-            cells.map(|(index, cell)| {
-                tag(if index == 0 { "th scope=\"row\"" } else { "td" }, [cell])
-            }),
-        )
-    });
-    let table = tag(
-        &format!("table class=\"{}\"", escaped(class)),
-        [
-            tagged("caption", caption),
-            tag("thead", [tag("tr", head)]),
-            tag("tbody", body),
-        ],
-    );
-    scroll(caption, table)
-}
-
-/// The first rows of a table, and the others folded.
-pub fn folded(
-    class: &str,
-    caption: &str,
-    columns: &[&str],
-    rows: impl IntoIterator<Item = Vec<Markup>>,
-    shown: usize,
-) -> Markup {
-    let mut rows: Vec<Vec<Markup>> = rows.into_iter().collect();
-    let rest = rows.split_off(shown.min(rows.len()));
-    let first = table(class, caption, columns, rows);
-    if rest.is_empty() {
-        return first;
-    }
-    let summary = format!("{} more", rest.len());
-    let rest = table(class, &format!("{caption}, the others"), columns, rest);
-    [first, details(&summary, rest)].into_iter().collect()
-}
-
-/// A metric beside a bar that is full at `most`.
-fn bar(value: f64, most: f64) -> Markup {
-    let part = match most > 0.0 {
-        true => (value / most * 100.0).max(0.0),
-        false => 0.0,
-    };
-    let bar = format!("span class=\"bar\" style=\"--part:{part:.1}%\"");
-    tag(&bar, [text(metric(Some(value)))])
-}
-
-/// A share beside a bar that is full at 1.
-fn share_bar(value: Option<f64>) -> Markup {
-    let part = value.unwrap_or_default() * 100.0;
-    let bar = format!("span class=\"bar\" style=\"--part:{part:.1}%\"");
-    tag(&bar, [text(share(value))])
-}
-
-/// A small text below or beside something.
-pub fn note(value: impl std::fmt::Display) -> Markup {
-    tag("p class=\"note\"", [text(value)])
-}
-
-/// Something wide, which scrolls sideways on a narrow screen, by the keyboard too.
-pub fn scroll(name: &str, inner: Markup) -> Markup {
-    tag(
-        &format!(
-            "div class=\"scroll\" role=\"group\" tabindex=\"0\" aria-label=\"{}\"",
-            escaped(name)
-        ),
-        [inner],
-    )
-}
-
-/// Something that is shown when asked for.
-pub fn details(summary: &str, inner: Markup) -> Markup {
-    tag("details", [tagged("summary", summary), inner])
 }

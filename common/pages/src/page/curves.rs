@@ -2,7 +2,7 @@
 
 use learn::metrics::{CalibrationBin, CurvePoint, Report as Metrics};
 
-use super::{details, note, table};
+use super::parts::{details, note, table};
 use crate::chart::{CalibrationPoint, Trace, calibration, curve};
 use crate::content::{AtThreshold, Performance};
 use crate::format::{count, metric, number, share};

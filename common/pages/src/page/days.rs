@@ -3,12 +3,12 @@
 use chrono::NaiveDate;
 use learn::metrics::Interval;
 
-use super::performance::interval;
+use super::parts::{details, note, scroll, table};
 use super::periods::{Drawn, name, periods};
-use super::{details, note, scroll, table, task};
+use super::task;
 use crate::chart::{DailyBars, DailyLines, Series, Size, daily_bars, daily_lines, legend};
 use crate::content::{Content, Day, MetricNow, OfTask, Performance, Period};
-use crate::format::{count, metric, number, share};
+use crate::format::{count, interval, metric, number, share};
 use crate::html::{Markup, nothing, tag, tagged, text};
 
 /// Days that the table of numbers holds; `report.json` holds all.

@@ -6,8 +6,9 @@ use std::borrow::Borrow;
 
 use profile::drift::{Psi, PsiBucket, PsiKind, Thresholds, Verdict};
 
+use super::parts::{self, details, note, scroll, table};
+use super::periods;
 use super::summary::chip;
-use super::{details, note, periods, scroll, table};
 use crate::chart::{HeatRow, Histogram, heat_lines, histogram, meter};
 use crate::content::{ColumnDrift, ComparedWith, Content, Drift, OfTask, Periods, Summary, Values};
 use crate::format::{count, difference, metric, number, p_value, share, small, some};
@@ -52,7 +53,7 @@ pub fn of(drift: &Drift, thresholds: &Thresholds, of_task: Option<&OfTask>) -> M
         .iter()
         .enumerate()
         .map(|(index, column)| card(&format!("feature-{index}"), column, thresholds, None));
-    super::section(
+    parts::section(
         "drift",
         "Drift",
         lead,

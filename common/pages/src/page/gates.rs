@@ -2,7 +2,7 @@
 
 use learn::metrics::Interval;
 
-use super::{details, note, table};
+use super::parts::{details, note, table};
 use crate::content::{GateSegment, GateVerdict};
 use crate::format::{NONE, count, number};
 use crate::html::{Markup, nothing, tag, tagged, text};

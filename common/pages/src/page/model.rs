@@ -3,13 +3,12 @@
 use learn::estimator::Families;
 use learn::model::Importance;
 
-use super::{bar, details, folded, gates, note, reasons, selection, table};
+use super::parts::{self, SHOWN_FEATURES, bar, details, folded, note, table};
+use super::{gates, reasons, selection};
 use crate::content::{Content, Lineage, ModelCard};
 use crate::format::{bytes, count, number, rows, some};
 use crate::html::{Markup, nothing, tag, tagged, text};
 
-/// Features that are shown before the others are folded.
-pub(super) const SHOWN: usize = 20;
 /// Features that one is said to be collinear with; the others are counted.
 const LINKED: usize = 4;
 /// Warnings of the training that are shown before the others are folded.
@@ -38,7 +37,7 @@ pub(super) fn section(content: &Content) -> Markup {
             .as_ref()
             .map_or_else(nothing, selection::permutation),
     ];
-    super::section("model", "Model", lead, inner)
+    parts::section("model", "Model", lead, inner)
 }
 
 fn facts(model: &ModelCard, features: usize) -> Markup {
@@ -175,7 +174,7 @@ fn importance(model: &ModelCard) -> Markup {
         "Influence of the features",
         &columns,
         rows,
-        SHOWN,
+        SHOWN_FEATURES,
     );
     tag(
         "div",

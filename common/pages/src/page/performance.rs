@@ -2,9 +2,10 @@
 
 use learn::metrics::{Confusion, Interval, Report as Metrics};
 
-use super::{curves, days, note, table, task};
+use super::parts::{self, note, table};
+use super::{curves, days, task};
 use crate::content::{Content, Performance};
-use crate::format::{NONE, count, difference, metric, number, rows, share};
+use crate::format::{NONE, count, difference, interval, metric, number, rows, share};
 use crate::html::{Markup, nothing, tag, tagged, text};
 
 pub(super) fn section(content: &Content) -> Markup {
@@ -17,7 +18,7 @@ pub fn of(performance: &Performance, days: Markup) -> Markup {
         return task::section(performance, of_task, days);
     }
     let lead = match &performance.overall {
-        None => no_labels(),
+        None => task::no_labels(),
         Some(overall) => text(format!(
             "On {} with a label and a prediction; {} of them are {}. The positive class is \
              predicted from a probability of {} on.",
@@ -28,15 +29,7 @@ pub fn of(performance: &Performance, days: Markup) -> Markup {
         )),
     };
     let inner = [overall(performance), curves::curves(performance), days];
-    super::section("performance", "Performance", lead, inner)
-}
-
-/// What is said while there are no labels.
-pub(super) fn no_labels() -> Markup {
-    text(
-        "There are no labels yet, so the performance is unknown. After label files arrive \
-         (LABELS_GLOB), run alameda-monitoring, or wait for the next nightly run.",
-    )
+    parts::section("performance", "Performance", lead, inner)
 }
 
 fn overall(performance: &Performance) -> Markup {
@@ -61,14 +54,6 @@ fn overall(performance: &Performance) -> Markup {
                 ],
             ),
         ],
-    )
-}
-
-/// An interval as `0.701 – 0.712`.
-pub(super) fn interval(interval: Option<Interval>) -> String {
-    interval.map_or_else(
-        || NONE.to_owned(),
-        |of| format!("{} – {}", metric(Some(of.low)), metric(Some(of.high))),
     )
 }
 

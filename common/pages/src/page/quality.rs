@@ -1,6 +1,6 @@
 //! Data quality.
 
-use super::{folded, note, table};
+use super::parts::{self, folded, note, table};
 use crate::content::{FeatureQuality, Freshness, Quality};
 use crate::format::{count, number, rows, share, some};
 use crate::html::{Markup, nothing, tag, tagged, text};
@@ -166,7 +166,7 @@ pub(super) fn section(quality: &Quality, time: Option<&str>) -> Markup {
         rows(quality.rows),
         files_of(quality.shards as usize)
     ));
-    super::section(
+    parts::section(
         "quality",
         "Data quality",
         lead,

@@ -1,6 +1,6 @@
 //! Which features move predictions most, by the rows in which they come first.
 
-use super::{note, share_bar, table};
+use super::parts::{note, share_bar, table};
 use crate::content::FirstReason;
 use crate::format::{count, signed};
 use crate::html::{Markup, nothing, tag, tagged, text};

@@ -1,9 +1,9 @@
 //! Parts of the rows: by score, and by columns that the model does not use.
 
-use super::performance::interval;
-use super::{folded, note, share_bar, task};
+use super::parts::{self, folded, note, share_bar};
+use super::task;
 use crate::content::{ComparedWith, OfTask, Segment, Segments};
-use crate::format::{NONE, count, metric, number, share};
+use crate::format::{NONE, count, interval, metric, number, share};
 use crate::html::{Markup, tag, tagged, text};
 
 /// Values that are shown before the others are folded.
@@ -46,7 +46,7 @@ pub fn section(segments: &Segments, of_task: Option<&OfTask>, scores: ComparedWi
         None => " Intervals are Wilson's, at 95 %.",
     };
     let lead = text(format!("Performance by segment.{intervals}"));
-    super::section("segments", "Segments", lead, parts)
+    parts::section("segments", "Segments", lead, parts)
 }
 
 fn by_score(score: &[Segment], of_task: Option<&OfTask>, scores: ComparedWith) -> Markup {

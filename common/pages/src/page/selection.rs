@@ -3,10 +3,9 @@
 use catalog::model_files::{CandidateMetrics, Selection};
 use learn::permutation::{Permuted, REPEATS};
 
-use super::model::SHOWN;
-use super::performance::interval;
-use super::{bar, folded, note, table, task};
-use crate::format::{count, number, rows};
+use super::parts::{SHOWN_FEATURES, bar, folded, note, table};
+use super::task;
+use crate::format::{count, interval, number, rows};
 use crate::html::{Markup, nothing, tag, tagged, text};
 
 pub(super) fn of(selection: &Selection) -> Markup {
@@ -117,7 +116,7 @@ pub(super) fn permutation(selection: &Selection) -> Markup {
         "Permutation importance",
         &["Feature", "Loss", "Std"],
         selection.permutation.iter().map(row),
-        SHOWN,
+        SHOWN_FEATURES,
     );
     let heading = tagged("h3 class=\"part\"", "Permutation importance");
     tag("div", [heading, lead, table])

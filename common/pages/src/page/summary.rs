@@ -2,10 +2,10 @@
 
 use profile::drift::Verdict;
 
-use super::performance::interval;
+use super::parts::card;
 use super::task;
 use crate::content::{Area, ColumnDrift, Content, Drift, Finding, Performance, Severity};
-use crate::format::{count, difference, metric, rows, share};
+use crate::format::{count, difference, interval, metric, rows, share};
 use crate::html::{Markup, leaf, nothing, tag, tagged, text};
 
 /// The word for a verdict, and the class that colours it.
@@ -277,17 +277,6 @@ fn drifted(drift: &Drift) -> [Markup; 2] {
             &score,
         ),
     ]
-}
-
-pub(super) fn card(name: &str, value: &str, below: &str) -> Markup {
-    tag(
-        "div class=\"card\"",
-        [
-            tagged("p class=\"what\"", name),
-            tagged("p class=\"value\"", value),
-            tagged("p class=\"below\"", below),
-        ],
-    )
 }
 
 pub(super) fn findings(findings: &[Finding]) -> Markup {

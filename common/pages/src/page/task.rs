@@ -5,7 +5,7 @@ mod multiclass;
 
 use learn::task::Better;
 
-use super::{summary, table};
+use super::parts::{self, card, table};
 use crate::content::{MetricNow, OfTask, Performance};
 use crate::format::{NONE, count, difference, number, rows};
 use crate::html::{Markup, tag, tagged, text};
@@ -47,7 +47,7 @@ pub fn title(name: &str) -> &str {
 /// The section on how right the predictions were; `days` is how that changed over time.
 pub(super) fn section(performance: &Performance, of: &OfTask, days: Markup) -> Markup {
     let lead = match &of.now {
-        None => super::performance::no_labels(),
+        None => no_labels(),
         Some(now) => text(format!(
             "On {} with a label and a prediction. {}",
             rows(now.rows()),
@@ -65,7 +65,15 @@ pub(super) fn section(performance: &Performance, of: &OfTask, days: Markup) -> M
         0 if of.holdout.is_none() => Markup::default(),
         _ => beside(of),
     };
-    super::section("performance", "Performance", lead, [beside, drawn, days])
+    parts::section("performance", "Performance", lead, [beside, drawn, days])
+}
+
+/// What is said while there are no labels.
+pub(super) fn no_labels() -> Markup {
+    text(
+        "There are no labels yet, so the performance is unknown. After label files arrive \
+         (LABELS_GLOB), run alameda-monitoring, or wait for the next nightly run.",
+    )
 }
 
 /// Every metric now and on the holdout.
@@ -111,7 +119,7 @@ fn beside(of: &OfTask) -> Markup {
 /// Cards of the first metrics, each beside the holdout's.
 pub(super) fn cards(of: &OfTask) -> Vec<Markup> {
     let metrics = of.metrics.iter().take(CARDS);
-    let card = |metric: &MetricNow| {
+    let of_metric = |metric: &MetricNow| {
         let then = number(metric.holdout);
         let below = match metric.now {
             None => format!("no labels yet; holdout {then}"),
@@ -120,9 +128,9 @@ pub(super) fn cards(of: &OfTask) -> Vec<Markup> {
                 format!("holdout {then} ({})", difference(apart))
             }
         };
-        summary::card(title(&metric.name), &number(metric.now), &below)
+        card(title(&metric.name), &number(metric.now), &below)
     };
-    metrics.map(card).collect()
+    metrics.map(of_metric).collect()
 }
 
 /// What the lines by day show: names, and the holdout's value.

@@ -6,7 +6,7 @@ use crate::chart::{Share, shares};
 use crate::content::{CategoryDrift, CategoryRows, CategoryShares};
 use crate::format::{count, metric, share};
 use crate::html::{Markup, nothing, tag, tagged, text};
-use crate::page::{details, note, table};
+use crate::page::parts::{details, note, table};
 
 /// Values of a column that are listed, with those that are new.
 const LISTED: usize = 50;

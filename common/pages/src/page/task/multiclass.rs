@@ -2,10 +2,10 @@
 
 use learn::metrics::multiclass::Report;
 
-use super::super::table;
 use crate::content::OfTask;
 use crate::format::{count, metric, share};
 use crate::html::{Markup, tag, tagged, text};
+use crate::page::parts::table;
 
 /// Classes up to which the matrix is drawn; each class has a line below in any case.
 const MATRIX: usize = 20;
