@@ -14,7 +14,8 @@ use arrow::array::ArrayRef;
 use chrono::Utc;
 
 use super::binary::{self, Cells, Source};
-use super::definition::{self, Existing, Table, holds, literal, quoted, sql_type};
+use super::definition::{self, Existing, holds, sql_type};
+use super::names::{Table, literal, quoted};
 use super::profiles::{self, Changes};
 use super::publication::{PIECE, Publication};
 use super::publish::{create_stage, same_key};

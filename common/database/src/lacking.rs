@@ -4,8 +4,8 @@ use anyhow::Result;
 use catalog::manifest::ResultsManifest;
 use chrono::{DateTime, Utc};
 
-use super::definition::{self, Table};
-use super::{Database, ledger, retention};
+use super::names::Table;
+use super::{Database, definition, ledger, retention};
 
 /// Committed results, as far as it takes to see whether they are published.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@ use anyhow::Result;
 use chrono::{DateTime, Utc};
 use tokio_postgres::types::{ToSql, Type};
 
-use super::definition::Table;
+use super::names::Table;
 use super::publication::{Publication, Span};
 use super::session::{Session, get};
 use super::side_table::SideTable;

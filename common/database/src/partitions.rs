@@ -7,7 +7,8 @@ use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use tokio_postgres::types::Type;
 
 use super::binary::{Cells, DAY_MICROS, MICROS};
-use super::definition::{self, Definition, Existing, Table, quoted};
+use super::definition::{Definition, Existing};
+use super::names::{self, Table, quoted};
 use super::session::{Session, get};
 use profile::days;
 use runtime::failure::Failure;
@@ -221,7 +222,7 @@ fn bound(moment: DateTime<Utc>) -> String {
     } else if moment.timestamp_micros() < *MICROS.start() {
         "MINVALUE".to_owned()
     } else {
-        definition::moment(moment)
+        names::moment(moment)
     }
 }
 

@@ -21,7 +21,7 @@ use chrono::NaiveDate;
 use tokio_postgres::types::{ToSql, Type};
 
 use super::Database;
-use super::definition::Table;
+use super::names::{Table, literal};
 use super::publication::Publication;
 use super::session::Session;
 use profile::days::{self, DayNumber};
@@ -201,7 +201,7 @@ impl<'a> Changes<'a> {
         );
         let condition = format!(
             "present.model_version = {version} AND present.data_version = {}",
-            super::definition::literal(data_version)
+            literal(data_version)
         );
         self.read(
             &Rows {

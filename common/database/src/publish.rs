@@ -4,7 +4,8 @@ use anyhow::Result;
 use chrono::{DateTime, Utc};
 use tokio_postgres::types::{ToSql, Type};
 
-use super::definition::{self, Existing, Table, list, literal, quoted, sql_type};
+use super::definition::{self, Existing, sql_type};
+use super::names::{Table, list, literal, quoted};
 use super::profiles::{self, Changes};
 use super::publication::{Columns, Publication, Rows, Span};
 use super::session::Session;

@@ -15,8 +15,8 @@ use anyhow::Result;
 use chrono::{DateTime, NaiveDate, Utc};
 use tokio_postgres::types::{ToSql, Type};
 
-use super::definition::Table;
 use super::ledger::LEDGER;
+use super::names::Table;
 use super::profiles::tables::{self, PROFILES};
 use super::session::{Session, get};
 use super::{Database, Settings};

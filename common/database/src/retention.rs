@@ -9,12 +9,12 @@ use anyhow::Result;
 use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveTime, TimeZone, Utc};
 use tokio_postgres::types::{ToSql, Type};
 
-use super::definition::{self, Table, moment, quoted};
+use super::names::{Table, moment, quoted};
 use super::partitions::{self, Month, Partition};
 use super::publication::Publication;
 use super::session::{Session, get};
 use super::side_table::SideTable;
-use super::{Database, STAGE};
+use super::{Database, STAGE, definition};
 use runtime::failure::Failure;
 use runtime::retry::Trouble;
 

@@ -11,7 +11,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{FromSqlOwned, ToSql, Type};
 use tokio_postgres::{CopyInSink, Error, Row};
 
-use super::definition::Table;
+use super::names::Table;
 use super::trouble::{self, Ended};
 use runtime::retry::{Service, Trouble};
 use runtime::step::Step;

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use tokio_postgres::types::{ToSql, Type};
 
-use super::definition::{Table, literal};
+use super::names::{Table, literal};
 use super::session::{Session, get};
 use runtime::retry::Trouble;
 

@@ -1,5 +1,6 @@
 use super::*;
 use runtime::failure::exit_code;
+use settings::PartitionBy;
 
 fn column(name: &str, column_type: ColumnType) -> TableColumn {
     TableColumn {
@@ -109,19 +110,4 @@ fn a_table_of_another_key_is_refused() {
             .contains("no unique key (\"id\", \"date\")"),
         "{refused}"
     );
-}
-
-#[test]
-fn any_name_can_be_quoted() {
-    let odd = Table {
-        schema: "a\"b".to_owned(),
-        name: "ç; DROP".to_owned(),
-        partition_by: PartitionBy::None,
-    };
-    assert_eq!(odd.to_string(), "\"a\"\"b\".\"ç; DROP\"");
-    assert_eq!(literal(r"it's \ so"), r"E'it\'s \\ so'");
-    assert!(check_name(&"é".repeat(31)).is_ok());
-    for refused in ["", "a\0b", &"é".repeat(32)] {
-        assert!(check_name(refused).is_err(), "{refused:?}");
-    }
 }

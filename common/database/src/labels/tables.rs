@@ -5,8 +5,8 @@ use chrono::{DateTime, Utc};
 use tokio_postgres::types::{ToSql, Type};
 
 use super::{Labelled, Labelling};
-use crate::definition::Table;
 use crate::ledger::LEDGER;
+use crate::names::Table;
 use crate::session::{Session, get};
 use crate::side_table::SideTable;
 use runtime::retry::Trouble;

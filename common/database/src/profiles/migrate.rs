@@ -4,7 +4,7 @@ use tokio_postgres::types::{ToSql, Type};
 
 use super::Key;
 use super::tables::{self, NUMBERS, PROFILES};
-use crate::definition::Table;
+use crate::names::Table;
 use crate::session::{Session, get};
 use profile::profiles::{Baseline, FORMER_VERSION};
 use runtime::retry::Trouble;

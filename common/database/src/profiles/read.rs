@@ -11,7 +11,8 @@ use tokio_postgres::types::{FromSql, Type};
 
 use super::Changes;
 use crate::binary::{EPOCH_DAYS, EPOCH_MICROS};
-use crate::definition::{self, Existing, literal, quoted};
+use crate::definition::{self, Existing};
+use crate::names::{literal, quoted};
 use crate::session::Session;
 use learn::task::PREDICTION;
 use profile::categories::code;

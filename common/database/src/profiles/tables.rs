@@ -9,7 +9,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 
 use super::Key;
-use crate::definition::Table;
+use crate::names::Table;
 use crate::retention::RETENTION;
 use crate::session::{Session, get};
 use crate::side_table::SideTable;

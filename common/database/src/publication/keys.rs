@@ -7,7 +7,7 @@ use table::dataset::ColumnType;
 
 use super::{MODEL_NAME, Publication};
 use crate::binary;
-use crate::definition::list;
+use crate::names::list;
 
 /// Bytes of an entry of an index at most.
 const ENTRY_BYTES: usize = 2704;

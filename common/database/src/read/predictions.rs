@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use tokio_postgres::types::{ToSql, Type};
 
 use super::Reader;
-use crate::definition::{Table, quoted};
+use crate::names::{Table, quoted};
 use crate::session::{Session, get};
 use runtime::retry::Trouble;
 
