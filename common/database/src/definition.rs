@@ -4,10 +4,10 @@ use anyhow::Result;
 use tokio_postgres::types::Type;
 
 use super::names::{Table, list, literal, quoted};
-use super::partitions;
 use super::session::{Session, get};
 use runtime::failure::Failure;
 use runtime::retry::Trouble;
+use settings::PartitionBy;
 use table::dataset::ColumnType;
 
 /// A column of the table.
@@ -198,8 +198,31 @@ pub(super) async fn ensure(
     Ok(())
 }
 
+/// Looks whether the table has, or can be made with, the partitions that are asked for.
+///
+/// # Errors
+/// Partitions that are asked for, and a table that has none, or rows without a time: exit 2.
+fn check_partitions(table: &Table, existing: Option<&Existing>, wanted: &Definition) -> Result<()> {
+    if table.partition_by == PartitionBy::None {
+        return Ok(());
+    }
+    if wanted.time.is_none() {
+        return Err(Failure::usage(format!(
+            "--predictions-partition (PREDICTIONS_PARTITION) asks for partitions by month of {table}, and the predictions \
+             have no time column: leave it out, or give a column of dataset.json the role time and train a new version"
+        )));
+    }
+    match existing {
+        Some(existing) if !existing.partitioned => Err(Failure::usage(format!(
+            "{table} has no partitions, and --predictions-partition (PREDICTIONS_PARTITION) asks for months: leave that \
+             out; or rename the table, publish to a new one and copy the rows of the old one into it"
+        ))),
+        _ => Ok(()),
+    }
+}
+
 fn changes(table: &Table, existing: Option<&Existing>, wanted: &Definition) -> Result<Vec<Change>> {
-    partitions::check(table, existing, wanted)?;
+    check_partitions(table, existing, wanted)?;
     let Some(existing) = existing else {
         return Ok(vec![Change::Create]);
     };
@@ -289,7 +312,7 @@ fn create(table: &Table, wanted: &Definition) -> String {
         })
         .collect();
     let key = list(wanted.key.iter().map(String::as_str));
-    let partitioned = partitions::clause(table, wanted);
+    let partitioned = partition_clause(table, wanted);
     let mut sql = format!(
         "CREATE TABLE {table} ({}, PRIMARY KEY ({key})){partitioned};",
         columns.join(", ")
@@ -309,6 +332,14 @@ fn create(table: &Table, wanted: &Definition) -> String {
         sql += &format!("CREATE INDEX ON {table} USING brin ({});", quoted(time));
     }
     sql
+}
+
+/// What makes a table one that has partitions.
+fn partition_clause(table: &Table, wanted: &Definition) -> String {
+    match (table.partition_by, &wanted.time) {
+        (PartitionBy::Month, Some(time)) => format!(" PARTITION BY RANGE ({})", quoted(time)),
+        _ => String::new(),
+    }
 }
 
 fn comment(table: &Table, column: &TableColumn) -> String {

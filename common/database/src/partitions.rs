@@ -7,13 +7,12 @@ use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use tokio_postgres::types::Type;
 
 use super::binary::{Cells, DAY_MICROS, MICROS};
-use super::definition::{Definition, Existing};
-use super::names::{self, Table, quoted};
+use super::definition::Definition;
+use super::names::{self, Table};
 use super::session::{Session, get};
 use profile::days;
 use runtime::failure::Failure;
 use runtime::retry::Trouble;
-use settings::PartitionBy;
 use settings::published::NAME_BYTES;
 
 /// A month, counted from January of year 0.
@@ -61,37 +60,6 @@ pub(super) fn months(times: &Cells) -> BTreeSet<Month> {
         days.insert(micros.div_euclid(DAY_MICROS) as days::DayNumber);
     });
     days.into_iter().map(Month::of_day).collect()
-}
-
-/// Looks whether the table is, or can be made, as it is asked for.
-///
-/// # Errors
-/// Partitions that are asked for, and a table that has none, or rows without a time: exit 2.
-pub(super) fn check(table: &Table, existing: Option<&Existing>, wanted: &Definition) -> Result<()> {
-    if table.partition_by == PartitionBy::None {
-        return Ok(());
-    }
-    if wanted.time.is_none() {
-        return Err(Failure::usage(format!(
-            "--predictions-partition (PREDICTIONS_PARTITION) asks for partitions by month of {table}, and the predictions \
-             have no time column: leave it out, or give a column of dataset.json the role time and train a new version"
-        )));
-    }
-    match existing {
-        Some(existing) if !existing.partitioned => Err(Failure::usage(format!(
-            "{table} has no partitions, and --predictions-partition (PREDICTIONS_PARTITION) asks for months: leave that \
-             out; or rename the table, publish to a new one and copy the rows of the old one into it"
-        ))),
-        _ => Ok(()),
-    }
-}
-
-/// What makes a table one that has partitions.
-pub(super) fn clause(table: &Table, wanted: &Definition) -> String {
-    match (table.partition_by, &wanted.time) {
-        (PartitionBy::Month, Some(time)) => format!(" PARTITION BY RANGE ({})", quoted(time)),
-        _ => String::new(),
-    }
 }
 
 /// A partition, with its range of time.

@@ -1,6 +1,5 @@
 use super::*;
 use runtime::failure::exit_code;
-use settings::PartitionBy;
 
 fn column(name: &str, column_type: ColumnType) -> TableColumn {
     TableColumn {

@@ -1,8 +1,9 @@
 //! Tables in partitions of a month.
 
-use super::{DAY_MICROS, MICROS, PartitionBy};
+use super::{DAY_MICROS, MICROS};
 use crate::lab::{Home, Results, Time};
 use runtime::failure::exit_code;
+use settings::PartitionBy;
 
 const NAMES: &str = "SELECT string_agg(inhrelid::regclass::text, ' ' ORDER BY inhrelid::regclass::text) FROM pg_inherits WHERE inhparent = 'predictions'::regclass";
 
