@@ -23,6 +23,7 @@ mod rows;
 mod session;
 
 mod side_table;
+mod stage;
 
 #[cfg(test)]
 mod lab;
@@ -53,9 +54,6 @@ use trouble::Ended;
 
 use runtime::retry::{Service, Trouble};
 use runtime::step::Step;
-
-/// Where rows and labels go before they are merged. It is the transaction's own, and gone with it.
-const STAGE: &str = "pg_temp.alameda_stage";
 
 /// Set for each transaction: one time zone for every clock reading, what a role's defaults would
 /// cut short (of which older servers do not have `transaction_timeout`), and to notice when this

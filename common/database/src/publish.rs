@@ -4,15 +4,15 @@ use anyhow::Result;
 use chrono::{DateTime, Utc};
 use tokio_postgres::types::{ToSql, Type};
 
-use super::definition::{self, Existing, sql_type};
+use super::definition::{self, Existing};
 use super::names::{Table, list, literal, quoted};
 use super::profiles::{self, Changes};
 use super::publication::{Columns, Publication, Rows, Span};
 use super::session::Session;
-use super::{Database, STAGE, labels, ledger, partitions, retention};
+use super::stage::{STAGE, create_stage, same_key};
+use super::{Database, labels, ledger, partitions, retention};
 use runtime::retry::Trouble;
 use runtime::step::Cache;
-use table::dataset::ColumnType;
 
 /// What publishing did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,32 +195,6 @@ async fn stage(session: &Session<'_>, rows: &Rows) -> Result<(), Trouble> {
         .copy("copying", &sql, rows.pieces(Columns::Rows, sent(session)))
         .await
         .map(drop)
-}
-
-/// Makes the table that rows or labels go into before they are merged.
-pub(super) async fn create_stage(
-    session: &Session<'_>,
-    columns: Vec<(&str, ColumnType)>,
-) -> Result<(), Trouble> {
-    let columns: Vec<String> = columns
-        .into_iter()
-        .map(|(name, column_type)| format!("{} {}", quoted(name), sql_type(column_type)))
-        .collect();
-    let sql = format!(
-        "CREATE TEMPORARY TABLE alameda_stage ({}) ON COMMIT DROP",
-        columns.join(", ")
-    );
-    session.batch("creating a temporary table", &sql).await
-}
-
-/// What joins the rows of the table, `present`, with those of `staged`, by the columns that name a
-/// row.
-pub(super) fn same_key(key: &[String]) -> String {
-    let equal: Vec<String> = key
-        .iter()
-        .map(|name| format!("present.{0} = staged.{0}", quoted(name)))
-        .collect();
-    equal.join(" AND ")
 }
 
 /// Counts what is sent.

@@ -14,7 +14,8 @@ use super::partitions::{self, Month, Partition};
 use super::publication::Publication;
 use super::session::{Session, get};
 use super::side_table::SideTable;
-use super::{Database, STAGE, definition};
+use super::stage::STAGE;
+use super::{Database, definition};
 use runtime::failure::Failure;
 use runtime::retry::Trouble;
 
