@@ -1,4 +1,4 @@
-//! Answers: what each one may take, what goes wrong with it, and how many are made at once.
+//! Answers: what each one may take, and what goes wrong with it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,32 +10,14 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use super::page;
-use super::server::State;
+use super::state::State;
 
-/// Pages that are made at the same time; others wait.
-const AT_ONCE: usize = 16;
 /// How long a page waits for its turn.
 const TURN: Duration = Duration::from_secs(15);
 /// How long a page may take to be made.
 const MADE: Duration = Duration::from_secs(30);
 /// The type of a page.
 pub(crate) const HTML: &str = "text/html; charset=utf-8";
-
-/// How many answers are made at the same time.
-pub(crate) struct Busy {
-    pub(crate) pages: Arc<Semaphore>,
-    pub(crate) probes: Arc<Semaphore>,
-}
-
-impl Default for Busy {
-    fn default() -> Self {
-        // A client that asks for readiness again and again makes no work.
-        Self {
-            pages: Arc::new(Semaphore::new(AT_ONCE)),
-            probes: Arc::new(Semaphore::new(1)),
-        }
-    }
-}
 
 /// An answer that is no page.
 pub(crate) enum Problem {

@@ -12,6 +12,7 @@ mod records;
 mod serve;
 mod server;
 mod source;
+mod state;
 mod tables;
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,7 @@ use pages::content::Segments;
 use profile::drift::Verdict;
 use tracking::CHAMPION;
 
-use super::server::State;
+use super::state::State;
 use super::{Choice, Live, Reported, Scored, records};
 
 /// Days that the overview looks back from the last one with rows, itself included.

@@ -17,10 +17,10 @@ use tokio::net::TcpListener;
 use tracking::{Tracking, TrackingArgs};
 
 use crate::access::Access;
-use crate::answer::Busy;
 use crate::listener::Patient;
-use crate::server::{self, State};
+use crate::server;
 use crate::source::Source;
+use crate::state::{Busy, State};
 
 /// How long a service may take to answer while somebody waits for a page.
 const PATIENCE: Budget = Budget(Duration::from_secs(5));

@@ -9,15 +9,12 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use pages::judge::Rules;
-use store::Store;
-use tracking::Tracking;
 
-use super::access::{Access, Entry};
-use super::answer::{Answer, Busy, HTML, Problem, apart, html, paged};
+use super::access::Entry;
+use super::answer::{Answer, HTML, Problem, apart, html, paged};
 use super::choice::{Wanted, parameter};
 use super::page;
-use super::source::Source;
+use super::state::State;
 use super::{Asides, Choice, DataSet, Model, Reports, gauges, records, tables};
 
 /// Runs that are listed.
@@ -41,16 +38,6 @@ const HEADERS: [(HeaderName, &str); 5] = [
 ];
 
 type Us = Shared<Arc<State>>;
-
-/// What all pages share.
-pub(crate) struct State {
-    pub(crate) source: Source,
-    pub(crate) tracking: Tracking,
-    pub(crate) store: Store,
-    pub(crate) rules: Rules,
-    pub(crate) access: Access,
-    pub(crate) busy: Busy,
-}
 
 /// Every address.
 pub(crate) fn router(state: State) -> Router {

@@ -36,9 +36,9 @@ use testing_home::{Home, Names, Rows, name, version};
 use tracking::Tracking;
 
 use crate::access::Access;
-use crate::answer::Busy;
-use crate::server::{State, router};
+use crate::server::router;
 use crate::source::Source;
+use crate::state::{Busy, State};
 use crate::{Choice, Live};
 use settings::monitored::MonitorColumns;
 
