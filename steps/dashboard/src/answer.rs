@@ -115,5 +115,5 @@ pub(crate) async fn paged<F: Future<Output = Answer>>(
     make: impl FnOnce(Arc<State>) -> F + Send + 'static,
 ) -> Answer {
     let shared = state.clone();
-    apart(state.busy.pages.clone(), move || make(shared)).await
+    apart(state.limits.pages.clone(), move || make(shared)).await
 }

@@ -27,7 +27,7 @@ use settings::{self, DashboardArgs, JudgeArgs, TableArgs, TrackingArgs};
 
 use choice::{Choice, Wanted};
 use live::Live;
-use models::{Asides, Model, SCORE, Side};
+use models::{Lookups, Model, SCORE, Side};
 use records::{Attempted, DataSet, DataSets, Reported, Reports, Verdict};
 use source::{AllScored, Scored};
 

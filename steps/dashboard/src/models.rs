@@ -16,8 +16,8 @@ use super::{Choice, Live, Reported, Scored, records};
 
 /// Days that the overview looks back from the last one with rows, itself included.
 const LOOKED_BACK: u64 = 28;
-/// How long a page waits for what is beside the profiles.
-const ASIDE: Duration = Duration::from_secs(2);
+/// How long a page waits for each lookup beside the profiles.
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(2);
 /// Models that are read at the same time.
 const AT_ONCE: usize = 4;
 
@@ -110,11 +110,11 @@ fn looked_at<'a>(
 /// Lookups beside the profiles. A page is about predictions: what is down takes a part from it, and
 /// a moment, and not more.
 #[derive(Default)]
-pub(crate) struct Asides {
+pub(crate) struct Lookups {
     troubles: Mutex<BTreeMap<&'static str, String>>,
 }
 
-impl Asides {
+impl Lookups {
     /// What is found, or `None` when it can't be had: `what` is not asked for again then.
     async fn look<T>(
         &self,
@@ -125,10 +125,10 @@ impl Asides {
         if troubles().contains_key(what) {
             return None;
         }
-        let error = match tokio::time::timeout(ASIDE, look).await {
+        let error = match tokio::time::timeout(LOOKUP_TIMEOUT, look).await {
             Ok(Ok(found)) => return found,
             Ok(Err(error)) => format!("{error:#}"),
-            Err(_) => format!("no answer within {} s", ASIDE.as_secs()),
+            Err(_) => format!("no answer within {} s", LOOKUP_TIMEOUT.as_secs()),
         };
         tracing::warn!("{what} can't be shown: {error}");
         troubles().insert(what, error);
@@ -146,10 +146,10 @@ impl Asides {
 }
 
 impl State {
-    /// Every model over the last days that it scored; without `asides` only what the profiles say.
+    /// Every model over the last days that it scored; without `lookups` only what the profiles say.
     pub(crate) async fn overview(
         &self,
-        asides: Option<&Asides>,
+        lookups: Option<&Lookups>,
     ) -> Result<(Vec<Model>, Vec<String>)> {
         let all = self.source.scored().await?;
         let mut names: Vec<(String, Vec<Scored>)> = Vec::new();
@@ -176,7 +176,7 @@ impl State {
                 ..Choice::default()
             };
             let later = of_newest().any(|of| of.last > to);
-            let mut model = self.of_scored(name, scored, &choice, asides).await?;
+            let mut model = self.of_scored(name, scored, &choice, lookups).await?;
             if later && let Some(to) = to {
                 model.later_rows = self.rows_after(&model, to).await?;
             }
@@ -213,7 +213,7 @@ impl State {
         &self,
         name: &str,
         choice: &Choice,
-        asides: &Asides,
+        lookups: &Lookups,
     ) -> Result<Option<Model>> {
         let mut scored = self.source.scored().await?.scored;
         scored.retain(|of| of.model_name == name);
@@ -221,7 +221,7 @@ impl State {
             return Ok(None);
         }
         let mut model = self
-            .of_scored(name.to_owned(), scored, choice, Some(asides))
+            .of_scored(name.to_owned(), scored, choice, Some(lookups))
             .await?;
         let version = model.side.as_ref().map(|side| side.version);
         let chosen = |of: &&Scored| {
@@ -232,7 +232,7 @@ impl State {
                     .is_none_or(|data| *data == of.data_version)
         };
         if let Some(newest) = model.scored.iter().rfind(chosen) {
-            model.reported = asides
+            model.reported = lookups
                 .look("The report", records::reported(&self.store, newest))
                 .await;
         }
@@ -244,15 +244,15 @@ impl State {
         name: String,
         scored: Vec<Scored>,
         choice: &Choice,
-        asides: Option<&Asides>,
+        lookups: Option<&Lookups>,
     ) -> Result<Model> {
         let champion = async {
-            let (asides, name) = (asides?, name.parse().ok()?);
-            asides
+            let (lookups, name) = (lookups?, name.parse().ok()?);
+            lookups
                 .look("The champion", self.tracking.alias(&name, CHAMPION))
                 .await
         };
-        let (champion, side) = futures::join!(champion, self.side(&name, &scored, choice, asides));
+        let (champion, side) = futures::join!(champion, self.side(&name, &scored, choice, lookups));
         Ok(Model {
             name,
             side: side?,
@@ -269,7 +269,7 @@ impl State {
         name: &str,
         scored: &[Scored],
         choice: &Choice,
-        asides: Option<&Asides>,
+        lookups: Option<&Lookups>,
     ) -> Result<Option<Side>> {
         let version = choice
             .version
@@ -282,10 +282,10 @@ impl State {
         };
         let holdout = match (
             scored.iter().rfind(|of| of.model_version == version),
-            asides,
+            lookups,
         ) {
-            (Some(of_version), Some(asides)) => {
-                asides
+            (Some(of_version), Some(lookups)) => {
+                lookups
                     .look("The holdout", records::holdout(&self.store, of_version))
                     .await
             }

@@ -20,7 +20,7 @@ use crate::access::Access;
 use crate::listener::Patient;
 use crate::server;
 use crate::source::Source;
-use crate::state::{Busy, State};
+use crate::state::{Limits, State};
 
 /// How long a service may take to answer while somebody waits for a page.
 const PATIENCE: Budget = Budget(Duration::from_secs(5));
@@ -96,6 +96,6 @@ fn open(step: &Step, request: Request) -> Result<State> {
         store,
         rules: request.rules,
         access: Access::new(request.user, password, request.user_header)?,
-        busy: Busy::default(),
+        limits: Limits::default(),
     })
 }

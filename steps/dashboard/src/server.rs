@@ -15,7 +15,7 @@ use super::answer::{Answer, HTML, Problem, apart, html, paged};
 use super::choice::{Wanted, parameter};
 use super::page;
 use super::state::State;
-use super::{Asides, Choice, DataSet, Model, Reports, gauges, records, tables};
+use super::{Choice, DataSet, Lookups, Model, Reports, gauges, records, tables};
 
 /// Runs that are listed.
 const RUNS: usize = 100;
@@ -128,7 +128,7 @@ async fn guard(Shared(state): Us, request: Request, next: Next) -> Response {
 }
 
 async fn ready(Shared(state): Us) -> Response {
-    let turns = state.busy.probes.clone();
+    let turns = state.limits.probes.clone();
     let asked = apart(turns, async move || {
         state.source.check().await?;
         Ok("ready\n".into_response())
@@ -151,14 +151,14 @@ async fn ready(Shared(state): Us) -> Response {
 
 async fn overview(Shared(state): Us) -> Answer {
     paged(&state, async move |state| {
-        let asides = Asides::default();
-        let (models, unreadable) = state.overview(Some(&asides)).await?;
+        let lookups = Lookups::default();
+        let (models, unreadable) = state.overview(Some(&lookups)).await?;
         html(page::overview(
             &models,
             &state.source.place(),
             &state.rules.thresholds,
             &unreadable,
-            &asides.troubles(),
+            &lookups.troubles(),
         ))
     })
     .await
@@ -167,15 +167,15 @@ async fn overview(Shared(state): Us) -> Answer {
 async fn model(Shared(state): Us, Path(name): Path<String>, RawQuery(query): RawQuery) -> Answer {
     let choice = Choice::parse(&query.unwrap_or_default(), "").map_err(Problem::Asked)?;
     paged(&state, async move |state| {
-        let asides = Asides::default();
-        let model = found(&state, &name, &choice, &asides).await?;
+        let lookups = Lookups::default();
+        let model = found(&state, &name, &choice, &lookups).await?;
         let late_labels = state.source.knows_late_labels();
         html(page::model(
             &model,
             &choice,
             &state.rules.thresholds,
             late_labels,
-            &asides.troubles(),
+            &lookups.troubles(),
         ))
     })
     .await
@@ -185,7 +185,7 @@ async fn found(
     state: &State,
     name: &str,
     choice: &Choice,
-    asides: &Asides,
+    lookups: &Lookups,
 ) -> Result<Model, Problem> {
     let missing = || {
         Problem::Missing(format!(
@@ -193,7 +193,10 @@ async fn found(
             state.source.place()
         ))
     };
-    state.model(name, choice, asides).await?.ok_or_else(missing)
+    state
+        .model(name, choice, lookups)
+        .await?
+        .ok_or_else(missing)
 }
 
 async fn compare(Shared(state): Us, Path(name): Path<String>, RawQuery(query): RawQuery) -> Answer {
@@ -203,8 +206,8 @@ async fn compare(Shared(state): Us, Path(name): Path<String>, RawQuery(query): R
         Choice::parse(&query, "b-").map_err(Problem::Asked)?,
     );
     paged(&state, async move |state| {
-        let asides = Asides::default();
-        let model = found(&state, &name, &b, &asides).await?;
+        let lookups = Lookups::default();
+        let model = found(&state, &name, &b, &lookups).await?;
         // Where neither side is chosen, the version before is compared with the one that scored
         // last.
         if (a.version, b.version) == (None, None) {
@@ -216,13 +219,13 @@ async fn compare(Shared(state): Us, Path(name): Path<String>, RawQuery(query): R
                 .filter(|version| Some(*version) < newest);
             a.version = earlier.max().or(newest);
         }
-        let left = state.side(&name, &model.scored, &a, Some(&asides)).await?;
+        let left = state.side(&name, &model.scored, &a, Some(&lookups)).await?;
         html(page::compare(
             &model,
             left.as_ref(),
             &a,
             &b,
-            &asides.troubles(),
+            &lookups.troubles(),
         ))
     })
     .await
@@ -316,7 +319,7 @@ async fn table(Shared(state): Us, Path(file): Path<String>, RawQuery(query): Raw
                     &state,
                     &asked(&query, "model", "a model")?,
                     &choice,
-                    &Asides::default(),
+                    &Lookups::default(),
                 )
                 .await?;
                 of_model(&model).ok_or_else(|| {

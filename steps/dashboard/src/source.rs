@@ -20,8 +20,8 @@ use super::choice::Wanted;
 
 /// Objects that are asked for at the same time.
 const AT_ONCE: usize = 16;
-/// Bytes of objects that are kept once they were read; they never change.
-const KEPT: u64 = 64 << 20;
+/// Bytes of objects that a cache keeps at most.
+const CACHE_BYTES: u64 = 64 << 20;
 /// What a baseline takes, about.
 const BASELINE: u64 = 1 << 20;
 /// Sets of results that are looked up in the ledger.
@@ -77,9 +77,9 @@ impl Source {
         Self::Store(Box::new(Results {
             store,
             timezone,
-            manifests: Kept::new(),
-            baselines: Kept::new(),
-            profiles: Kept::new(),
+            manifests: Cache::new(),
+            baselines: Cache::new(),
+            profiles: Cache::new(),
         }))
     }
 
@@ -240,9 +240,9 @@ fn of_manifest(results: Arc<ResultsManifest>, timezone: Tz) -> Scored {
     }
 }
 
-/// What was read of objects that never change, by what tells one from another. What does not fit
-/// pushes others out.
-struct Kept<T>(Mutex<Objects<T>>);
+/// Objects that were read and never change, by a name that identifies each. One that does not fit
+/// displaces others.
+struct Cache<T>(Mutex<Objects<T>>);
 
 struct Objects<T> {
     /// Each with how large it is.
@@ -250,7 +250,7 @@ struct Objects<T> {
     bytes: u64,
 }
 
-impl<T> Kept<T> {
+impl<T> Cache<T> {
     fn new() -> Self {
         Self(Mutex::new(Objects {
             by_name: HashMap::new(),
@@ -271,19 +271,19 @@ impl<T> Kept<T> {
             return Ok(found);
         }
         let value = Arc::new(read.await?);
-        let mut kept = lock();
-        while kept.bytes + bytes > KEPT
-            && let Some(other) = kept.by_name.keys().next().cloned()
+        let mut cached = lock();
+        while cached.bytes + bytes > CACHE_BYTES
+            && let Some(other) = cached.by_name.keys().next().cloned()
         {
-            kept.bytes -= kept.by_name.remove(&other).map_or(0, |(_, bytes)| bytes);
+            cached.bytes -= cached.by_name.remove(&other).map_or(0, |(_, bytes)| bytes);
         }
-        if bytes <= KEPT
-            && kept
+        if bytes <= CACHE_BYTES
+            && cached
                 .by_name
                 .insert(key.to_owned(), (value.clone(), bytes))
                 .is_none()
         {
-            kept.bytes += bytes;
+            cached.bytes += bytes;
         }
         Ok(value)
     }
@@ -293,9 +293,9 @@ impl<T> Kept<T> {
 pub(crate) struct Results {
     store: Store,
     timezone: Tz,
-    manifests: Kept<ResultsManifest>,
-    baselines: Kept<Baseline>,
-    profiles: Kept<StoredProfile<ReadProfile>>,
+    manifests: Cache<ResultsManifest>,
+    baselines: Cache<Baseline>,
+    profiles: Cache<StoredProfile<ReadProfile>>,
 }
 
 impl Results {

@@ -20,16 +20,16 @@ pub(crate) struct State {
     pub(crate) store: Store,
     pub(crate) rules: Rules,
     pub(crate) access: Access,
-    pub(crate) busy: Busy,
+    pub(crate) limits: Limits,
 }
 
 /// How many answers are made at the same time.
-pub(crate) struct Busy {
+pub(crate) struct Limits {
     pub(crate) pages: Arc<Semaphore>,
     pub(crate) probes: Arc<Semaphore>,
 }
 
-impl Default for Busy {
+impl Default for Limits {
     fn default() -> Self {
         // A client that asks for readiness again and again makes no work.
         Self {

@@ -38,7 +38,7 @@ use tracking::Tracking;
 use crate::access::Access;
 use crate::server::router;
 use crate::source::Source;
-use crate::state::{Busy, State};
+use crate::state::{Limits, State};
 use crate::{Choice, Live};
 use settings::monitored::MonitorColumns;
 
@@ -101,7 +101,7 @@ async fn serve(home: &Home, source: Source, access: Access) -> SocketAddr {
         store: home.store.clone(),
         rules: rules(),
         access,
-        busy: Busy::default(),
+        limits: Limits::default(),
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = listener.local_addr().unwrap();
