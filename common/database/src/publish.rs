@@ -241,7 +241,7 @@ fn merge_sql(
         .filter(|name| !definition.key.iter().any(|key| key == *name))
         .map(|name| format!("{} = {}", quoted(name), value(name)))
         .collect();
-    // What only other results have is unknown for these: the row would else tell features of
+    // What only other results have is unknown for these: the row would else hold features of
     // another scoring.
     let foreign = earlier.columns.iter().filter(|name| {
         !names.contains(&name.as_str()) && existing.is_some_and(|existing| existing.has(name))

@@ -17,7 +17,7 @@ pub(super) struct Ended(Arc<Mutex<Option<String>>>);
 impl Ended {
     /// A connection has ended, with what the server said last if it said something.
     pub(super) fn note(&self, error: &Error) {
-        let text = error.as_db_error().map_or_else(|| chain(error), told);
+        let text = error.as_db_error().map_or_else(|| chain(error), message);
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
     }
 
@@ -31,7 +31,7 @@ pub(super) fn of(service: &Service, ended: &Ended, operation: &str, error: &Erro
     let Some(answer) = error.as_db_error() else {
         return without_answer(service, ended, operation, error);
     };
-    let text = told(answer);
+    let text = message(answer);
     let lasting = |hint: &str| {
         Trouble::Lasting(Failure::usage(format!(
             "{service}: {operation}: {text}{hint}"
@@ -100,8 +100,8 @@ pub(super) fn of(service: &Service, ended: &Ended, operation: &str, error: &Erro
     }
 }
 
-/// The server's own words.
-fn told(answer: &DbError) -> String {
+/// The server's message, with its detail and its hint.
+fn message(answer: &DbError) -> String {
     let mut text = answer.message().to_owned();
     for (name, more) in [("detail", answer.detail()), ("hint", answer.hint())] {
         if let Some(more) = more {
@@ -153,9 +153,9 @@ fn chain(error: &Error) -> String {
     let mut text = error.to_string();
     for cause in causes(error).skip(1) {
         // Wrappers repeat what they wrap.
-        let told = cause.to_string();
-        if !text.ends_with(&told) {
-            text += &format!(": {told}");
+        let message = cause.to_string();
+        if !text.ends_with(&message) {
+            text += &format!(": {message}");
         }
     }
     text

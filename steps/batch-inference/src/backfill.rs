@@ -151,7 +151,7 @@ fn outputs(request: &Request, decisions: &[Decision]) -> Result<Outputs> {
         .filter(|d| d.run)
         .map(|d| d.date.to_string())
         .collect();
-    let summary = tell(request, decisions, chosen.len());
+    let summary = log_decisions(request, decisions, chosen.len());
     if chosen.len() > MOST_CHOSEN {
         return Err(Failure::usage(format!(
             "{} dates are to be scored, and a backfill can score at most {MOST_CHOSEN}: narrow --from and --to",
@@ -240,8 +240,8 @@ async fn state(store: &Store, model_name: &ModelName, date: NaiveDate) -> Result
     Ok((state, is_scored))
 }
 
-/// Shows every date and what is decided about it; gives the sum of it.
-fn tell(request: &Request, decisions: &[Decision], chosen: usize) -> String {
+/// Logs every date and the decision on it; returns the summary.
+fn log_decisions(request: &Request, decisions: &[Decision], chosen: usize) -> String {
     let mut table = String::new();
     for Decision {
         date, state, run, ..

@@ -1,8 +1,8 @@
 //! `notify`: the exit handler. It records the outcome of a workflow, and sends it to the log and to
 //! a webhook.
 //!
-//! It runs when something went wrong, perhaps with its own arguments: whatever it can't read it
-//! tells of, and goes on. Argo runs it again when it retries it, and when it retries the workflow.
+//! It runs when something went wrong, perhaps with its own arguments: it reports whatever it can't
+//! read, and goes on. Argo runs it again when it retries it, and when it retries the workflow.
 //! The record of the attempt remembers which end was sent: the same end is sent once, a new one
 //! again.
 
@@ -62,12 +62,12 @@ impl Ended {
     /// Adds what the key of the predictions' manifest contains, where it is not known.
     pub(crate) fn about(mut self, results_manifest: &str) -> Self {
         if let Some((data_version, model_name)) = layout::parse_results_manifest(results_manifest) {
-            for (known, told) in [
+            for (known, parsed) in [
                 (&mut self.data_version, data_version),
                 (&mut self.model_name, model_name),
             ] {
                 if known.is_empty() {
-                    told.clone_into(known);
+                    parsed.clone_into(known);
                 }
             }
         }
@@ -101,7 +101,7 @@ pub(crate) async fn notify(
         .parse()
         .ok()
         .filter(|seconds: &f64| seconds.is_finite());
-    tell(ended, duration_seconds, &failures);
+    log_outcome(ended, duration_seconds, &failures);
     let recorded = match (store, DataVersion::parse(&ended.data_version, timezone)) {
         (Ok(store), Ok(data_version)) => record(
             store,
@@ -137,18 +137,18 @@ pub(crate) async fn notify(
     let attempt = record.map(|record| &record.attempt);
     let message = message::Message::new(ended, attempt, duration_seconds, &failures, report, &end);
     // Also when the store does not answer: that may be the very reason why the workflow failed.
-    let told = webhook
+    let sent = webhook
         .post(
             "sending the outcome of the workflow",
             &end,
             &message.body(channel.format),
         )
         .await;
-    if let (Err(error), Err(_)) = (&told, &recorded) {
+    if let (Err(error), Err(_)) = (&sent, &recorded) {
         tracing::warn!("{error:#}");
     }
     let record = recorded?;
-    told?;
+    sent?;
     tracing::info!("the webhook was called");
     if let Some(Record {
         store,
@@ -232,7 +232,8 @@ fn now() -> DateTime<Utc> {
     DateTime::from_timestamp_micros(Utc::now().timestamp_micros()).unwrap_or_default()
 }
 
-fn tell(ended: &Ended, duration_seconds: Option<f64>, failures: &[NodeFailure]) {
+/// Logs how the workflow ended, and its failures.
+fn log_outcome(ended: &Ended, duration_seconds: Option<f64>, failures: &[NodeFailure]) {
     let Ended {
         workflow,
         data_version,

@@ -121,7 +121,7 @@ pub(crate) fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // Nobody is left to be told when the terminal is gone.
+            // Nobody is left to read it when the terminal is gone.
             let _ = error.print();
             return ExitCode::from(error.exit_code() as u8);
         }
@@ -129,9 +129,9 @@ pub(crate) fn main() -> ExitCode {
     match run(cli) {
         Ok(code) => code,
         Err(error) => {
-            ui::tell(&format!("error: {error:#}\n"));
+            ui::eprint(&format!("error: {error:#}\n"));
             if let Some(hint) = failure::hint(&error) {
-                ui::tell(&format!("{hint}\n"));
+                ui::eprint(&format!("{hint}\n"));
             }
             ExitCode::from(failure::exit_code(&error))
         }
@@ -205,7 +205,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
                 0 => String::new(),
                 warnings => format!(", {warnings} warning(s)"),
             };
-            ui::tell(&if count == 0 {
+            ui::eprint(&if count == 0 {
                 format!("no problems found{also}\n")
             } else {
                 format!("{count} problem(s) found{also}\n")

@@ -88,7 +88,7 @@ pub(crate) fn run(place: &Place, options: &Options) -> Result<ExitCode> {
             .trim_end_matches('/')
     );
     let summary = generate(&options.sample(raw.clone()))?;
-    ui::tell(&format!("{}\n", describe(&summary, &raw)));
+    ui::eprint(&format!("{}\n", describe(&summary, &raw)));
     let request = submit::Options {
         from: "workflowtemplate/alameda-pipeline".to_owned(),
         parameters: vec![format!("data-version={version}")],

@@ -113,8 +113,8 @@ impl Place {
         Ok(given)
     }
 
-    /// What the steps of a workflow are told: what was given when it was submitted, else folders of
-    /// the home.
+    /// The addresses that the steps of a workflow use: those given when it was submitted, else
+    /// folders of the home.
     pub(crate) fn addresses(&self, annotations: &BTreeMap<String, String>) -> Result<Addresses> {
         let home = self.home()?;
         let address = |name: &str, folder: &str| {

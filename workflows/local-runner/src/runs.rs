@@ -127,7 +127,7 @@ impl Runs {
         };
         let mut workflow: Workflow = serde_json::from_slice(&text).map_err(broken)?;
         if !workflow.status.phase.fulfilled() && self.lock(name).is_ok() {
-            workflow.bury();
+            workflow.mark_abandoned();
         }
         Ok(Some(workflow))
     }

@@ -10,7 +10,7 @@ use crate::ui;
 
 /// Starts an S3 server, MLflow and Postgres, says how to use them, and waits for Enter or a signal.
 pub(crate) fn run() -> Result<ExitCode> {
-    ui::tell("starting an S3 server, MLflow and Postgres\n");
+    ui::eprint("starting an S3 server, MLflow and Postgres\n");
     let minio = Minio::start()?;
     let mlflow = Mlflow::start(MlflowOptions::default())?;
     let postgres = Postgres::start(PostgresOptions {
@@ -28,7 +28,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         .map(|(name, value)| format!("export {name}='{value}'\n"))
         .collect();
     ui::print(&exports.concat());
-    ui::tell(
+    ui::eprint(
         "Set these in another terminal. Enter or Ctrl-C stops the servers and deletes their data.\n",
     );
     let mut stdin = std::io::stdin();

@@ -101,7 +101,7 @@ pub(crate) fn create(place: &Place, options: &Options) -> Result<(Workflow, Run)
         workflow.metadata.annotations.insert(name, url);
     }
     answers::check(&options.answers, &workflow.status.stored_templates)?;
-    settle(place, workflow, options.name.as_deref(), base)
+    name_and_save(place, workflow, options.name.as_deref(), base)
 }
 
 /// Prints what is wrong with what a run would use.
@@ -125,11 +125,11 @@ fn check(library: &Library, maps: &ConfigMaps, workflow: &Workflow, from: &str) 
     let mut faults = 0;
     for finding in &found.workflows {
         faults += usize::from(!finding.is_warning());
-        ui::tell(&format!("{finding}\n"));
+        ui::eprint(&format!("{finding}\n"));
     }
     for mut finding in found.maps {
         finding.severity = Severity::Warning;
-        ui::tell(&format!("{finding}\n"));
+        ui::eprint(&format!("{finding}\n"));
     }
     match faults {
         0 => Ok(()),
@@ -172,7 +172,7 @@ pub(crate) fn retry(place: &Place, again: &Again) -> Result<ExitCode> {
     // Another runner may have ended it in between.
     let mut workflow = runs.get(found.name())?;
     if workflow.status.phase == Phase::Pending || workflow.status.phase == Phase::Running {
-        workflow.bury();
+        workflow.mark_abandoned();
     }
     answers::check(answers, &workflow.status.stored_templates)?;
     let dropped = retry::reset(&mut workflow)?;
@@ -225,7 +225,7 @@ pub(crate) fn resubmit(place: &Place, again: &Again) -> Result<ExitCode> {
         .labels
         .insert(RESUBMITTED_FROM.to_owned(), old.name().to_owned());
     answers::check(answers, &workflow.status.stored_templates)?;
-    let (workflow, run) = settle(place, workflow, None, template)?;
+    let (workflow, run) = name_and_save(place, workflow, None, template)?;
     finish(place, execute(place, workflow, run, answers)?, *output)
 }
 
@@ -262,7 +262,7 @@ pub(crate) fn exit_code(place: &Place, finished: &Finished) -> ExitCode {
     if finished.workflow.status.phase == Phase::Succeeded {
         return ExitCode::SUCCESS;
     }
-    ui::tell(&ui::explain_failure(&finished.workflow, &|words| {
+    ui::eprint(&ui::explain_failure(&finished.workflow, &|words| {
         place.command(words)
     }));
     ExitCode::from(finished.stopped_by.map_or(1, |signal| 128 + signal))
@@ -345,7 +345,7 @@ fn new_workflow(
     }
     for (name, value) in given {
         if FORMER_PARAMETERS.contains(&name.as_str()) && !spec.arguments.has(name) {
-            ui::tell(&format!(
+            ui::eprint(&format!(
                 "warning: the parameter {name} is ignored: images are stamped into the templates\n"
             ));
             continue;
@@ -436,8 +436,8 @@ fn instant(text: &str) -> Result<String> {
     }
 }
 
-/// Gives the workflow its name and folder.
-fn settle(
+/// Gives the workflow the name that was asked for, else a free one; makes its folder and saves it.
+fn name_and_save(
     place: &Place,
     mut workflow: Workflow,
     name: Option<&str>,

@@ -19,7 +19,7 @@ pub(crate) fn print(text: &str) {
 }
 
 /// Prints text to stderr.
-pub(crate) fn tell(text: &str) {
+pub(crate) fn eprint(text: &str) {
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 

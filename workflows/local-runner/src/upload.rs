@@ -101,7 +101,7 @@ pub(crate) fn run(url: &str, options: &Options) -> Result<ExitCode> {
     Ok(match ended? {
         None => ExitCode::SUCCESS,
         Some(code) => {
-            ui::tell("stopped by a signal; run the same command to continue\n");
+            ui::eprint("stopped by a signal; run the same command to continue\n");
             ExitCode::from(code)
         }
     })

@@ -395,8 +395,8 @@ impl Workflow {
         }
     }
 
-    /// What a workflow is whose runner died: nothing in it runs any more.
-    pub(crate) fn bury(&mut self) {
+    /// Marks as errors what had not ended in a workflow whose runner died: nothing of it runs.
+    pub(crate) fn mark_abandoned(&mut self) {
         for node in self
             .status
             .nodes

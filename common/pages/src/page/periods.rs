@@ -1,5 +1,5 @@
-//! Days put together into weeks or months, so that a long time stays readable, and days that tell
-//! too little.
+//! Days put together into weeks or months, so that a long time stays readable, and days with too
+//! few rows left out.
 
 use std::collections::BTreeMap;
 

@@ -52,7 +52,7 @@ impl Engine<'_> {
         }
         self.asking = Some(id.clone());
         self.view.make_room();
-        ui::tell(&format!("{step} waits for an answer\n"));
+        ui::eprint(&format!("{step} waits for an answer\n"));
         let events = self.sender.clone();
         // A read can't be ended; the thread ends with the program.
         thread::spawn(move || {
@@ -105,7 +105,7 @@ impl Question {
     /// Asks until there is a good answer; `None` at the end of the input.
     fn ask(&self) -> Option<String> {
         loop {
-            ui::tell(&format!("{} ({}): ", self.name, self.choices.join(", ")));
+            ui::eprint(&format!("{} ({}): ", self.name, self.choices.join(", ")));
             let mut line = String::new();
             if std::io::stdin().lock().read_line(&mut line).ok()? == 0 {
                 return None;

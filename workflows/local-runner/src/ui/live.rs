@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use console::{Term, measure_text_width, truncate_str};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{Row, duration, first_line, glyph, rows, tell};
+use super::{Row, duration, eprint, first_line, glyph, rows};
 use crate::runs::folder_name;
 use crate::workflow::{Kind, Phase, Workflow, now};
 
@@ -161,11 +161,11 @@ impl View for Lines {
                     format!("{}\n", end.trim_end())
                 }
             };
-            tell(&line);
+            eprint(&line);
         }
     }
 
     fn say(&mut self, text: &str) {
-        tell(&format!("{text}\n"));
+        eprint(&format!("{text}\n"));
     }
 }

@@ -78,7 +78,7 @@ impl Sending {
         let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
         self.bar.set_message(format!("{done}/{} files", self.files));
         if self.bar.is_hidden() {
-            ui::tell(&format!(
+            ui::eprint(&format!(
                 "sent {key}, {}, {done} of {}\n",
                 ui::mebibytes(bytes),
                 self.files
@@ -94,7 +94,7 @@ impl Drop for Sending {
         self.bar.finish_and_clear();
         let done = self.done.load(Ordering::Relaxed);
         if done < self.files {
-            ui::tell(&format!(
+            ui::eprint(&format!(
                 "{done} of {} files were sent; run the same command to continue\n",
                 self.files
             ));
