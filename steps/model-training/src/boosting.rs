@@ -1,8 +1,6 @@
 //! Growing trees: `hessboost` on cells that are made of the rows, which pass through a file.
 
-pub(crate) mod cells;
-pub(crate) mod sample;
-pub(crate) mod table;
+mod cells;
 
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
@@ -20,6 +18,7 @@ use runtime::threads::wait;
 
 use crate::passes::kept;
 use crate::training_rows::TrainingRows;
+use crate::tree_rows::table_of;
 use cells::Cells;
 
 /// Rows whose derivatives are taken together.
@@ -28,12 +27,7 @@ const BLOCK: usize = 4096;
 impl Grower for TrainingRows {
     fn grow(&mut self, growth: &Growth<'_>) -> Result<Grown, AnyError> {
         let options = growth.options;
-        let rows = wait(cells::table_of(
-            self,
-            growth,
-            options.max_rows,
-            options.seed,
-        ));
+        let rows = wait(table_of(self, growth, options.max_rows, options.seed));
         let (look, table) = rows.map_err(kept)?;
         let (units, mut base_score) = growth.start(&look)?;
         let cells = Cells::of(table, units, growth, self).map_err(kept)?;

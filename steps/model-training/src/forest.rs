@@ -13,9 +13,9 @@ use learn::estimator::forest::Options;
 use rayon::prelude::*;
 use runtime::threads::wait;
 
-use crate::boosting::cells::table_of;
 use crate::passes::kept;
 use crate::training_rows::TrainingRows;
+use crate::tree_rows::table_of;
 use cells::Binned;
 use tree::{Rows, Tree};
 

@@ -26,6 +26,7 @@ mod select;
 mod tests;
 mod train;
 mod training_rows;
+mod tree_rows;
 mod tune;
 
 use std::process::ExitCode;

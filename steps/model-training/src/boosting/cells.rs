@@ -4,14 +4,11 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use hessboost::data::{BinnedMatrix, DMatrix};
-use learn::estimator::AnyError;
-use learn::estimator::boosting::{Growth, Look, Units};
-use learn::rows::{Rows, Sums as _};
+use learn::estimator::boosting::{Growth, Units};
 
-use super::sample::Sample;
-use super::table::{Table, Values};
-use crate::passes::Summed;
-use crate::training_rows::{Sums, TrainingRows};
+use crate::training_rows::TrainingRows;
+use crate::tree_rows::table::{Table, Values};
+use crate::tree_rows::table_of;
 
 /// Rows that the importance of inputs is taken from.
 const SAMPLE: usize = 512;
@@ -41,48 +38,14 @@ impl Cells {
     }
 }
 
-/// The training rows, or a sample of them, in a table that one pass writes.
-///
-/// # Errors
-/// Values that nothing can be fitted on, and a scratch folder without room.
-pub(crate) async fn table_of<O>(
-    rows: &TrainingRows,
-    growth: &Growth<'_, O>,
-    most: Option<u64>,
-    seed: u64,
-) -> Result<(Look, Arc<Table>)> {
-    let sample = Sample::new(rows.count(), most, seed);
-    if sample.rows() < rows.count() {
-        tracing::info!(
-            "trees are grown on {} of {} rows (max_rows in models.json)",
-            sample.rows(),
-            rows.count()
-        );
-    }
-    let Keep { look, table, .. } = kept(rows, growth, sample).await?;
-    rows.step.check()?;
-    Ok((look, table))
-}
-
 /// Rows that are not trained on, with their labels in the units of those that are.
 pub(super) async fn rows_beside(
     rows: &TrainingRows,
     growth: &Growth<'_>,
     units: Units,
 ) -> Result<DMatrix> {
-    let all = Sample::new(rows.count(), None, growth.options.seed);
-    let Keep { table, .. } = kept(rows, growth, all).await?;
+    let (_, table) = table_of(rows, growth, None, growth.options.seed).await?;
     matrix(&table, table.values()?, units)
-}
-
-/// Writes a sample of the rows into a table, in one pass.
-async fn kept<O>(rows: &TrainingRows, growth: &Growth<'_, O>, sample: Sample) -> Result<Keep> {
-    let keep = Keep {
-        look: Look::new(growth.inputs, growth.target.classes.len()),
-        table: Arc::new(Table::new(rows.work(), sample, growth.inputs.len())?),
-        row: 0,
-    };
-    rows.sum(keep).await
 }
 
 /// Makes the cells, and hands back some of the rows.
@@ -132,43 +95,13 @@ fn matrix(table: &Table, values: Values, units: Units) -> Result<DMatrix> {
     Ok(matrix.with_weights(&weights)?)
 }
 
-/// Writes rows into the table as they pass.
-#[derive(Clone)]
-struct Keep {
-    look: Look,
-    table: Arc<Table>,
-    /// Number of the next row.
-    row: u64,
-}
-
-impl Sums for Keep {
-    fn bytes(&self) -> u64 {
-        self.look.bytes()
-    }
-
-    fn begin(&mut self, row: u64) {
-        self.row = row;
-    }
-
-    fn add(&mut self, rows: Rows<'_>) -> Result<()> {
-        let looked = self.look.add(rows);
-        looked.map_err(|error| anyhow::Error::new(Summed(AnyError::from(error))))?;
-        self.table.write(self.row, rows)?;
-        self.row += rows.len() as u64;
-        Ok(())
-    }
-
-    fn merge(&mut self, later: Self) -> Result<()> {
-        self.look.merge(later.look);
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use learn::rows::Rows;
     use runtime::step::Step;
 
     use super::*;
+    use crate::tree_rows::sample::Sample;
 
     #[test]
     fn rows_that_weigh_nothing_are_in_no_matrix() {

@@ -3,8 +3,8 @@
 use anyhow::Result;
 use rayon::prelude::*;
 
-use crate::boosting::sample::Sample;
-use crate::boosting::table::Table;
+use crate::tree_rows::sample::Sample;
+use crate::tree_rows::table::Table;
 
 /// The cell of a missing number.
 pub(super) const MISSING: u8 = u8::MAX;

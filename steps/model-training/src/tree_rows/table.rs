@@ -46,7 +46,7 @@ pub(crate) struct Values {
 
 /// The pages of the mapped numbers.
 #[derive(Clone)]
-pub(super) struct Pages(Arc<memmap2::Mmap>);
+pub(crate) struct Pages(Arc<memmap2::Mmap>);
 
 impl AsRef<[f32]> for Values {
     fn as_ref(&self) -> &[f32] {
@@ -61,7 +61,7 @@ impl AsRef<[u8]> for Pages {
 }
 
 impl Values {
-    pub(super) fn pages(&self) -> Pages {
+    pub(crate) fn pages(&self) -> Pages {
         self.pages.clone()
     }
 }
@@ -69,7 +69,7 @@ impl Values {
 impl Pages {
     /// Does what passes over the numbers, and gives their pages back to the system meanwhile, which
     /// would otherwise all be in memory at the end of a pass.
-    pub(super) fn released_during<T>(&self, passes: impl FnOnce() -> T) -> T {
+    pub(crate) fn released_during<T>(&self, passes: impl FnOnce() -> T) -> T {
         std::thread::scope(|scope| {
             let (done, is_done) = mpsc::channel::<()>();
             scope.spawn(move || {
@@ -99,7 +99,7 @@ impl Table {
     ///
     /// # Errors
     /// No room in the budget of disk: exit 2.
-    pub(super) fn new(work: &Work, sample: Sample, width: usize) -> Result<Self> {
+    pub(crate) fn new(work: &Work, sample: Sample, width: usize) -> Result<Self> {
         let mut space = work.disk().space();
         let bytes = sample.rows() * ((width as u64 + 1) * NUMBER + LABEL);
         space.grow(bytes, || {
@@ -128,7 +128,7 @@ impl Table {
 
     /// Writes the sampled ones of the rows that begin at row number `first`. Several threads may
     /// write at once.
-    pub(super) fn write(&self, first: u64, rows: Rows<'_>) -> Result<()> {
+    pub(crate) fn write(&self, first: u64, rows: Rows<'_>) -> Result<()> {
         let (mut x, mut y, mut weights) = (Vec::new(), Vec::new(), Vec::new());
         let mut start = None;
         for (at, values) in rows.x.chunks_exact(self.width).enumerate() {
