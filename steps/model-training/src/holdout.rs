@@ -16,7 +16,7 @@ use table::scoring;
 
 use crate::extremes::{WITHOUT_ROW, natural, number};
 use crate::job::Job;
-use crate::record::four;
+use crate::texts::four;
 use crate::training_rows::{SCRATCH_BYTES, Sums, TrainingRows};
 
 /// Rows of a class from which on metrics say something of it.

@@ -24,10 +24,12 @@ mod scratch;
 mod select;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod train;
 mod training_rows;
 mod tree_rows;
 mod tune;
+mod validation;
 
 use std::process::ExitCode;
 

@@ -8,7 +8,6 @@ use anyhow::{Context, Result};
 use catalog::fanout::{self, Finished};
 use catalog::model_files::{CandidateMetrics, Selection, ValidationRows};
 use learn::estimator::Estimator;
-use learn::fitted_model::FittedModel;
 use learn::metrics::bootstrap;
 use learn::models::{Chosen, shown};
 use runtime::failure::Failure;
@@ -16,13 +15,13 @@ use runtime::step::{Progress, Step};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use store::Store;
-use table::labelled::{LabelledRows, Side, Split, by};
+use table::labelled::{Side, Split, by};
 use table::scoring::{self, Resampled};
 
 use crate::fitted::{Fitted, On, fitted};
 use crate::job::Job;
-use crate::record::four;
-use crate::tune;
+use crate::texts::{four, with_interval};
+use crate::validation::{threshold, validation_rows};
 
 /// The splits of the training rows that candidates are compared on; what belongs to one fit is
 /// found on the first. None where nothing is chosen on validation rows.
@@ -166,19 +165,6 @@ fn validation(job: &Job, splits: &[Arc<Split>]) -> ValidationRows {
     }
 }
 
-/// Validation rows, as a fitted preprocessing makes numbers of them.
-pub(crate) fn validation_rows(
-    step: &Step,
-    store: &Store,
-    job: &Job,
-    model: &FittedModel,
-    split: &Arc<Split>,
-) -> Result<LabelledRows> {
-    let on = (step, store, &job.data.config);
-    let rows = scoring::rows_of(on, model, &job.data.train, None)?;
-    Ok(rows.on_side(split, Side::Validation))
-}
-
 /// A candidate, by its place, fitted and measured on each split, and its fit on the first.
 ///
 /// # Errors
@@ -261,7 +247,7 @@ pub(crate) async fn fitted_candidate(
         .split()
         .context("a candidate is measured on validation rows")?;
     let rows = validation_rows(step, store, job, &fitted.fit.model, split)?;
-    fitted.threshold = tune::threshold(step, job, &mut fitted.fit, &rows, progress).await?;
+    fitted.threshold = threshold(step, job, &mut fitted.fit, &rows, progress).await?;
     Ok(fitted)
 }
 
@@ -365,13 +351,4 @@ fn table(selection: &Selection) -> String {
         }
     }
     text
-}
-
-/// Its metric, such as `0.8312 (0.8250 to 0.8374)`.
-pub(crate) fn with_interval(candidate: &CandidateMetrics) -> String {
-    let value = four(candidate.value);
-    match candidate.interval {
-        Some(of) => format!("{value} ({:.4} to {:.4})", of.low, of.high),
-        None => value,
-    }
 }

@@ -8,7 +8,7 @@ use anyhow::Result;
 use catalog::model_files::{ChosenInterval, ChosenThreshold, Selection};
 use learn::calibration::{Calibration, Method};
 use learn::interval::least_rows;
-use learn::threshold::{Found, Sought};
+use learn::threshold::Sought;
 use runtime::failure::Failure;
 use runtime::step::{Progress, Step};
 use store::Store;
@@ -17,7 +17,8 @@ use table::scoring;
 
 use crate::fit::Fit;
 use crate::job::Job;
-use crate::select::{Selected, validation_rows};
+use crate::select::Selected;
+use crate::validation::{threshold, validation_rows};
 
 /// As scikit-learn's guide advises: with fewer rows isotonic regression overfits.
 const ISOTONIC_ROWS: u64 = 1000;
@@ -115,25 +116,6 @@ pub(crate) async fn tune(
     selected.selection.permutation =
         scoring::permuted(step, &rows, &fit.model, &job.data.train, by, progress).await?;
     Ok(tuned)
-}
-
-/// Makes a part of a fit the threshold that the rule finds on rows, where one keeps it.
-pub(crate) async fn threshold(
-    step: &Step,
-    job: &Job,
-    fit: &mut Fit,
-    rows: &LabelledRows,
-    progress: &Progress,
-) -> Result<Option<Found>> {
-    let Some(sought) = job.choice.sought() else {
-        return Ok(None);
-    };
-    let found =
-        scoring::threshold(step, rows, &fit.model, &job.data.train, sought, progress).await?;
-    if let Some(found) = &found {
-        Arc::make_mut(&mut fit.model).rule.threshold = found.threshold;
-    }
-    Ok(found)
 }
 
 /// What a person should know of what was found.
