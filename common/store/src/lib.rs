@@ -451,7 +451,10 @@ fn location(prefix: &str, key: &str) -> Result<Location> {
 }
 
 /// JSON as it is stored: indented, so that a person can read it, and with a final line break.
-fn json_bytes(value: &impl Serialize) -> Result<Vec<u8>> {
+///
+/// # Errors
+/// A value that JSON has no form for.
+pub fn json_bytes(value: &impl Serialize) -> Result<Vec<u8>> {
     let mut bytes = serde_json::to_vec_pretty(value)?;
     bytes.push(b'\n');
     Ok(bytes)

@@ -10,8 +10,7 @@ use learn::fitted_model::FittedModel;
 use learn::model::ClassValue;
 use learn::preprocessing::FittedColumn;
 use serde_json::{Value, json};
-
-use crate::train::readable;
+use store::json_bytes;
 
 const LOADER: &str = include_str!("../python/alameda_model.py");
 const LOADER_MODULE: &str = "alameda_model";
@@ -43,15 +42,15 @@ pub(crate) fn files(model: &FittedModel, seen: &Seen) -> Result<Vec<(&'static st
     let split = example(model, seen);
     // YAML is a superset of JSON.
     Ok(vec![
-        ("MLmodel", readable(&ml_model(model))?),
+        ("MLmodel", json_bytes(&ml_model(model))?),
         ("alameda_model.py", LOADER.as_bytes().to_vec()),
         ("requirements.txt", (REQUIREMENTS.join("\n") + "\n").into()),
-        ("conda.yaml", readable(&conda)?),
-        ("python_env.yaml", readable(&environment)?),
-        (EXAMPLE, readable(&split)?),
+        ("conda.yaml", json_bytes(&conda)?),
+        ("python_env.yaml", json_bytes(&environment)?),
+        (EXAMPLE, json_bytes(&split)?),
         (
             SERVING_EXAMPLE,
-            readable(&json!({"dataframe_split": split}))?,
+            json_bytes(&json!({"dataframe_split": split}))?,
         ),
     ])
 }

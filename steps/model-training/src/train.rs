@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use catalog::layout;
 use catalog::manifest::{self, File, Header, ModelManifest};
 use catalog::model_files::{METRICS_VERSION, ModelMetrics, Selection, TUNED_VERSION};
@@ -12,9 +12,7 @@ use learn::models::Chosen;
 use learn::task::Task;
 use runtime::failure::Failure;
 use runtime::step::{Cache, Outputs, Progress, Step};
-use serde::Serialize;
-use store::Store;
-use store::digest;
+use store::{Store, digest, json_bytes};
 use table::scoring;
 use tracking::Tracking;
 
@@ -202,7 +200,7 @@ async fn make(
     show(job, &fit, &metrics);
     let mut files = vec![
         (layout::MODEL_FILE, fit.model.to_json()?),
-        (layout::METRICS_FILE, readable(&metrics)?),
+        (layout::METRICS_FILE, json_bytes(&metrics)?),
         (layout::REFERENCE_FILE, serde_json::to_vec(&reference)?),
     ];
     if let Some(models) = &job.models {
@@ -286,13 +284,6 @@ async fn put(
         files.push(file);
     }
     Ok(files)
-}
-
-/// A file of JSON that people look at.
-pub(crate) fn readable(content: &impl Serialize) -> Result<Vec<u8>> {
-    let mut bytes = serde_json::to_vec_pretty(content).context("writing JSON")?;
-    bytes.push(b'\n');
-    Ok(bytes)
 }
 
 /// Shows how good the model is, and what it looks at.
