@@ -11,8 +11,8 @@ use runtime::step::Step;
 use runtime::work::Work;
 use store::spill::Sorter;
 
-use crate::join::{CHECK_EVERY, DayCounts};
-use crate::rows::{pack_day, unpack_day};
+use crate::joined::DayCounts;
+use crate::rows::{CHECK_EVERY, pack_day, unpack_day};
 
 /// A row with label and prediction.
 pub(crate) struct Scored {

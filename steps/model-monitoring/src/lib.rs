@@ -4,6 +4,8 @@ mod by_period;
 mod by_score;
 mod column;
 mod join;
+mod joined;
+mod matching;
 mod notify;
 mod of_task;
 mod reasons;

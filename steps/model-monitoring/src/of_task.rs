@@ -11,7 +11,7 @@ use chrono_tz::Tz;
 use learn::fitted_model::FittedModel;
 use learn::metrics::RankMetrics;
 use learn::metrics::largest::{Erring, LargestErrors};
-use learn::task::{Evaluation, Report};
+use learn::task::Evaluation;
 use pages::content::{Deciding, DecidingRow};
 use profile::days::DayNumber;
 use runtime::step::Step;
@@ -23,26 +23,11 @@ use table::dates;
 use table::parts;
 use table::scoring::Measured;
 
-use crate::join::{CHECK_EVERY, DayCounts, Joined, Keys, Matching};
-use crate::rows::{LabelWords, PlaceWords, place, placed, placed_in, weights_of};
+use crate::joined::{DayCounts, Joined, OfTask};
+use crate::matching::{Keys, Matching};
+use crate::rows::{CHECK_EVERY, LabelWords, PlaceWords, place, placed, placed_in, weights_of};
 use crate::segments::{Codes, Dictionaries, Segmentation, code};
 use crate::subject::Subject;
-
-/// What was measured.
-pub(crate) struct OfTask {
-    /// Of all rows with label and prediction; `None` without such rows.
-    pub(crate) overall: Option<Report>,
-    /// The same by date.
-    pub(crate) days: BTreeMap<Option<DayNumber>, Report>,
-    /// The same by the place of the score among the cuts.
-    pub(crate) by_score: Vec<Report>,
-    /// The same by column, then by the number of the value.
-    pub(crate) by_value: Vec<HashMap<u32, Report>>,
-    /// Of a number, the few rows that make most of its squared error.
-    pub(crate) deciding: Option<Deciding>,
-    /// The key of the row with the farthest prediction, where such are far.
-    pub(crate) farthest: Option<String>,
-}
 
 /// The late label of a row, by its place.
 type PlacedLabel = [u64; 2];

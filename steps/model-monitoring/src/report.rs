@@ -28,7 +28,8 @@ use store::digest;
 use store::spill::Sorters;
 use tracking::{RunSpec, Tracking};
 
-use crate::join::{Joined, join};
+use crate::join::join;
+use crate::joined::Joined;
 use crate::of_task;
 use crate::record::{record, record_again, run_of};
 use crate::rows::{Joinable, Kept, LabelWords, OfTwo, Placed, WeighedOfTwo};

@@ -8,6 +8,9 @@ use table::parts;
 
 use crate::segments::Codes;
 
+/// Rows between two looks at the signal to stop.
+pub(crate) const CHECK_EVERY: u64 = 1 << 16;
+
 /// A row as a record.
 pub(crate) type RowWords = [u64; 4];
 /// A row that weighs as a record.

@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use super::{categories, drift, findings, performance};
 use crate::column::ColumnScan;
-use crate::join::Joined;
+use crate::joined::Joined;
 use crate::scan::{Divisions, Scan};
 use crate::subject::Subject;
 

@@ -15,8 +15,7 @@ use profile::days;
 use profile::profiles::ScoreCounts;
 
 use crate::column::{ColumnScan, FarRows};
-use crate::join::{DayCounts, Joined};
-use crate::of_task::OfTask as Measured;
+use crate::joined::{DayCounts, Joined, OfTask as Measured};
 use crate::segments::{Dictionaries, Segmentation};
 use crate::subject::Subject;
 
