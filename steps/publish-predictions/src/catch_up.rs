@@ -6,7 +6,7 @@ use catalog::manifest;
 use catalog::results::newest as newest_results;
 use database::Results;
 
-use crate::publish::Publisher;
+use crate::publisher::Publisher;
 
 /// What is caught up.
 pub(crate) struct Request {

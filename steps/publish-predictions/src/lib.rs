@@ -3,6 +3,7 @@
 mod catch_up;
 mod labels;
 mod publish;
+mod publisher;
 #[cfg(test)]
 mod tests;
 
@@ -16,7 +17,7 @@ use runtime::step::{self, Outputs, Step};
 use settings::{CatchUpArgs, LabelsArgs, RetentionArgs, TableArgs};
 use store::{RawArgs, Store};
 
-use publish::Publisher;
+use publisher::Publisher;
 
 /// The verbs of this step.
 #[derive(Debug, Subcommand)]
