@@ -15,7 +15,8 @@ use crate::comparison::{self, Contender, Rival};
 use crate::gate::{Champion, Gate};
 use crate::history::History;
 use crate::holdout::Holdout;
-use crate::verdict::{Comparison, FORMAT_VERSION, JudgedSegment, PastChampion, Side, Verdict};
+use crate::past_champion::PastChampion;
+use crate::verdict::{Comparison, FORMAT_VERSION, JudgedSegment, Side, Verdict};
 use crate::{ALGORITHM, Promote};
 
 /// A comparison that is to be judged.

@@ -6,7 +6,7 @@ use learn::task::{Metric, Report};
 use serde::{Deserialize, Serialize};
 use settings::GateCompare;
 
-use crate::verdict::PastChampion;
+use crate::past_champion::PastChampion;
 
 /// What a champion must hold to.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

@@ -13,7 +13,7 @@ use tracking::{CHAMPION, Tracking, Version};
 use crate::comparison::{self, Rival};
 use crate::gate::Gate;
 use crate::holdout::Holdout;
-use crate::verdict::{PastChampion, Source};
+use crate::past_champion::{PastChampion, Source};
 
 /// Past champions that are scored again at most: each is a pass over the holdout. Those whose
 /// recorded metric is best come first; one that was measured on this very holdout is not scored.

@@ -5,6 +5,7 @@ mod comparison;
 mod gate;
 mod history;
 mod holdout;
+mod past_champion;
 mod plan;
 mod promote;
 mod rollback;

@@ -7,7 +7,7 @@ use tracking::CHAMPION;
 use super::home::{DATA, Data, FAIR, GOOD, Home, auc, decided, flags, gate};
 use super::verdict;
 use crate::Promote;
-use crate::verdict::Source;
+use crate::past_champion::Source;
 
 /// The margin of these tests.
 const MARGIN: f64 = 0.035;
