@@ -123,7 +123,7 @@ pub(crate) async fn holdout(
     candidate: &Contender,
 ) -> Result<Result<DatasetManifest, String>> {
     let key = &candidate.manifest.holdout_manifest;
-    let holdout: DatasetManifest = match kept(manifest::require(store, key).await)? {
+    let holdout: DatasetManifest = match by_data_or_damage(manifest::require(store, key).await)? {
         Ok(holdout) => holdout,
         Err(why) => return Ok(Err(why)),
     };
@@ -147,13 +147,13 @@ pub(crate) async fn holdout(
 }
 
 /// A champion that can be scored on the candidate's holdout.
-pub(crate) struct Rival {
+pub(crate) struct ComparableChampion {
     contender: Contender,
     /// Digest of its configuration, where that is not the holdout's.
     own: Option<String>,
 }
 
-impl Rival {
+impl ComparableChampion {
     /// # Errors
     /// A champion that can't be compared by what is known of the data: exit 10. What a person or
     /// another try may cure: exit 2 or 75.
@@ -180,7 +180,7 @@ impl Rival {
     /// Its metrics on the holdout, and what the candidate is compared with by `metric`, if it is.
     ///
     /// # Errors
-    /// As those of [`Rival::read`] and [`Holdout::prepared_by`].
+    /// As those of [`ComparableChampion::read`] and [`Holdout::prepared_by`].
     pub(crate) async fn score(
         &self,
         step: &Step,
@@ -220,11 +220,11 @@ impl Rival {
     }
 }
 
-impl Rival {
+impl ComparableChampion {
     /// A metric of it on each segment of the candidate's holdout.
     ///
     /// # Errors
-    /// As [`Rival::score`].
+    /// As [`ComparableChampion::score`].
     pub(crate) async fn segments(
         &self,
         step: &Step,
@@ -301,7 +301,7 @@ pub(crate) fn by_data<T>(result: Result<T>) -> Result<Result<T, String>> {
 }
 
 /// [`by_data`], where what is missing or damaged for certain is a reason too.
-pub(crate) fn kept<T>(result: Result<T>) -> Result<Result<T, String>> {
+pub(crate) fn by_data_or_damage<T>(result: Result<T>) -> Result<Result<T, String>> {
     sorted(result, |error| {
         failure::exit_code(error) == failure::CONTRACT || failure::is_damaged(error)
     })

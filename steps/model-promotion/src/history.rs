@@ -10,7 +10,7 @@ use runtime::step::Step;
 use store::Store;
 use tracking::{CHAMPION, Tracking, Version};
 
-use crate::comparison::{self, Rival};
+use crate::comparison::{self, ComparableChampion};
 use crate::gate::Gate;
 use crate::holdout::Holdout;
 use crate::past_champion::{PastChampion, Source};
@@ -154,11 +154,11 @@ impl History {
             if scored == RESCORED {
                 break;
             }
-            let rival = Rival::read(store, past.version.clone(), holdout).await;
-            let Ok(rival) = comparison::kept(rival)? else {
+            let comparable = ComparableChampion::read(store, past.version.clone(), holdout).await;
+            let Ok(comparable) = comparison::by_data_or_damage(comparable)? else {
                 continue;
             };
-            let Some(config) = rival.own_configuration() else {
+            let Some(config) = comparable.own_configuration() else {
                 scored += 1;
                 continue;
             };
@@ -242,7 +242,7 @@ async fn recorded<'a>(
         let metrics: ModelMetrics = manifest.load_metrics(store).await?;
         Ok((manifest, metrics))
     };
-    Ok(match comparison::kept(read.await)? {
+    Ok(match comparison::by_data_or_damage(read.await)? {
         Err(why) => Err(why),
         Ok((manifest, metrics)) => match metrics.holdout.number(gate.metric.name) {
             Some(recorded) => Ok(Known {
@@ -264,11 +264,13 @@ async fn again(
     candidate: &Report,
 ) -> Result<Result<Report, String>> {
     let score = async {
-        let rival = Rival::read(store, version.clone(), holdout.manifest).await?;
-        let (report, _) = rival.score(step, store, holdout, candidate, None).await?;
+        let comparable = ComparableChampion::read(store, version.clone(), holdout.manifest).await?;
+        let (report, _) = comparable
+            .score(step, store, holdout, candidate, None)
+            .await?;
         Ok(report)
     };
-    comparison::kept(score.await)
+    comparison::by_data_or_damage(score.await)
 }
 
 fn undefined(gate: &Gate) -> String {

@@ -1,11 +1,11 @@
 #![doc = include_str!("../README.md")]
 
-mod case;
 mod comparison;
 mod gate;
 mod history;
 mod holdout;
 mod past_champion;
+mod pending_comparison;
 mod plan;
 mod promote;
 mod rollback;
@@ -97,7 +97,7 @@ async fn gate(store: &Store, flags: &GateArgs, version: &Version) -> Result<Gate
         manifest.load_model(store).await
     };
     // A model that is damaged is compared with nothing, whatever the gate.
-    let task = match comparison::kept(read.await)? {
+    let task = match comparison::by_data_or_damage(read.await)? {
         Ok(model) => model.task,
         Err(_) => &Binary,
     };

@@ -7,7 +7,7 @@ use store::Store;
 use tracking::Tracking;
 
 use crate::Plan;
-use crate::comparison::{self, Rival};
+use crate::comparison::{self, ComparableChampion};
 use crate::history::History;
 use crate::holdout::AtPlan;
 use crate::promote::Standing;
@@ -35,14 +35,14 @@ pub(crate) async fn plan(
         return Ok(nothing(outputs));
     };
     // One that can't be compared is for the verdict to report.
-    let rival = Rival::read(store, champion.clone(), &holdout).await;
-    let Ok(rival) = comparison::by_data(rival)? else {
+    let comparable = ComparableChampion::read(store, champion.clone(), &holdout).await;
+    let Ok(comparable) = comparison::by_data(comparable)? else {
         return Ok(nothing(outputs));
     };
     let gate = crate::gate(store, &flags.gate, &candidate).await?;
     let history = History::read(tracking, &gate, &candidate, &champion).await?;
     let mut configurations: Vec<String> = Vec::new();
-    let of_champion = rival.own_configuration().map(str::to_owned);
+    let of_champion = comparable.own_configuration().map(str::to_owned);
     let of_window = history.other_configurations(step, store, &gate, &holdout);
     for configuration in of_champion.into_iter().chain(of_window.await?) {
         if !configurations.contains(&configuration) {

@@ -11,11 +11,11 @@ use store::digest;
 use tracking::{CHAMPION, PREVIOUS_CHAMPION, Tracking, Version};
 
 use crate::Promote;
-use crate::case::{Case, commit};
-use crate::comparison::{self, Contender, Rival};
+use crate::comparison::{self, ComparableChampion, Contender};
 use crate::gate::Gate;
 use crate::history::History;
 use crate::holdout::Holdout;
+use crate::pending_comparison::{PendingComparison, commit};
 use crate::segments;
 use crate::verdict::{self, Comparison, Verdict};
 
@@ -89,10 +89,11 @@ impl Standing {
                 return Ok(Err((Comparison::ChampionBefore, why)));
             }
         }
-        let contender = match comparison::kept(Contender::read(store, candidate.clone()).await)? {
-            Ok(contender) => contender,
-            Err(why) => return Ok(Err((Comparison::Damaged, why))),
-        };
+        let contender =
+            match comparison::by_data_or_damage(Contender::read(store, candidate.clone()).await)? {
+                Ok(contender) => contender,
+                Err(why) => return Ok(Err((Comparison::Damaged, why))),
+            };
         Ok(match comparison::holdout(store, &contender).await? {
             Ok(holdout) => Ok((contender, holdout)),
             Err(why) => Err((Comparison::Damaged, why)),
@@ -145,8 +146,9 @@ async fn judge(
     let name = &flags.model_name;
     let folder = folder(candidate)?;
     let champion = standing.champion(tracking, name).await?;
-    let settled =
-        |comparison, why| Case::new((flags, gate), candidate, champion.as_ref(), comparison, why);
+    let settled = |comparison, why| {
+        PendingComparison::new((flags, gate), candidate, champion.as_ref(), comparison, why)
+    };
     let (contender, manifest) = match standing.open(store, candidate).await? {
         Ok(open) => open,
         Err((comparison, why)) => {
@@ -177,18 +179,20 @@ async fn judge(
             .compare(step, store, folder, &contender, None, &holdout)
             .await;
     };
-    let case = settled(Comparison::SameHoldout, String::new()).on(&manifest);
-    let case = case.divided_by(columns)?;
-    let rival = Rival::read(store, champion.clone(), &manifest).await;
-    match comparison::by_data(rival)? {
-        Ok(rival) => {
+    let pending = settled(Comparison::SameHoldout, String::new()).on(&manifest);
+    let pending = pending.divided_by(columns)?;
+    let comparable = ComparableChampion::read(store, champion.clone(), &manifest).await;
+    match comparison::by_data(comparable)? {
+        Ok(comparable) => {
             let history = History::read(tracking, &gate, candidate, champion).await?;
-            case.beside(history)
-                .compare(step, store, folder, &contender, Some(&rival), &holdout)
+            pending
+                .beside(history)
+                .compare(step, store, folder, &contender, Some(&comparable), &holdout)
                 .await
         }
         Err(why) => {
-            case.not_comparable(step, store, folder, &manifest, &why)
+            pending
+                .not_comparable(step, store, folder, &manifest, &why)
                 .await
         }
     }

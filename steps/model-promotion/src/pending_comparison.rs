@@ -11,7 +11,7 @@ use store::Store;
 use table::scoring::{Divisions, Paired};
 use tracking::Version;
 
-use crate::comparison::{self, Contender, Rival};
+use crate::comparison::{self, ComparableChampion, Contender};
 use crate::gate::{Champion, Gate};
 use crate::history::History;
 use crate::holdout::Holdout;
@@ -20,7 +20,7 @@ use crate::verdict::{Comparison, FORMAT_VERSION, JudgedSegment, Side, Verdict};
 use crate::{ALGORITHM, Promote};
 
 /// A comparison that is to be judged.
-pub(crate) struct Case<'a> {
+pub(crate) struct PendingComparison<'a> {
     flags: &'a Promote,
     gate: Gate,
     candidate: &'a Version,
@@ -46,7 +46,7 @@ struct Measured {
     segments: Vec<JudgedSegment>,
 }
 
-impl<'a> Case<'a> {
+impl<'a> PendingComparison<'a> {
     pub(crate) fn new(
         (flags, gate): (&'a Promote, Gate),
         candidate: &'a Version,
@@ -138,7 +138,7 @@ impl<'a> Case<'a> {
         store: &Store,
         folder: &str,
         candidate: &Contender,
-        champion: Option<&Rival>,
+        champion: Option<&ComparableChampion>,
         holdout: &Holdout<'_>,
     ) -> Result<(String, Verdict)> {
         let key = self.key(folder);
@@ -155,16 +155,16 @@ impl<'a> Case<'a> {
             holdout: candidate.manifest.holdout_manifest.clone(),
             ..Measured::default()
         };
-        let rival = match champion {
+        let compared = match champion {
             None => None,
-            Some(rival) => {
-                let scored = rival.score(step, store, holdout, &report, metric).await;
+            Some(champion) => {
+                let scored = champion.score(step, store, holdout, &report, metric).await;
                 match comparison::by_data(scored)? {
                     Ok((of_champion, theirs)) => {
                         measured.champion = Some(of_champion);
                         let difference = difference(step, gate.metric, ours, theirs).await?;
                         measured.difference = difference.clone().ok();
-                        Some((rival.version(), difference))
+                        Some((champion.version(), difference))
                     }
                     Err(why) => {
                         return self
@@ -175,19 +175,19 @@ impl<'a> Case<'a> {
             }
         };
         let measured_by =
-            rival
+            compared
                 .zip(measured.champion.as_ref())
                 .map(|((version, difference), report)| Champion {
                     version,
                     report,
                     difference,
                 });
-        let certainty = measured_by.as_ref().map(|rival| {
+        let certainty = measured_by.as_ref().map(|champion| {
             let Champion {
                 version,
                 difference,
                 ..
-            } = rival;
+            } = champion;
             gate.certainty(*version, difference)
         });
         let (mut promoted, mut reason) = gate.decide(&report, measured_by);
@@ -210,10 +210,10 @@ impl<'a> Case<'a> {
             let ours = ours.await?;
             let theirs = match champion.filter(|_| rules.margin.is_some()) {
                 None => None,
-                Some(rival) => {
-                    let theirs = rival.segments(step, store, holdout, &divisions, metric);
+                Some(champion) => {
+                    let theirs = champion.segments(step, store, holdout, &divisions, metric);
                     match comparison::by_data(theirs.await)? {
-                        Ok(theirs) => Some((rival.version(), theirs)),
+                        Ok(theirs) => Some((champion.version(), theirs)),
                         Err(why) => {
                             return self
                                 .not_comparable(step, store, folder, holdout.manifest, &why)
@@ -248,14 +248,14 @@ impl<'a> Case<'a> {
             )
         });
         let comparison = Comparison::NotComparable;
-        let case = Case::new(
+        let pending = PendingComparison::new(
             (self.flags, self.gate),
             self.candidate,
             self.champion,
             comparison,
             why,
         );
-        case.on(holdout).write(step, store, folder).await
+        pending.on(holdout).write(step, store, folder).await
     }
 
     fn verdict(&self, step: &Step, promoted: bool, reason: String, measured: Measured) -> Verdict {
