@@ -164,7 +164,7 @@ impl Tracking {
             Err(error) => {
                 if let Some(parent) = parent
                     && let Err(unclosed) = self
-                        .hurried()
+                        .with_short_budget()
                         .close_run(&parent, Status::of_failure(&error))
                         .await
                 {
@@ -184,8 +184,8 @@ impl Tracking {
         self.home.close(&run.id, status).await
     }
 
-    /// The same with little time left.
-    fn hurried(&self) -> Self {
+    /// The same, whose calls are retried for [`LAST_CALLS`] at most.
+    fn with_short_budget(&self) -> Self {
         Self {
             home: self.home.within(LAST_CALLS),
         }
@@ -342,7 +342,7 @@ impl Run {
     /// again.
     pub(super) async fn close(self, status: Status) -> Result<()> {
         let tracking = if status == Status::Killed {
-            self.tracking.hurried()
+            self.tracking.with_short_budget()
         } else {
             self.tracking.clone()
         };

@@ -32,7 +32,7 @@ use crate::join::join;
 use crate::joined::Joined;
 use crate::of_task;
 use crate::record::{record, record_again, run_of};
-use crate::rows::{Joinable, Kept, LabelWords, OfTwo, Placed, WeighedOfTwo};
+use crate::rows::{Joinable, LabelWords, OfTwo, Placed, RowRecord, WeighedOfTwo};
 use crate::scan::{Divisions, Scan, fitting, scan_labels, scan_parts};
 use crate::segments::Segmentation;
 use crate::subject::Subject;
@@ -241,7 +241,7 @@ impl Reading<'_> {
     }
 
     /// Profiles of the rows, and rows and late labels to be sorted.
-    async fn scan<K: Kept>(&self) -> Result<(Scan, Sorters<K::Words>, Sorters<LabelWords>)> {
+    async fn scan<K: RowRecord>(&self) -> Result<(Scan, Sorters<K::Words>, Sorters<LabelWords>)> {
         let memory = self.work.sorter_memory();
         let rows = Sorters::with_memory(self.work, memory);
         let late = Sorters::with_memory(self.work, memory);

@@ -31,8 +31,8 @@ pub(crate) struct Seen {
     pub(crate) weight: f64,
 }
 
-/// How rows are kept until late labels are joined with them.
-pub(crate) trait Kept: Send + Sync + 'static {
+/// What is sorted of a row until late labels are joined with the rows.
+pub(crate) trait RowRecord: Send + Sync + 'static {
     /// The record of a row.
     type Words: Record + Copy + Send + 'static;
 
@@ -43,7 +43,7 @@ pub(crate) trait Kept: Send + Sync + 'static {
 /// Rows of two classes, with all that is counted of them.
 pub(crate) enum OfTwo {}
 
-impl Kept for OfTwo {
+impl RowRecord for OfTwo {
     type Words = RowWords;
 
     fn words(seen: Seen) -> RowWords {
@@ -54,7 +54,7 @@ impl Kept for OfTwo {
 /// Rows of two classes that weigh.
 pub(crate) enum WeighedOfTwo {}
 
-impl Kept for WeighedOfTwo {
+impl RowRecord for WeighedOfTwo {
     type Words = WeighedWords;
 
     fn words(seen: Seen) -> WeighedWords {
@@ -64,7 +64,7 @@ impl Kept for WeighedOfTwo {
 }
 
 /// Rows of two classes, as late labels are joined with them.
-pub(crate) trait Joinable: Kept {
+pub(crate) trait Joinable: RowRecord {
     /// Makes a row of its record, and what it weighs, where rows do.
     fn row(words: Self::Words) -> (Row, Option<f64>);
 }
@@ -85,7 +85,7 @@ impl Joinable for WeighedOfTwo {
 /// Rows of other tasks, whose outputs are read again by their places.
 pub(crate) enum Placed {}
 
-impl Kept for Placed {
+impl RowRecord for Placed {
     type Words = PlaceWords;
 
     fn words(seen: Seen) -> PlaceWords {

@@ -26,7 +26,7 @@ use table::parts;
 use crate::by_period::{Columns, PeriodCounts};
 use crate::column::ColumnScan;
 use crate::reasons::Reasons;
-use crate::rows::{Kept, LabelWords, LateLabel, Row, Seen, place, weights_of};
+use crate::rows::{LabelWords, LateLabel, Row, RowRecord, Seen, place, weights_of};
 use crate::segments::Dictionaries;
 use crate::subject::Subject;
 
@@ -109,7 +109,7 @@ impl Divisions {
 }
 
 /// Reads every part once: gives the profiles, and pushes one record per row into `sorters`.
-pub(crate) async fn scan_parts<K: Kept>(
+pub(crate) async fn scan_parts<K: RowRecord>(
     step: &Step,
     store: &Store,
     subject: &Subject,
@@ -178,7 +178,7 @@ pub(crate) async fn scan_labels(
 }
 
 /// Reads parts; shared by all threads.
-struct Scanner<K: Kept> {
+struct Scanner<K: RowRecord> {
     step: Step,
     store: Store,
     sorters: Sorters<K::Words>,
@@ -204,7 +204,7 @@ struct Scanner<K: Kept> {
     goal: Goal,
 }
 
-impl<K: Kept> Scanner<K> {
+impl<K: RowRecord> Scanner<K> {
     fn new(
         step: &Step,
         store: &Store,

@@ -16,7 +16,7 @@ use learn::estimator::{AnyError, forest};
 use rayon::prelude::*;
 use runtime::threads::wait;
 
-use crate::passes::kept;
+use crate::passes::fit_error;
 use crate::training_rows::TrainingRows;
 use crate::tree_rows::table_of;
 use cells::Cells;
@@ -28,12 +28,14 @@ impl Grower for TrainingRows {
     fn grow(&mut self, growth: &Growth<'_>) -> Result<Grown, AnyError> {
         let options = growth.options;
         let rows = wait(table_of(self, growth, options.max_rows, options.seed));
-        let (look, table) = rows.map_err(kept)?;
+        let (look, table) = rows.map_err(fit_error)?;
         let (units, mut base_score) = growth.start(&look)?;
-        let cells = Cells::of(table, units, growth, self).map_err(kept)?;
+        let cells = Cells::of(table, units, growth, self).map_err(fit_error)?;
         let beside = match (options.early_stopping_rounds, &self.validation) {
             (0, _) | (_, None) => None,
-            (_, Some(rows)) => Some(wait(cells::rows_beside(rows, growth, units)).map_err(kept)?),
+            (_, Some(rows)) => {
+                Some(wait(cells::rows_beside(rows, growth, units)).map_err(fit_error)?)
+            }
         };
         let on = On {
             rows: self,
@@ -47,11 +49,11 @@ impl Grower for TrainingRows {
             base_score: base_score.clone(),
         };
         let objective = hessboost::objective::Objective::custom(objective);
-        let of_loss = grow(on, objective, Some(growth.loss)).map_err(kept)?;
+        let of_loss = grow(on, objective, Some(growth.loss)).map_err(fit_error)?;
         let mut trees = of_loss.trees;
         for (at, level) in growth.quantiles.into_iter().flatten().enumerate() {
             tracing::info!("growing the trees of the quantile {level}");
-            let of_level = grow_quantile(on, level).map_err(kept)?;
+            let of_level = grow_quantile(on, level).map_err(fit_error)?;
             let output = growth.loss.outputs() + at;
             trees.extend(
                 of_level

@@ -29,7 +29,7 @@ use crate::blame::{self, Weighed};
 use crate::extremes;
 use crate::job::Job;
 use crate::memory;
-use crate::passes::{Kept, TrainingPasses};
+use crate::passes::{PassFailure, TrainingPasses};
 use crate::rounded;
 use crate::training_rows::{Sums, TrainingRows};
 use frames::Frames;
@@ -297,8 +297,8 @@ fn meaning(
     rounded: Option<String>,
     weighed: Option<Weighed>,
 ) -> anyhow::Error {
-    let error = match error.downcast::<Kept>() {
-        Ok(kept) => return kept.0,
+    let error = match error.downcast::<PassFailure>() {
+        Ok(failure) => return failure.0,
         Err(error) => error,
     };
     let of_data =

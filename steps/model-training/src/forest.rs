@@ -13,7 +13,7 @@ use learn::estimator::forest::Options;
 use rayon::prelude::*;
 use runtime::threads::wait;
 
-use crate::passes::kept;
+use crate::passes::fit_error;
 use crate::training_rows::TrainingRows;
 use crate::tree_rows::table_of;
 use cells::Binned;
@@ -22,11 +22,15 @@ use tree::{Rows, Tree};
 /// Grows a forest on the rows.
 pub(crate) fn grow(rows: &TrainingRows, growth: &Growth<'_, Options>) -> Result<Grown, AnyError> {
     let options = growth.options;
-    let kept_rows = wait(table_of(rows, growth, options.max_rows, options.seed)).map_err(kept)?;
+    let kept_rows =
+        wait(table_of(rows, growth, options.max_rows, options.seed)).map_err(fit_error)?;
     let (look, table) = kept_rows;
     let (units, base_score) = growth.start(&look)?;
     let threads = rayon::ThreadPoolBuilder::new().num_threads(rows.step.threads());
-    let threads = threads.build().context("starting threads").map_err(kept)?;
+    let threads = threads
+        .build()
+        .context("starting threads")
+        .map_err(fit_error)?;
     let trees = threads.install(|| -> Result<Vec<_>> {
         let binned = Binned::of(&table, options.seed)?;
         let (labels, weights) = (table.labels(units)?, table.weights()?);
@@ -62,7 +66,7 @@ pub(crate) fn grow(rows: &TrainingRows, growth: &Growth<'_, Options>) -> Result<
         trees.collect::<Result<_>>()
     });
     Ok(Grown {
-        trees: trees.map_err(kept)?,
+        trees: trees.map_err(fit_error)?,
         base_score,
         units,
         seen: look.seen(),

@@ -27,7 +27,7 @@ impl Passes for TrainingPasses {
         AnyError: From<S::Error>,
     {
         let sums = wait(self.rows.sum(Fitting(start)));
-        sums.map(|sums| sums.0).map_err(kept)
+        sums.map(|sums| sums.0).map_err(fit_error)
     }
 
     fn grower(&mut self) -> Option<&mut dyn Grower> {
@@ -49,7 +49,7 @@ where
 
     fn add(&mut self, rows: Rows<'_>) -> Result<()> {
         let added = self.0.add(rows);
-        added.map_err(|error| anyhow::Error::new(Summed(AnyError::from(error))))
+        added.map_err(|error| anyhow::Error::new(RefusedRow(AnyError::from(error))))
     }
 
     fn merge(&mut self, later: Self) -> Result<()> {
@@ -61,16 +61,17 @@ where
 /// A row that a fit refuses, on its way through the passes.
 #[derive(Debug, thiserror::Error)]
 #[error("{0:?}")]
-pub(crate) struct Summed(pub(crate) AnyError);
+pub(crate) struct RefusedRow(pub(crate) AnyError);
 
 /// A failure of the passes, on its way through the fit.
 #[derive(Debug, thiserror::Error)]
 #[error("{0:#}")]
-pub(crate) struct Kept(pub(crate) anyhow::Error);
+pub(crate) struct PassFailure(pub(crate) anyhow::Error);
 
-pub(crate) fn kept(error: anyhow::Error) -> AnyError {
-    match error.downcast::<Summed>() {
-        Ok(Summed(error)) => error,
-        Err(error) => AnyError::from(Kept(error)),
+/// A failure of the passes, as a fit hands it on.
+pub(crate) fn fit_error(error: anyhow::Error) -> AnyError {
+    match error.downcast::<RefusedRow>() {
+        Ok(RefusedRow(error)) => error,
+        Err(error) => AnyError::from(PassFailure(error)),
     }
 }

@@ -130,7 +130,7 @@ impl TrainingRows {
     /// # Errors
     /// Those of [`TrainingRows::new`].
     pub(crate) fn on_both_sides(&self) -> Result<Self> {
-        self.anew(self.rows.clone().on_both_sides())
+        self.reopen(self.rows.clone().on_both_sides())
     }
 
     /// The same rows, with the numbers that they would have as rows to score.
@@ -141,11 +141,11 @@ impl TrainingRows {
         if !self.rows.differ_from_scored() {
             return Ok(self.clone());
         }
-        self.anew(self.rows.clone().as_scored())
+        self.reopen(self.rows.clone().as_scored())
     }
 
     /// Other rows of the same data, in a scratch file of their own.
-    fn anew(&self, rows: LabelledRows) -> Result<Self> {
+    fn reopen(&self, rows: LabelledRows) -> Result<Self> {
         let (train, progress) = (&self.train, &self.progress);
         Self::new(&self.step, rows, train, self.scratch_bytes, progress)
     }

@@ -12,7 +12,7 @@ use learn::rows::{Rows, Sums as _};
 
 use self::sample::Sample;
 use self::table::Table;
-use crate::passes::Summed;
+use crate::passes::RefusedRow;
 use crate::training_rows::{Sums, TrainingRows};
 
 /// The training rows, or a sample of them, in a table that one pass writes.
@@ -63,7 +63,7 @@ impl Sums for Keep {
 
     fn add(&mut self, rows: Rows<'_>) -> Result<()> {
         let looked = self.look.add(rows);
-        looked.map_err(|error| anyhow::Error::new(Summed(AnyError::from(error))))?;
+        looked.map_err(|error| anyhow::Error::new(RefusedRow(AnyError::from(error))))?;
         self.table.write(self.row, rows)?;
         self.row += rows.len() as u64;
         Ok(())
