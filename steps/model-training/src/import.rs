@@ -193,7 +193,7 @@ fn read(bytes: &[u8]) -> Result<Read> {
             })
         }
         _ => bail!(
-            "it is no model that XGBoost saved as JSON, or LightGBM as text: save it by \
+            "it is not a model that XGBoost saved as JSON, or LightGBM as text: save it by \
              save_model(\"model.json\") of XGBoost, or save_model(\"model.txt\") of LightGBM"
         ),
     }

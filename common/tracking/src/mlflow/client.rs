@@ -281,7 +281,7 @@ impl Client {
                 self.service
             )),
             StatusCode::FORBIDDEN => lasting(format!(
-                "{} does not permit {operation} ({}): {}; ask whoever runs it for permission to EDIT the experiment and the \
+                "{} does not permit {operation} ({}): {}; ask its administrator for permission to EDIT the experiment and the \
                  registered model",
                 self.service,
                 self.login.told(),

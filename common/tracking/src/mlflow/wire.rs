@@ -130,7 +130,7 @@ fn number<'de, D: Deserializer<'de>, N: Deserialize<'de> + std::str::FromStr>(
         Either::Number(number) => Ok(number),
         Either::Text(text) => text
             .parse()
-            .map_err(|_| serde::de::Error::custom(format!("{text:?} is no number"))),
+            .map_err(|_| serde::de::Error::custom(format!("{text:?} is not a number"))),
     }
 }
 
@@ -349,4 +349,21 @@ pub(super) struct NewVersion<'a> {
     pub(super) run_id: &'a str,
     pub(super) description: &'a str,
     pub(super) tags: &'a [KeyValue],
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_may_stand_as_a_text() {
+        let read = |value: &str| {
+            let metric = format!(r#"{{"key": "auc", "value": {value}}}"#);
+            serde_json::from_str::<MetricFound>(&metric)
+        };
+        assert_eq!(read(r#""0.5""#).unwrap().value, 0.5);
+        assert!(read(r#""NaN""#).unwrap().value.is_nan());
+        let error = read(r#""high""#).unwrap_err().to_string();
+        assert!(error.starts_with(r#""high" is not a number"#), "{error}");
+    }
 }

@@ -361,7 +361,7 @@ fn models_of_xgboost_and_lightgbm_are_imported_and_score_as_they_did() {
         // As JSON holds the text.
         let wild = r#"the data has a feature \"wild\" that the model does not have"#;
         for (file, why) in [
-            ("ours.json", "no model that XGBoost saved"),
+            ("ours.json", "not a model that XGBoost saved"),
             ("other.json", wild),
             ("none.json", none.as_str()),
         ] {

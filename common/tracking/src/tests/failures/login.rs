@@ -59,7 +59,8 @@ async fn who_may_write_does_and_who_may_not_is_told_so() {
             text.contains("does not permit") && text.contains("as user reader"),
             "{text}"
         );
-        assert!(text.contains("permission to EDIT"), "{text}");
+        let advice = "ask its administrator for permission to EDIT";
+        assert!(text.contains(advice), "{text}");
     }
 }
 
