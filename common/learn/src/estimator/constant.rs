@@ -111,6 +111,10 @@ impl Family for Given {
         Ok(whole)
     }
 
+    fn example_options(&self) -> Map<String, Value> {
+        Map::from_iter([("value".to_owned(), Value::from(3.5))])
+    }
+
     fn bytes(&self, inputs: usize, _target: &Target) -> FitBytes {
         bytes(inputs)
     }

@@ -59,6 +59,11 @@ pub trait Family: Debug + Send + Sync {
     /// [`EstimatorError::Option`]: one that is unknown, or makes no sense.
     fn options(&self, given: &Map<String, Value>) -> Result<Map<String, Value>, EstimatorError>;
 
+    /// The options that have no default, each with an example of its value.
+    fn example_options(&self) -> Map<String, Value> {
+        Map::new()
+    }
+
     /// The options of each fit that `"candidates": "auto"` tries for a target; none: it is left out
     /// there.
     fn automatic(&self, _target: &Target) -> Vec<Map<String, Value>> {

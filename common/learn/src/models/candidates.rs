@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{Chosen, ModelsError};
-use crate::estimator::Families;
+use crate::estimator::{EstimatorError, Families, Family};
 use crate::task::{Target, Task};
 
 /// Models that one file may fit.
@@ -151,10 +151,22 @@ fn of(
             learn: learn.join(", "),
         });
     }
-    let options = known.options(options).map_err(wrong)?;
+    let options = known.options(options);
+    let options = options.map_err(|error| wrong(with_example(known, error)))?;
     Ok(Chosen {
         family: known,
         options,
+    })
+}
+
+/// Shows an option that is missing by an example.
+fn with_example(family: &dyn Family, error: EstimatorError) -> EstimatorError {
+    let text = error.to_string();
+    let mut examples = family.example_options().into_iter();
+    let missing = examples.find(|(name, _)| text == format!("missing field `{name}`"));
+    missing.map_or(error, |(name, example)| {
+        let text = format!("`{name}` is missing: set it, such as \"{name}\": {example}");
+        EstimatorError::Option(text)
     })
 }
 
@@ -163,18 +175,23 @@ mod tests {
     use super::*;
     use crate::model::ClassValue;
     use crate::models::Models;
-    use crate::task::Binary;
+    use crate::task::Tasks;
 
     fn chosen(candidates: &str) -> Result<Vec<String>, String> {
+        chosen_of(candidates, vec![ClassValue::Int(0), ClassValue::Int(1)])
+    }
+
+    fn chosen_of(candidates: &str, classes: Vec<ClassValue>) -> Result<Vec<String>, String> {
         let file = format!(r#"{{"candidates": {candidates}}}"#);
         let models = Models::parse(file.as_bytes()).map_err(|error| error.to_string())?;
         let target = Target {
             name: "y".to_owned(),
-            classes: vec![ClassValue::Int(0), ClassValue::Int(1)],
+            classes,
         };
+        let task = Tasks::standard().of_target(&target).expect("a task");
         let chosen = models
             .candidates
-            .chosen(&Families::standard(), &Binary, &target);
+            .chosen(&Families::standard(), task, &target);
         let chosen = chosen.map_err(|error| error.to_string())?;
         Ok(chosen.iter().map(Chosen::to_string).collect())
     }
@@ -217,6 +234,19 @@ mod tests {
             ("[{}]", "`candidates`: missing field `family`"),
         ] {
             let text = chosen(candidates).expect_err("refused");
+            assert!(text.contains(expected), "{text}");
+        }
+        for (candidate, expected) in [
+            (
+                r#"{"family": "constant"}"#,
+                "`value` is missing: set it, such as \"value\": 3.5",
+            ),
+            (
+                r#"{"family": "constant", "valeu": 1}"#,
+                "unknown field `valeu`",
+            ),
+        ] {
+            let text = chosen_of(&format!("[{candidate}]"), Vec::new()).expect_err("refused");
             assert!(text.contains(expected), "{text}");
         }
         let many: Vec<String> = (1..=101).map(|c| c.to_string()).collect();

@@ -70,8 +70,8 @@ fn the_schema_names_what_is_read_and_nothing_else() {
         let needed = needed
             .filter_map(Value::as_str)
             .filter(|of| *of != "family");
-        let given = needed.map(|name| (name.to_owned(), Value::from(7.0)));
-        let given: Map<String, Value> = given.collect();
+        let given = family.example_options();
+        assert!(needed.eq(given.keys()), "{}", family.name());
         let options = family.options(&given).expect("options");
         let mut named: BTreeSet<String> = options.keys().cloned().collect();
         named.insert("family".to_owned());

@@ -14,8 +14,8 @@ use serde_json::{Map, Value, json};
 use super::home::Home;
 use super::trees::weighed_rows;
 
-/// The options that a family needs, where it needs some; none where it does not learn a target of
-/// so many classes, or of a number for 0.
+/// The options that a family needs; none where it does not learn a target of so many classes, or of
+/// a number for 0.
 fn options(family: &dyn Family, classes: usize) -> Option<Map<String, Value>> {
     let classes = 0..classes as i64;
     let target = Target {
@@ -23,10 +23,8 @@ fn options(family: &dyn Family, classes: usize) -> Option<Map<String, Value>> {
         classes: classes.map(ClassValue::Int).collect(),
     };
     let task = Tasks::standard().of_target(&target).unwrap();
-    let needed = [("value".to_owned(), Value::from(3.5))];
-    let options = [Map::new(), needed.into_iter().collect()];
-    let mut taken = options.into_iter().filter(|of| family.options(of).is_ok());
-    taken.next().filter(|_| family.learns(task, &target))
+    let learns = family.learns(task, &target);
+    learns.then(|| family.example_options())
 }
 
 /// The bytes of every file of a model.

@@ -138,8 +138,7 @@ fn of_each_family(contract: &Value) -> Vec<Value> {
     let candidate = |family: &&'static dyn Family| {
         let options = [
             json!({"n_estimators": 10, "max_depth": 8}),
-            json!({}),
-            json!({"value": 1.5}),
+            family.example_options().into(),
         ];
         let takes = |options: &Value| family.options(options.as_object().unwrap()).is_ok();
         let mut candidate = options.into_iter().find(takes).unwrap();
