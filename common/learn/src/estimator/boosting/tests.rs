@@ -62,37 +62,6 @@ pub(super) fn stump(bound: f32) -> GradientBoosting {
     GradientBoosting::new(2, Loss::Squared, vec![tree], vec![0.0; 2]).expect("trees")
 }
 
-/// A forest of two trees for each raw score, of three inputs.
-pub(in crate::estimator) fn forest_of_classes(classes: usize) -> Option<GradientBoosting> {
-    let loss = match classes {
-        0 => Loss::Squared,
-        _ => Loss::Shares { classes },
-    };
-    let base = 1.0 / loss.outputs().max(2) as f32;
-    let tree = |output: usize, input: u32| {
-        let by = if output == 0 {
-            0.25
-        } else {
-            -0.25 / (loss.outputs() - 1) as f32
-        };
-        let root = Node {
-            input,
-            value: 0.5,
-            left: 1,
-            right: 2,
-            gain: 1.0,
-            ..Node::leaf(0.0, 8.0)
-        };
-        let nodes = vec![root, Node::leaf(by, 3.0), Node::leaf(-by, 5.0)];
-        Tree::new(output, nodes).expect("a tree")
-    };
-    let trees = (0..loss.outputs()).flat_map(|output| [tree(output, 0), tree(output, 2)]);
-    let importance = vec![0.5, 0.0, 0.5];
-    let base_score = vec![base; loss.outputs()];
-    let forest = GradientBoosting::forest(3, loss, trees.collect(), importance, &base_score);
-    Some(forest.expect("a forest"))
-}
-
 #[test]
 fn margins_are_those_of_xgboost_bit_by_bit() {
     for case in cases() {

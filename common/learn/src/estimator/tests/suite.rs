@@ -1,13 +1,84 @@
 //! What holds for every estimator, of whatever family.
 
-use serde_json::Map;
-
 use super::*;
+use crate::estimator::boosting::{Grower, Grown, Growth, Look, Node, Tree, single};
 use crate::model::ClassValue;
+use crate::rows::Sums;
 use crate::task::{Target, Tasks};
 
+/// Rows, and what grows trees on them: what grows those of training is no part of this crate.
+struct Growing<'a> {
+    rows: InMemory<'a, AnyError>,
+    sample: &'a [f64],
+}
+
+impl Passes for Growing<'_> {
+    type Error = AnyError;
+
+    fn pass<S: Sums>(&mut self, start: S) -> Result<S, AnyError>
+    where
+        AnyError: From<S::Error>,
+    {
+        self.rows.pass(start)
+    }
+
+    fn grower(&mut self) -> Option<&mut dyn Grower> {
+        Some(self)
+    }
+}
+
+impl Grower for Growing<'_> {
+    fn grow(&mut self, growth: &Growth<'_>) -> Result<Grown, AnyError> {
+        self.split_at_means(growth)
+    }
+
+    fn grow_forest(&mut self, growth: &Growth<'_, forest::Options>) -> Result<Grown, AnyError> {
+        self.split_at_means(growth)
+    }
+}
+
+impl Growing<'_> {
+    /// A tree for each input and raw score. The leaves of all raw scores add up to 0, as those of
+    /// shares have to.
+    fn split_at_means<O>(&mut self, growth: &Growth<'_, O>) -> Result<Grown, AnyError> {
+        let look = self
+            .rows
+            .pass(Look::new(growth.inputs, growth.target.classes.len()))?;
+        let (units, base_score) = growth.start(&look)?;
+        let (seen, outputs) = (look.seen(), growth.loss.outputs());
+        let tree = |input: usize, output: usize| {
+            let by = match output {
+                0 => 0.05,
+                _ => -0.05 / (outputs - 1) as f32,
+            };
+            let root = Node {
+                input: input as u32,
+                value: single(seen.inputs[input].mean),
+                left: 1,
+                right: 2,
+                gain: 1.0,
+                ..Node::leaf(0.0, 8.0)
+            };
+            Tree::new(
+                output,
+                vec![root, Node::leaf(by, 3.0), Node::leaf(-by, 5.0)],
+            )
+        };
+        let of_input = |input| (0..outputs).map(move |output| (input, output));
+        let trees = (0..growth.inputs.len()).flat_map(of_input);
+        let trees = trees.map(|(input, output)| tree(input, output));
+        Ok(Grown {
+            trees: trees.collect::<Result<_, _>>()?,
+            base_score,
+            units,
+            seen,
+            sample: self.sample.to_vec(),
+        })
+    }
+}
+
 /// What each family fits for each task that it learns, with rows to predict: whatever is in the
-/// registry is tried.
+/// registry is tried. Then trees of XGBoost, which are deeper.
 fn fitted() -> Vec<(Box<dyn Estimator>, Data)> {
     let mut all: Vec<(Box<dyn Estimator>, Data)> = Vec::new();
     for family in Families::standard().all() {
@@ -23,44 +94,40 @@ fn fitted() -> Vec<(Box<dyn Estimator>, Data)> {
             if !family.learns(task, &target) {
                 continue;
             }
-            let needed = [("value".to_owned(), Value::from(3.5))];
-            let options = [Map::new(), needed.into_iter().collect()];
-            let mut options = options.iter().filter_map(|of| family.options(of).ok());
+            let options = family.options(&family.example_options());
             let request = Request {
                 quantiles: None,
                 task,
                 target: &target,
                 inputs: &names("x", 3),
                 one_hot: &[],
-                options: &options.next().expect("options"),
+                options: &options.expect("options"),
             };
             let data = Data::new(30 + classes as u64, 200, 3, classes, false);
-            // What grows them is no part of this crate.
-            let grown = match family.name() {
-                boosting::KIND => boosting::tests::of_classes(classes),
-                forest::KIND => boosting::tests::forest_of_classes(classes),
-                _ => None,
-            };
-            if let Some(trees) = grown {
-                assert_eq!(trees.outputs(), task.outputs(&target));
-                all.push((Box::new(trees), data));
-                continue;
-            }
             let rows = Rows {
                 x: &data.x,
                 y: &data.y,
                 weights: Some(&data.weights),
             };
-            let fit = family.fit(&mut InMemory::<AnyError>::new(rows, 64), &request);
-            let fit = fit.expect("a fit");
-            let again = family.fit(&mut InMemory::<AnyError>::new(rows, 64), &request);
-            let again = again.expect("a fit").estimator;
+            let fit = || {
+                let mut rows = Growing {
+                    rows: InMemory::new(rows, 64),
+                    sample: &data.x[..60],
+                };
+                family.fit(&mut rows, &request).expect("a fit")
+            };
+            let (fit, again) = (fit(), fit().estimator);
             assert_eq!(again.to_json().ok(), fit.estimator.to_json().ok());
             assert_eq!((fit.seen.rows, fit.seen.inputs.len()), (200, 3));
             assert!(fit.descent.is_none_or(|descent| descent.converged));
             assert_eq!(fit.estimator.outputs(), task.outputs(&target));
             all.push((fit.estimator, data));
         }
+    }
+    for classes in [0, 2, 3] {
+        let trees = boosting::tests::of_classes(classes).expect("trees");
+        let data = Data::new(30 + classes as u64, 200, 3, classes, false);
+        all.push((Box::new(trees), data));
     }
     all
 }
