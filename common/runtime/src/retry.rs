@@ -288,17 +288,22 @@ mod tests {
 
     #[tokio::test]
     async fn work_that_is_under_way_is_not_cut_short() {
-        let slow = async || {
-            tokio::time::sleep(Duration::from_millis(60)).await;
-            Ok(1)
+        let (budget, service) = (Budget(Duration::from_millis(20)), service());
+        let (finish, mut finished) = tokio::sync::oneshot::channel();
+        let work = budget.work(&service, "merging", async || {
+            let end = (&mut finished).await;
+            end.map_err(|gone| Trouble::Lasting(gone.into()))
+        });
+        // It ends only after a call with the same budget, which began later.
+        let call = async {
+            let silence = std::future::pending::<Result<(), Trouble>>;
+            let call = budget.call(&service, "searching", silence);
+            assert!(call.await.is_err());
+            finish.send(1).unwrap();
         };
-        assert_eq!(
-            Budget(Duration::from_millis(20))
-                .work(&service(), "merging", slow)
-                .await
-                .unwrap(),
-            1
-        );
+        // In this order at each wake-up, unlike `tokio::join!`.
+        let (worked, ()) = futures::join!(work, call);
+        assert_eq!(worked.unwrap(), 1);
     }
 
     #[tokio::test]
