@@ -45,8 +45,8 @@ pub(super) static RULES: [Rule; 8] = [
     rule(
         "data",
         No,
-        "the first step refuses the data contract",
-        "see config-maps/README.md for what dataset.json holds",
+        "the first step refuses the data contract or models.json",
+        "see config-maps/README.md for dataset.json, and config-maps/models.md for models.json",
         "config-maps/README.md",
     ),
     rule(
