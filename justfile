@@ -17,8 +17,15 @@ services: install-services
     cargo run --release --locked -- services
 
 # install the services of the tests, lint, and run every test, or those that ARGS select
-test *args: lint
-    {{ if args == "" { "python3 common/testing/run.py" } else { "cargo test" } }} --release --workspace --locked {{args}}
+test *args: _build-while-installing
+    {{ if args == "" { "python3 common/testing/run.py" } else { "just lint && cargo test" } }} --release --workspace --locked {{args}}
+
+# One downloads and unpacks while the other compiles.
+[parallel]
+_build-while-installing: install-services _build-tests
+
+_build-tests:
+    cargo test --release --workspace --locked --no-run
 
 # kill the pipeline fifty times at random moments, with windows in features.sql
 kills:
@@ -29,21 +36,15 @@ fuzz-import:
     cargo test --release --workspace --locked --lib twenty_minutes_of_damaged_files -- --ignored --nocapture
 
 # check format, lints, docs, licences, and unused dependencies
-lint: _check-code-while-installing
+lint: install-services
     #!/usr/bin/env bash
-    set -euo pipefail
-    tools="${ALAMEDA_SERVICES:-${XDG_CACHE_HOME:-$HOME/.cache}/alameda/services}/bin"
-    "$tools/cargo-deny" --workspace check --hide-inclusion-graph licenses bans sources
-    "$tools/cargo-machete" --skip-target-dir .
-
-# One downloads and unpacks while the other compiles.
-[parallel]
-_check-code-while-installing: install-services _check-code
-
-_check-code:
+    set -euxo pipefail
     cargo fmt --all --check
     cargo clippy --release --workspace --all-targets --locked -- -D warnings
     RUSTDOCFLAGS='-D warnings' cargo doc --release --workspace --no-deps --document-private-items --locked
+    tools="${ALAMEDA_SERVICES:-${XDG_CACHE_HOME:-$HOME/.cache}/alameda/services}/bin"
+    "$tools/cargo-deny" --workspace check --hide-inclusion-graph licenses bans sources
+    "$tools/cargo-machete" --skip-target-dir .
 
 # check the workflows against the steps and each other
 lint-workflows:

@@ -35,9 +35,13 @@ fi
 if ! cmp -s "$requirements" "$place/venv/requirements.txt"; then
     python3 -c 'import venv, ensurepip' 2> /dev/null || apt python3 python3-venv
     python3 -m venv "$place/venv"
+    # uv takes an eighth of pip's processor time, and the index that pip is set up with.
+    "$place/venv/bin/pip" install --quiet --disable-pip-version-check uv==0.13.9
+    index="${PIP_INDEX_URL:-$("$place/venv/bin/pip" config get global.index-url 2> /dev/null || true)}"
     # Much of it is waiting: beside what is compiled first.
-    "$place/venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements" &
-    pip=$!
+    "$place/venv/bin/uv" pip install --quiet --python "$place/venv/bin/python" ${index:+--default-index "$index"} \
+        --requirement "$requirements" &
+    packages=$!
 fi
 
 # go_install NAME MODULE@VERSION: a program of Go, unless that version is there.
@@ -75,8 +79,10 @@ cargo_install() {
 cargo_install cargo-deny 0.20.2
 cargo_install cargo-machete 0.9.2
 
-if [ -n "${pip:-}" ]; then
-    wait "$pip"
+if [ -n "${packages:-}" ]; then
+    wait "$packages"
+    # What servers import is compiled once, and not by every server that starts.
+    PYTHONDONTWRITEBYTECODE= "$place/venv/bin/python" -c 'import mlflow.pyfunc, mlflow.server.fastapi_app, moto.server, sklearn, xgboost'
     cp "$requirements" "$place/venv/requirements.txt"
 fi
 

@@ -1,4 +1,5 @@
-"""Runs every test program that `cargo test` would run, a few at a time, and then the doc tests: run.py [CARGO OPTION...]
+"""Lints, runs every test program that `cargo test` would run, a few at a time, and then the doc tests:
+run.py [CARGO OPTION...]
 
 Most of the time of a test is spent waiting for services, so that one program after the other would leave cores idle.
 """
@@ -74,6 +75,15 @@ def run(program, temporary_files):
     return done.returncode, title, time.monotonic() - start, done.stdout
 
 
+def lint():
+    """Lints, in the time that tests leave; gives the same as a program."""
+    start = time.monotonic()
+    done = subprocess.run(
+        ["nice", "just", "lint"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    )
+    return done.returncode, "lint", time.monotonic() - start, done.stdout
+
+
 def main():
     options = sys.argv[1:]
     programs = built(options)
@@ -83,13 +93,14 @@ def main():
     programs.sort(key=lambda program: (-taken.get(program[1], float("inf")), " src/" in program[1]))
     failed, count = [], 0
     temporary_files = folder_in_memory()
-    with concurrent.futures.ThreadPoolExecutor((os.cpu_count() or 1) + 1) as pool:
-        running = [pool.submit(run, program, temporary_files) for program in programs]
+    workers = (os.cpu_count() or 1) + 1
+    with concurrent.futures.ThreadPoolExecutor(1) as beside, concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        running = [pool.submit(run, program, temporary_files) for program in programs] + [beside.submit(lint)]
         for future in concurrent.futures.as_completed(running):
             code, title, seconds, output = future.result()
             count += 1
             taken[title] = round(seconds)
-            print(f"     Running {title} ({count} of {len(programs)}, {seconds:.0f} s)\n{output}", flush=True)
+            print(f"     Running {title} ({count} of {len(running)}, {seconds:.0f} s)\n{output}", flush=True)
             if code != 0:
                 failed.append(title)
     with open(record, "w") as file:
