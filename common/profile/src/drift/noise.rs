@@ -1,6 +1,6 @@
 //! What chance alone explains: quantiles of chi-square.
 
-use super::psi::{PsiBucket, PsiKind, SMALLEST_SHARE};
+use super::bucket::{PsiBucket, PsiKind, SMALLEST_SHARE};
 
 /// How often chance may exceed a noise floor, in all comparisons together.
 pub const FALSE_ALARMS: f64 = 0.001;

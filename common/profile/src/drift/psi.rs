@@ -2,11 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::bucket::{PsiBucket, SMALLEST_SHARE};
 use super::noise::NoiseFloor;
-
-/// Shares below this count as this in PSI, on both sides: an empty bucket stays finite, and buckets
-/// that are rare on both sides stay silent.
-pub(super) const SMALLEST_SHARE: f64 = 1e-4;
 
 /// Population stability index: sum over buckets of (current - reference) * ln(current / reference),
 /// in shares of all rows.
@@ -22,44 +19,6 @@ pub struct Psi {
     pub current_rows: u64,
     /// Its parts that hold rows on either side.
     pub buckets: Vec<PsiBucket>,
-}
-
-/// One part of a [`Psi`].
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct PsiBucket {
-    /// What it holds.
-    pub kind: PsiKind,
-    /// Lower edge of a range; `None` when it is open.
-    pub lower: Option<f64>,
-    /// Upper edge of a range; `None` when it is open.
-    pub upper: Option<f64>,
-    /// Rows of the reference.
-    pub reference: u64,
-    /// Rows of the current data.
-    pub current: u64,
-    /// What it adds to the index.
-    pub contribution: f64,
-}
-
-/// What a bucket of a [`Psi`] holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PsiKind {
-    /// Null or NaN.
-    Missing,
-    /// -inf.
-    MinusInfinity,
-    /// Below everything in the reference.
-    Below,
-    /// One value that the reference repeats.
-    Value,
-    /// Between two deciles of the reference, or around one of its few values.
-    Range,
-    /// Above everything in the reference.
-    Above,
-    /// +inf; in reports of earlier releases, either infinity.
-    #[serde(alias = "infinite")]
-    PlusInfinity,
 }
 
 /// When drift matters.
@@ -135,26 +94,6 @@ pub fn verdict(psi: Option<&Psi>, thresholds: &Thresholds) -> Verdict {
     }
 }
 
-impl PsiBucket {
-    /// What it contributes comes with the others.
-    pub fn new(
-        kind: PsiKind,
-        lower: Option<f64>,
-        upper: Option<f64>,
-        reference: u64,
-        current: u64,
-    ) -> Self {
-        Self {
-            kind,
-            lower,
-            upper,
-            reference,
-            current,
-            contribution: 0.0,
-        }
-    }
-}
-
 impl Psi {
     /// The index of rows that were counted by bucket; what each one contributes is set here. `None`
     /// when either side has no rows.
@@ -208,6 +147,7 @@ impl Psi {
 
 #[cfg(test)]
 mod tests {
+    use super::super::PsiKind;
     use super::*;
 
     #[test]
