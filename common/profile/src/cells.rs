@@ -9,17 +9,19 @@ mod compared;
 mod counts;
 mod guide;
 mod parts;
+mod side;
 mod sketch;
 #[cfg(test)]
 mod tests;
 
 use serde::{Deserialize, Serialize};
 
-pub use compared::{Bar, Compared, Quantile, Side};
+pub use compared::{Bar, Compared, Quantile};
 pub use counts::{Counts, Excess, UNIT};
 pub(crate) use counts::{of_sums, rounded, whole_units};
 use guide::Guide;
 pub use parts::Parts;
+pub use side::Side;
 pub use sketch::{Chosen, Distinct, FINE, Fine, Picker, SAMPLE, Sketch};
 
 /// Where a value that is in no cell is counted, after the cells.

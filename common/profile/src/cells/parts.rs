@@ -1,6 +1,6 @@
 //! Cells put together for a population stability index.
 
-use super::{BESIDE, Cells, MINUS_INFINITY, NAN, NULL, PLUS_INFINITY, Side};
+use super::{Cells, MINUS_INFINITY, NAN, NULL, PLUS_INFINITY, Side};
 use crate::drift::{NoiseFloor, Psi, PsiBucket, PsiKind};
 
 /// Parts that a column without special values has.
@@ -110,18 +110,6 @@ impl Parts {
             PsiBucket::new(part.kind, part.lower, part.upper, reference, current)
         };
         Psi::of(self.parts.iter().zip(rows).map(bucket), floor)
-    }
-}
-
-impl Side {
-    /// Rows beside the cells, by place.
-    pub(super) fn beside(&self) -> [u64; BESIDE] {
-        let mut beside = [0; BESIDE];
-        beside[NULL] = self.nulls;
-        beside[NAN] = self.nans;
-        beside[MINUS_INFINITY] = self.minus_infinities;
-        beside[PLUS_INFINITY] = self.plus_infinities;
-        beside
     }
 }
 
