@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod baseline;
 pub mod categories;
 pub mod cells;
 pub mod days;

@@ -17,11 +17,9 @@ mod weights;
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
-use crate::categories;
 use crate::cells::{Cells, CellsError, Compared, Counted, Counts, Side};
-use crate::reference::{ColumnProfile, FeatureProfile, Reference, ScoreCells};
 use learn::model::{ClassValue, Classes};
-use learn::task::{CountedAs, PROBABILITY, Rule, Target, Task};
+use learn::task::PROBABILITY;
 
 pub use columns::{ClassCounts, LabelCounts};
 pub use former::{FormerBaseline, ReadCounts, ReadProfile};
@@ -147,54 +145,6 @@ pub struct ClassScores {
 }
 
 impl Baseline {
-    /// From what was saved beside a model: what it does, what it predicts and how, and the column
-    /// of weights that it was trained with. `fingerprint` is the model's.
-    ///
-    /// # Errors
-    /// A reference whose numbers contradict each other, or that is of another kind of scores than
-    /// the model's.
-    pub fn new(
-        fingerprint: &str,
-        (task, target, rule): (&dyn Task, &Target, &Rule),
-        weight: Option<&str>,
-        reference: &Reference,
-        timezone: Tz,
-    ) -> Result<Self, CellsError> {
-        let features = reference.features.iter().map(FeatureBaseline::new);
-        let counted_as = task.counted_as();
-        let score = reference.score.baseline(rule.threshold, &target.name)?;
-        if (counted_as == CountedAs::Number) != score.numbers().is_some() {
-            return Err(CellsError::new(
-                "the scores are of another task than the model's",
-            ));
-        }
-        let classes = match (counted_as, target.classes.as_slice()) {
-            (CountedAs::PositiveClass, [negative, positive]) => Some(Classes {
-                negative: negative.clone(),
-                positive: positive.clone(),
-            }),
-            _ => None,
-        };
-        Ok(Self {
-            format_version: FORMAT_VERSION,
-            model: fingerprint.to_owned(),
-            timezone: timezone.name().to_owned(),
-            task: classes.is_none().then(|| task.name().to_owned()),
-            target: target.name.clone(),
-            threshold: classes.is_some().then_some(rule.threshold),
-            values: match counted_as {
-                CountedAs::PredictedClass => target.classes.clone(),
-                CountedAs::PositiveClass | CountedAs::Number => Vec::new(),
-            },
-            classes,
-            // Errors do not show whether an interval of quantiles holds a label.
-            interval: rule.interval.filter(|_| !rule.quantiles),
-            weight: weight.map(str::to_owned),
-            features: features.collect::<Result<_, _>>()?,
-            score,
-        })
-    }
-
     /// Whether profiles that are counted by one are those counted by the other: what is said
     /// besides may differ, and so may the weights, which a profile may lack.
     pub fn counts_as(&self, other: &Self) -> bool {
@@ -263,26 +213,6 @@ impl Baseline {
 }
 
 impl FeatureBaseline {
-    fn new(feature: &FeatureProfile) -> Result<Self, CellsError> {
-        let counted = feature.profile.counted()?;
-        let (kind, hidden, values) = match &feature.profile {
-            ColumnProfile::Cells(_) => (Kind::Cells, 0.0, Vec::new()),
-            ColumnProfile::Grid(grid) => (Kind::Grid, grid.hidden(), Vec::new()),
-            ColumnProfile::Categories(of) => (Kind::Categories, 0.0, of.names()),
-        };
-        if kind == Kind::Categories {
-            categories::check(&values, &counted.cells)?;
-        }
-        Ok(Self {
-            name: feature.name.clone(),
-            kind,
-            hidden,
-            values,
-            cells: counted.cells,
-            reference: counted.counts,
-        })
-    }
-
     /// Names of the values by cell, of categories.
     pub fn categories(&self) -> Option<&[String]> {
         (self.kind == Kind::Categories).then_some(self.values.as_slice())
@@ -316,15 +246,6 @@ impl FeatureBaseline {
 }
 
 impl ClassScores {
-    pub(crate) fn of_cells(score: &ScoreCells) -> Self {
-        Self {
-            name: score.name.clone(),
-            kind: Kind::Cells,
-            cells: score.cells.clone(),
-            reference: score.counts.clone(),
-        }
-    }
-
     /// Of an older model's probabilities.
     pub(crate) fn of_grid(cuts: Vec<f64>, reference: ClassCounts) -> Result<Self, CellsError> {
         Ok(Self {

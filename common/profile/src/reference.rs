@@ -5,10 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::categories::{Categories, Known};
 use crate::cells::{Cells, CellsError, Counted, Fine, Sketch};
 use crate::grid::{self, Hidden};
-use crate::profiles::{
-    ClassCounts, ClassScores, FeatureBaseline, OfNumber, ScoreBaseline, score_cuts, score_shares,
-};
-use learn::task::{PREDICTION, PROBABILITY};
+use crate::profiles::{ClassCounts, OfNumber, score_cuts, score_shares};
+use learn::task::PROBABILITY;
 
 /// The format that is written.
 pub const FORMAT_VERSION: u32 = 3;
@@ -150,37 +148,6 @@ impl ScoreProfile {
             counts: counts.put_together(&chosen),
             cells: chosen.cells,
         })
-    }
-
-    /// What scores are counted by, by a model of this threshold that predicts `target`.
-    ///
-    /// # Errors
-    /// A grid whose numbers contradict each other.
-    pub fn baseline(&self, threshold: f64, target: &str) -> Result<ScoreBaseline, CellsError> {
-        match self {
-            Self::Cells(score) => Ok(ClassScores::of_cells(score).into()),
-            Self::Grid(score) => {
-                let all = score.negative.together(&score.positive);
-                let mut cuts = all.cuts(&score_shares());
-                cuts.retain(|cut| 0.0 < *cut && *cut < 1.0);
-                cuts.extend(score_cuts(threshold));
-                cuts.sort_unstable_by(f64::total_cmp);
-                cuts.dedup();
-                let reference = ClassCounts::of_grid(&score.negative, &score.positive, &cuts);
-                ClassScores::of_grid(cuts, reference).map(ScoreBaseline::from)
-            }
-            Self::Numbers(numbers) => {
-                let names = OfNumber {
-                    prediction: PREDICTION.to_owned(),
-                    label: target.to_owned(),
-                    error: format!("{PREDICTION} - {target}"),
-                    absolute_error: format!("|{PREDICTION} - {target}|"),
-                };
-                let numbers = names.zip(numbers.as_ref().as_ref());
-                let numbers = numbers.map(|(name, of)| FeatureBaseline::of_cells(name, of));
-                Ok(ScoreBaseline::Numbers(Box::new(numbers)))
-            }
-        }
     }
 
     /// As [`ColumnProfile::hidden`].
