@@ -36,12 +36,15 @@
 mod beta;
 mod descent;
 pub(crate) mod elastic;
+mod error;
 mod fit;
 mod importance;
 pub(crate) mod math;
 pub(crate) mod moments;
 mod newton;
 mod one_hot;
+mod options;
+mod point;
 pub(crate) mod problem;
 pub(crate) mod solve;
 pub(crate) mod sum;
@@ -51,11 +54,13 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 pub use beta::Beta;
-pub use fit::{ClassWeight, Fit, FitError, FitOptions, fit};
+pub use error::FitError;
+pub use fit::{Fit, fit};
 pub use importance::Importance;
 pub(crate) use importance::{importance, ranked};
 pub use moments::{Moments, RowError};
 pub use newton::NewtonSums;
+pub use options::{ClassWeight, FitOptions};
 
 /// The format that this version of the code writes, and the only one it reads.
 pub const FORMAT_VERSION: u32 = 1;

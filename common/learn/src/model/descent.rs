@@ -2,13 +2,11 @@
 
 use super::beta::Beta;
 use super::elastic;
-use super::fit::FitError;
-use super::problem::{Point, Problem};
+use super::error::FitError;
+use super::point::Point;
+use super::problem::Problem;
 use super::solve::{self, NewtonStep};
 
-/// A gradient is zero from this share of its terms on: see [`Point::relative_gradient`]. Newton's
-/// method ends far below, at 1e-12 or less, or does not end near it at all.
-const STATIONARY: f64 = 1e-7;
 /// Below this share rounding alone is left.
 const ROUNDING: f64 = 1e-12;
 /// A full step is halved at most this often before the search gives up.
@@ -21,10 +19,6 @@ const INVISIBLE_GAIN: f64 = 1e-12;
 /// Steps without progress after which following coordinates give up.
 const FRUITLESS_STEPS: u32 = 30;
 
-/// Of the curvature along a coordinate: where less is left of it beside the intercept, sixteen
-/// digits do not tell the two apart.
-const UNRESOLVED: f64 = 1e-14;
-
 /// Where steps begin, and how many may be taken.
 pub(super) struct Descent<'a, F> {
     pub(super) problem: &'a Problem,
@@ -32,26 +26,6 @@ pub(super) struct Descent<'a, F> {
     pub(super) max_iter: u32,
     pub(super) tol: f64,
     pub(super) iterations: u32,
-}
-
-impl Point {
-    /// Whether the gradient is zero, but for rounding.
-    pub(super) fn is_stationary(&self) -> bool {
-        self.relative_gradient <= STATIONARY
-    }
-
-    /// Whether a step along some coordinate is less than half of what it has to be: a ridge
-    /// outweighs its curvature, or what all rows share leaves no digits for where they differ.
-    fn hides_a_coordinate(&self, ridge: f64) -> bool {
-        let total = self.hessian.last().copied().unwrap_or(0.0);
-        self.curvature
-            .iter()
-            .zip(&self.variance)
-            .any(|(all, variance)| {
-                let own = variance * total;
-                *all > 0.0 && (own <= UNRESOLVED * all || (ridge > 0.0 && own <= ridge))
-            })
-    }
 }
 
 impl<F> Descent<'_, F> {

@@ -1,7 +1,7 @@
 //! The elastic net of a quadratic function, such as that of co-moments: coordinate descent, then
 //! the exact solution of what is left.
 
-use super::fit::FitError;
+use super::error::FitError;
 use super::solve::equilibrated_step;
 use super::sum::Sum;
 

@@ -2,10 +2,12 @@
 
 use super::beta::Beta;
 use super::elastic::shrunk;
-use super::fit::{ClassWeight, FitError, FitOptions};
+use super::error::FitError;
 use super::math;
 use super::moments::Moments;
 use super::newton::NewtonSums;
+use super::options::{ClassWeight, FitOptions};
+use super::point::Point;
 
 /// Scales beyond 1e±150 are treated as these: their squares are still numbers.
 const LARGEST_SCALE: f64 = 1e150;
@@ -25,28 +27,6 @@ pub(super) struct Problem {
     range: Vec<f64>,
     /// By feature: its lowest value, where it is one-hot with others.
     lowest: Vec<Option<f64>>,
-}
-
-/// Objective and derivatives at one point, in its own coordinates.
-pub(super) struct Point {
-    pub(super) beta: Beta,
-    pub(super) objective: f64,
-    pub(super) gradient: Vec<f64>,
-    pub(super) hessian: Vec<f64>,
-    /// What the size of each coordinate costs beside, the intercept's last: no part of `gradient`.
-    pub(super) l1: Vec<f64>,
-    /// Of the Hessian of the loss without the penalty, by coefficient.
-    pub(super) curvature: Vec<f64>,
-    /// In raw coordinates, of objective / rows.
-    pub(super) max_gradient: f64,
-    /// Largest component of the gradient as a share of the terms that it sums: 0 where these
-    /// cancel, 1 where all push the same way, whatever the scale and offset of the features.
-    pub(super) relative_gradient: f64,
-    /// The coefficient that it belongs to; the number of features for the intercept.
-    pub(super) steepest: usize,
-    /// Mean and variance of each coordinate, of rows that weigh as much as they curve the loss.
-    mean: Vec<f64>,
-    pub(super) variance: Vec<f64>,
 }
 
 impl Problem {
@@ -210,13 +190,6 @@ impl Problem {
             }
         };
         (0..beta.centre.len()).map(place).unzip()
-    }
-}
-
-impl Point {
-    /// The middle of the rows, in its coordinates.
-    pub(super) fn middle(&self) -> Vec<f64> {
-        self.mean.clone()
     }
 }
 

@@ -4,7 +4,7 @@ use smartcore::linalg::basic::arrays::Array;
 use smartcore::linalg::basic::matrix::DenseMatrix;
 use smartcore::linalg::traits::cholesky::CholeskyDecomposable;
 
-use super::problem::Point;
+use super::point::Point;
 
 /// The first ridge that is tried, as a share of what it is added to; each next one is ten times
 /// as large.
