@@ -36,10 +36,12 @@
 mod categories;
 mod error;
 mod finish;
+mod first_pass;
 mod fit;
 mod fitted;
 mod median;
 mod moments;
+mod options;
 mod output;
 mod plan;
 mod settings;
@@ -50,9 +52,11 @@ mod transform;
 
 pub use categories::{MAX_DISTINCT, MAX_TARGET_CELLS, MAX_TEXT_BYTES};
 pub use error::Error;
-pub use fit::{FitOptions, Fitted, Found, check, fit};
+pub use finish::{Fitted, Found};
+pub use fit::{check, fit};
 pub use fitted::{Categorical, Dropped, Encoding, FittedColumn, Numeric, Preprocessing};
 pub use moments::Scale;
+pub use options::FitOptions;
 pub use output::{OneHot, Origin, OutputColumn};
 pub use settings::{
     ColumnSettings, Encode, Family, Impute, MAX_CATEGORIES, MIN_FREQUENCY, ONE_HOT_OF_TREES,

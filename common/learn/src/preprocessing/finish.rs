@@ -2,14 +2,41 @@
 
 use super::categories::{Category, Counts, Kept, Labels, keep};
 use super::error::Error;
-use super::fit::{ColumnSums, FirstPass, FitOptions, Fitted, Found, NumberSums};
+use super::first_pass::{ColumnSums, FirstPass, NumberSums};
 use super::fitted::{Categorical, Dropped, Encoding, FittedColumn, Numeric, Preprocessing};
 use super::moments::{Moments, Scale};
+use super::options::FitOptions;
 use super::plan::{CategoricalPlan, ColumnPlan, ImputeNumber, NumericPlan};
 use super::settings::Encode;
 use super::target::{TargetTable, out_of_fold, table};
 use super::transform::OutOfFold;
 use crate::signature::Signature;
+
+/// What a fit found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fitted {
+    /// For rows to score.
+    pub preprocessing: Preprocessing,
+    /// For training rows; none with one fold, or without a column that the target encodes.
+    pub out_of_fold: Option<OutOfFold>,
+    /// By column, without those that are dropped.
+    pub found: Vec<Found>,
+}
+
+/// What training rows held in one column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Name of the feature.
+    pub feature: String,
+    /// Training rows.
+    pub rows: u64,
+    /// Of them, those without a value.
+    pub missing: u64,
+    /// Categories before rare ones were joined; none for numbers.
+    pub distinct: Option<usize>,
+    /// Categories that share `other`.
+    pub rare: usize,
+}
 
 /// The fitted state. `median` gives the median of a column that was searched.
 pub(super) fn fitted(
