@@ -12,6 +12,7 @@ pub mod models;
 pub mod permutation;
 pub mod preprocessing;
 pub mod rows;
+mod rule;
 pub mod signature;
 pub mod splitmix;
 pub mod squares;

@@ -26,7 +26,7 @@
 mod binary;
 mod metric;
 mod multiclass;
-pub(crate) mod regression;
+mod regression;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -40,6 +40,7 @@ use crate::metrics::{RankError, RankMetrics, Ranking, weighted};
 use crate::model::ClassValue;
 use crate::rows::RowError;
 
+pub use crate::rule::Rule;
 pub use binary::Binary;
 pub use metric::{Better, Metric};
 pub use multiclass::Multiclass;
@@ -98,31 +99,6 @@ pub enum Label<'a> {
     Number(f64),
     /// A text.
     Text(&'a str),
-}
-
-/// How scores become predictions.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Rule {
-    /// Of two classes: the probability from which the positive one is predicted.
-    pub threshold: f64,
-    /// Of a number: what is added to the prediction for the columns `lower` and `upper`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub interval: Option<[f64; 2]>,
-    /// Of a number: whether an estimator predicts two more of a row, the lower and the upper
-    /// quantile, and `interval` is added to these instead.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub quantiles: bool,
-}
-
-impl Default for Rule {
-    fn default() -> Self {
-        Self {
-            threshold: 0.5,
-            interval: None,
-            quantiles: false,
-        }
-    }
 }
 
 /// A column of predictions.

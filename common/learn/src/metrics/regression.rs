@@ -17,8 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::sum::Sum;
 use crate::rows::{RowError, Rows, check_weights};
-use crate::task::Rule;
-use crate::task::regression::{ends, width};
+use crate::rule::{Rule, ends, width};
 
 /// What is summed per row.
 #[derive(Clone, Debug, Default, PartialEq)]

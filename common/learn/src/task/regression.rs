@@ -10,6 +10,7 @@ use super::{
 use crate::metrics::RankMetrics;
 use crate::metrics::regression;
 use crate::rows::RowError;
+use crate::rule::{ends, width};
 
 /// A number, with an interval where the rule has one.
 #[derive(Clone, Copy, Debug)]
@@ -69,23 +70,6 @@ impl Task for Regression {
 
     fn evaluation(&self, _target: &Target, rule: &Rule) -> Box<dyn Evaluation> {
         Box::new(Measured(regression::Regression::of(rule)))
-    }
-}
-
-/// Numbers of a row of outputs.
-pub(crate) fn width(rule: &Rule) -> usize {
-    if rule.quantiles { 3 } else { 1 }
-}
-
-/// The interval of a row: of its prediction, or of the two quantiles that follow it. The prediction
-/// lies within that of quantiles, which only makes it wider.
-pub(crate) fn ends(row: &[f64], [lower, upper]: [f64; 2]) -> [f64; 2] {
-    match *row {
-        [prediction, low, high] if !prediction.is_nan() => [
-            (low + lower).min(prediction),
-            (high + upper).max(prediction),
-        ],
-        _ => [row[0] + lower, row[0] + upper],
     }
 }
 
