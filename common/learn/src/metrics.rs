@@ -37,6 +37,7 @@ pub mod weighted;
 use serde::{Deserialize, Serialize};
 
 use crate::model::sum::Sum;
+use crate::rows::RowError;
 use weighted::Shares;
 
 pub use curve::{Curve, CurvePoint};
@@ -97,6 +98,23 @@ pub enum ScoreError {
         /// The value that was found.
         value: u8,
     },
+}
+
+impl From<ScoreError> for RowError {
+    fn from(error: ScoreError) -> Self {
+        match error {
+            ScoreError::Probability { row, value } => Self::Prediction {
+                row,
+                value,
+                expected: "a probability from 0 to 1",
+            },
+            ScoreError::Label { row, value } => Self::Label {
+                row,
+                value: f64::from(value),
+                expected: "0 or 1".to_owned(),
+            },
+        }
+    }
 }
 
 impl Classification {

@@ -29,7 +29,6 @@
 use std::marker::PhantomData;
 
 use crate::estimator::boosting::Grower;
-use crate::metrics::ScoreError;
 
 /// Rows that are worked on together.
 pub(crate) const BLOCK: usize = 256;
@@ -81,23 +80,6 @@ pub trait Passes {
     /// What grows trees on these rows, in a program that can.
     fn grower(&mut self) -> Option<&mut dyn Grower> {
         None
-    }
-}
-
-impl From<ScoreError> for RowError {
-    fn from(error: ScoreError) -> Self {
-        match error {
-            ScoreError::Probability { row, value } => Self::Prediction {
-                row,
-                value,
-                expected: "a probability from 0 to 1",
-            },
-            ScoreError::Label { row, value } => Self::Label {
-                row,
-                value: f64::from(value),
-                expected: "0 or 1".to_owned(),
-            },
-        }
     }
 }
 
