@@ -57,7 +57,7 @@ pub use beta::Beta;
 pub use error::FitError;
 pub use fit::{Fit, fit};
 pub use importance::Importance;
-pub(crate) use importance::{importance, ranked};
+pub(crate) use importance::{Spread, importance, ranked};
 pub use moments::{Moments, RowError};
 pub use newton::NewtonSums;
 pub use options::{ClassWeight, FitOptions};

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::model::Spread;
 use crate::model::moments::{dot, fold};
 use crate::model::sum::Sum;
 use crate::rows::{BLOCK, Rows, Sums, class_of};
@@ -221,6 +222,20 @@ impl CoMoments {
             *mean += shift * share;
         }
         self.weight.merge(added);
+    }
+}
+
+impl Spread for CoMoments {
+    fn names(&self) -> &[String] {
+        self.features()
+    }
+
+    fn deviation(&self, j: usize) -> f64 {
+        self.std(j)
+    }
+
+    fn related(&self, i: usize, j: usize) -> Option<f64> {
+        self.correlation(i, j)
     }
 }
 

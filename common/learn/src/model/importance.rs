@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::moments::Moments;
-use crate::estimator::CoMoments;
 
 /// A feature whose variance is explained by others up to this share is collinear with them.
 const UNEXPLAINED: f64 = 1e-6;
@@ -49,20 +48,6 @@ impl Spread for Moments {
 
     fn deviation(&self, j: usize) -> f64 {
         self.std(j).unwrap_or(0.0)
-    }
-
-    fn related(&self, i: usize, j: usize) -> Option<f64> {
-        self.correlation(i, j)
-    }
-}
-
-impl Spread for CoMoments {
-    fn names(&self) -> &[String] {
-        self.features()
-    }
-
-    fn deviation(&self, j: usize) -> f64 {
-        self.std(j)
     }
 
     fn related(&self, i: usize, j: usize) -> Option<f64> {
