@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::frame::Column;
-use crate::model::{ClassValue, ClassWeight, Classes};
+use crate::model::{self, ClassValue, ClassWeight, Classes, Model};
 use crate::task::Values;
 
 fn first() -> Model {
