@@ -28,6 +28,7 @@ mod metric;
 mod multiclass;
 mod regression;
 mod report;
+mod tasks;
 #[cfg(test)]
 mod tests;
 
@@ -46,6 +47,7 @@ pub use metric::{Better, Metric};
 pub use multiclass::Multiclass;
 pub use regression::Regression;
 pub use report::Report;
+pub use tasks::Tasks;
 
 /// The column that every task publishes first.
 pub const PREDICTION: &str = "prediction";
@@ -407,56 +409,6 @@ impl std::fmt::Display for Label<'_> {
             Self::Number(value) => write!(f, "{value}"),
             Self::Text(value) => write!(f, "{value:?}"),
         }
-    }
-}
-
-/// The tasks that a program knows.
-#[derive(Clone, Debug)]
-pub struct Tasks {
-    known: Vec<&'static dyn Task>,
-}
-
-impl Tasks {
-    /// `binary`, `multiclass` and `regression`.
-    pub fn standard() -> Self {
-        Self {
-            known: vec![&Binary, &Multiclass, &Regression],
-        }
-    }
-
-    /// With one more task, in place of another of the same name.
-    pub fn with(mut self, task: &'static dyn Task) -> Self {
-        self.known.retain(|known| known.name() != task.name());
-        self.known.push(task);
-        self
-    }
-
-    /// Their names.
-    pub fn names(&self) -> impl Iterator<Item = &'static str> {
-        self.known.iter().map(|task| task.name())
-    }
-
-    /// A task by its name.
-    ///
-    /// # Errors
-    /// A name that is not known.
-    pub fn get(&self, name: &str) -> Result<&'static dyn Task, TaskError> {
-        let found = self.known.iter().find(|task| task.name() == name);
-        found.copied().ok_or_else(|| TaskError::Unknown {
-            found: name.to_owned(),
-            known: self.names().collect::<Vec<_>>().join(", "),
-        })
-    }
-
-    /// The first task that takes a target.
-    ///
-    /// # Errors
-    /// A target of one class.
-    pub fn of_target(&self, target: &Target) -> Result<&'static dyn Task, TaskError> {
-        let found = self.known.iter().find(|task| task.check(target).is_ok());
-        found.copied().ok_or_else(|| TaskError::OneClass {
-            target: target.name.clone(),
-        })
     }
 }
 

@@ -34,7 +34,10 @@ impl Reader {
 
     /// What the whole process reads with: what was installed, or else [`Reader::standard`].
     pub fn known() -> &'static Self {
-        KNOWN.get_or_init(Self::standard)
+        KNOWN.get_or_init(|| Self {
+            tasks: Tasks::known().clone(),
+            families: Families::standard(),
+        })
     }
 
     /// Makes it what the whole process reads with: the first thing that a program does which has
@@ -43,7 +46,11 @@ impl Reader {
     /// # Errors
     /// Something was read already; it is given back.
     pub fn install(self) -> Result<(), Self> {
-        KNOWN.set(self)
+        // Metrics are read by their names without a reader, by the known tasks alone.
+        match self.tasks.clone().install() {
+            Ok(()) => KNOWN.set(self),
+            Err(_) => Err(self),
+        }
     }
 
     /// Reads a model file.

@@ -1,10 +1,7 @@
 //! Metrics by their names, and which side of each is better.
 
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
-use super::TaskError;
-use crate::fitted_model::Reader;
 use crate::metrics::Interval;
 
 /// Which side of a metric is better.
@@ -27,32 +24,6 @@ pub struct Metric {
 }
 
 impl Metric {
-    /// The metric of that name, of whatever known task: one name is one metric.
-    ///
-    /// # Errors
-    /// A name that no task has.
-    pub fn named(name: &str) -> Result<Self, TaskError> {
-        let mut known = Reader::known().tasks.known.iter();
-        let found = known.find_map(|task| task.metric(name));
-        found.ok_or_else(|| TaskError::Metric {
-            found: name.to_owned(),
-            known: Self::names().join(", "),
-        })
-    }
-
-    /// Names of the metrics of the known tasks, each once.
-    pub fn names() -> Vec<&'static str> {
-        let tasks = Reader::known().tasks.known.iter();
-        let metrics = tasks.flat_map(|task| task.metrics());
-        let mut names: Vec<&str> = Vec::new();
-        for metric in metrics {
-            if !names.contains(&metric.name) {
-                names.push(metric.name);
-            }
-        }
-        names
-    }
-
     /// Whether a smaller value is the better one.
     pub fn lower_is_better(self) -> bool {
         self.better == Better::Smaller
@@ -155,12 +126,6 @@ fn within([least, most]: [f64; 2], value: f64, Interval { low, high }: Interval)
 impl Serialize for Metric {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.name)
-    }
-}
-
-impl<'de> Deserialize<'de> for Metric {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::named(&String::deserialize(deserializer)?).map_err(D::Error::custom)
     }
 }
 

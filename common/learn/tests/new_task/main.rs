@@ -6,8 +6,12 @@
 mod count;
 
 use learn::estimator::{AnyError, Families, Request};
+use learn::fitted_model::Reader;
 use learn::rows::{InMemory, Rows};
-use learn::task::{Label, Rule, Target, Tasks, Values, evaluate};
+use learn::task::{
+    Better, CountedAs, Evaluation, Label, LabelKind, Metric, Predictions, Rule, Target, Task,
+    Tasks, Values, evaluate,
+};
 use serde_json::Map;
 
 use count::{Count, Split};
@@ -55,4 +59,65 @@ fn a_task_of_another_crate_goes_the_whole_way() {
     let report = evaluate(evaluation, &labels, &outputs, None).expect("a report");
     let metric = task.metric(task.gate_metric()).expect("a metric");
     assert!(report.number(metric.name).expect("a value") < 0.1);
+}
+
+/// Counts, with a metric that no other task has.
+#[derive(Debug)]
+struct Measured;
+
+impl Task for Measured {
+    fn name(&self) -> &'static str {
+        "measured-count"
+    }
+
+    fn labels(&self) -> LabelKind {
+        Count.labels()
+    }
+
+    fn outputs(&self, target: &Target) -> usize {
+        Count.outputs(target)
+    }
+
+    fn predictions(&self, target: &Target, rule: &Rule, outputs: &[f64]) -> Vec<Predictions> {
+        Count.predictions(target, rule, outputs)
+    }
+
+    fn output_columns(&self, target: &Target, rule: &Rule) -> Vec<String> {
+        Count.output_columns(target, rule)
+    }
+
+    fn counted_as(&self) -> CountedAs {
+        Count.counted_as()
+    }
+
+    fn metrics(&self) -> &'static [Metric] {
+        const METRICS: [Metric; 1] = [Metric {
+            name: "bias",
+            better: Better::Smaller,
+        }];
+        &METRICS
+    }
+
+    fn gate_metric(&self) -> &'static str {
+        "bias"
+    }
+
+    fn evaluation(&self, target: &Target, rule: &Rule) -> Box<dyn Evaluation> {
+        Count.evaluation(target, rule)
+    }
+}
+
+#[test]
+fn the_whole_program_reads_with_what_is_installed() {
+    let reader = || Reader {
+        tasks: Tasks::standard().with(&Measured),
+        families: Families::standard().with(&Split),
+    };
+    reader().install().expect("nothing was read yet");
+    assert_eq!(Metric::named("bias").map(|of| of.name), Ok("bias"));
+    assert!(Metric::names().contains(&"bias"));
+    let known = Reader::known();
+    assert!(known.tasks.get("measured-count").is_ok());
+    assert!(known.families.get("stump").is_ok());
+    assert!(reader().install().is_err());
 }
