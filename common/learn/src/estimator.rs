@@ -79,6 +79,7 @@ macro_rules! one_linear_score {
     };
 }
 
+mod any_error;
 pub mod boosting;
 mod co_moments;
 pub mod constant;
@@ -89,8 +90,11 @@ pub mod forest;
 pub mod linear;
 pub mod logistic;
 pub mod multinomial;
+mod options;
+mod seen;
 #[cfg(test)]
 mod tests;
+mod trees;
 
 use std::fmt::Debug;
 
@@ -102,16 +106,16 @@ use crate::model;
 use crate::model::math::{exp_of_negative, sigmoid};
 use crate::rows::RowError;
 
+pub use any_error::AnyError;
 pub use co_moments::CoMoments;
 pub use constant::Constant;
-pub use erased::{AnyError, AnyPasses, AnySums, Erased, pass};
+pub use erased::{AnyPasses, AnySums, Erased, pass};
 pub use families::Families;
-pub use family::{
-    Descent, Family, FitBytes, FittedEstimator, HeldRows, InputSeen, Read, Request, Seen,
-};
+pub use family::{Descent, Family, FitBytes, FittedEstimator, HeldRows, Read, Request};
 pub use linear::LinearRegression;
 pub use logistic::LogisticRegression;
 pub use multinomial::MultinomialRegression;
+pub use seen::{InputSeen, Seen};
 
 /// What turns rows of numbers into predictions.
 pub trait Estimator: Debug + Send + Sync {

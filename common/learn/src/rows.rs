@@ -28,8 +28,6 @@
 
 use std::marker::PhantomData;
 
-use crate::estimator::boosting::Grower;
-
 /// Rows that are worked on together.
 pub(crate) const BLOCK: usize = 256;
 
@@ -76,11 +74,6 @@ pub trait Passes {
     fn pass<S: Sums>(&mut self, start: S) -> Result<S, Self::Error>
     where
         Self::Error: From<S::Error>;
-
-    /// What grows trees on these rows, in a program that can.
-    fn grower(&mut self) -> Option<&mut dyn Grower> {
-        None
-    }
 }
 
 /// A row that nothing can be fitted or measured on.

@@ -1,9 +1,9 @@
 //! Passes over the training rows, as a family of estimators asks for them.
 
 use anyhow::Result;
-use learn::estimator::AnyError;
 use learn::estimator::boosting::Grower;
-use learn::rows::{self, Passes, Rows};
+use learn::estimator::{AnyError, AnyPasses, Erased};
+use learn::rows::{self, Rows};
 use runtime::threads::wait;
 
 use crate::training_rows::{Sums, TrainingRows};
@@ -19,13 +19,8 @@ impl TrainingPasses {
     }
 }
 
-impl Passes for TrainingPasses {
-    type Error = AnyError;
-
-    fn pass<S: rows::Sums>(&mut self, start: S) -> Result<S, AnyError>
-    where
-        AnyError: From<S::Error>,
-    {
+impl AnyPasses for TrainingPasses {
+    fn pass_any(&mut self, start: Erased) -> Result<Erased, AnyError> {
         let sums = wait(self.rows.sum(Fitting(start)));
         sums.map(|sums| sums.0).map_err(fit_error)
     }

@@ -1,9 +1,9 @@
 //! Gradient boosting: sums of regression trees, which take missing numbers as they are.
 //!
 //! This crate scores and explains them; what grows them comes with a program that trains, by
-//! [`Passes::grower`](crate::rows::Passes::grower). Scores are sums of single precision in the
-//! order of the trees, the same bits as XGBoost's margins of the same model, but for a target that
-//! these do not hold: see [`Units`].
+//! [`AnyPasses::grower`]. Scores are sums of single precision in the order of the trees, the same
+//! bits as XGBoost's margins of the same model, but for a target that these do not hold: see
+//! [`Units`].
 //!
 //! ```
 //! use learn::estimator::boosting::{GradientBoosting, Loss, Node, Tree};
@@ -22,15 +22,11 @@
 
 mod growth;
 mod imported;
-mod loss;
 mod memory;
-mod options;
 mod precision;
-mod seen;
 mod shap;
 #[cfg(test)]
 pub(super) mod tests;
-mod tree;
 mod units;
 mod xgboost;
 
@@ -41,22 +37,21 @@ use crate::model::Importance;
 use crate::preprocessing;
 use crate::task::{Target, Task};
 
-use super::family::{self, Family, FitBytes, FittedEstimator, HeldRows, Read, Request, Seen};
-use super::{AnyError, AnyPasses, Estimator, EstimatorError, Export, Formula, Link, forest, read};
+use super::family::{self, Family, FitBytes, FittedEstimator, HeldRows, Read, Request};
+use super::seen::{InputSeen, Seen};
+use super::{AnyError, AnyPasses, Estimator, EstimatorError, Export, Formula, Link, options, read};
 
+pub use super::trees::boosting_options::Options;
+pub use super::trees::{Grower, Grown, Growth, Look, Loss, Node, Tree, Units, single};
 pub(super) use growth::grow_for;
-pub use growth::{Grower, Grown, Growth};
 pub use imported::Imported;
-pub use loss::Loss;
-pub use options::Options;
-pub use precision::{Bounds, Moved, single};
-pub use seen::Look;
-pub use tree::{Node, Tree};
-pub use units::Units;
+pub use precision::{Bounds, Moved};
 pub use xgboost::of_categories;
 
 /// Its name in a model file, and in `models.json`.
 pub const KIND: &str = "gradient-boosting";
+/// The name of a forest in a model file.
+pub(super) const FOREST: &str = "random-forest";
 
 /// Numbers of rows that are scored together, tree by tree: they stay in the processor's cache...
 const BLOCK_NUMBERS: usize = 8192;
@@ -108,7 +103,7 @@ impl Family for Boosting {
     }
 
     fn options(&self, given: &Map<String, Value>) -> Result<Map<String, Value>, EstimatorError> {
-        let (options, whole): (Options, _) = family::options(given)?;
+        let (options, whole): (Options, _) = options::parse(given)?;
         options.check()?;
         Ok(whole)
     }
@@ -137,7 +132,7 @@ impl Family for Boosting {
         target: &Target,
         options: &Map<String, Value>,
     ) -> Result<u64, EstimatorError> {
-        let (options, _): (Options, _) = family::options(options)?;
+        let (options, _): (Options, _) = options::parse(options)?;
         Ok(options.bytes(rows, family::scores_of_trees(target)))
     }
 
@@ -328,7 +323,7 @@ impl GradientBoosting {
 
     /// Importance of every input, largest first; equal ones in their order.
     fn ranked(&self, seen: &Seen) -> Vec<Importance> {
-        let of = |(input, importance): (&family::InputSeen, &f64)| Importance {
+        let of = |(input, importance): (&InputSeen, &f64)| Importance {
             feature: input.name.clone(),
             coefficient: None,
             std: input.std,
@@ -349,7 +344,7 @@ fn singles(row: &[f64]) -> Vec<f32> {
 impl Estimator for GradientBoosting {
     fn kind(&self) -> &'static str {
         match self.forest {
-            true => forest::KIND,
+            true => FOREST,
             false => KIND,
         }
     }

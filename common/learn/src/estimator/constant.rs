@@ -16,9 +16,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::erased::Over;
-use super::family::{self, Family, FitBytes, FittedEstimator, Read, Request, Seen};
+use super::family::{self, Family, FitBytes, FittedEstimator, Read, Request};
+use super::seen::Seen;
 use super::{
-    AnyError, AnyPasses, CoMoments, Estimator, EstimatorError, FitError, Formula, Link, read, whole,
+    AnyError, AnyPasses, CoMoments, Estimator, EstimatorError, FitError, Formula, Link, options,
+    read, whole,
 };
 use crate::rows::Passes;
 use crate::task::{Target, Task};
@@ -74,7 +76,7 @@ impl Family for Mean {
     }
 
     fn options(&self, given: &Map<String, Value>) -> Result<Map<String, Value>, EstimatorError> {
-        let (NoOptions {}, whole) = family::options(given)?;
+        let (NoOptions {}, whole) = options::parse(given)?;
         Ok(whole)
     }
 
@@ -107,7 +109,7 @@ impl Family for Given {
     }
 
     fn options(&self, given: &Map<String, Value>) -> Result<Map<String, Value>, EstimatorError> {
-        let (Options { .. }, whole) = family::options(given)?;
+        let (Options { .. }, whole) = options::parse(given)?;
         Ok(whole)
     }
 
@@ -124,7 +126,7 @@ impl Family for Given {
         rows: &mut dyn AnyPasses,
         request: &Request<'_>,
     ) -> Result<FittedEstimator, AnyError> {
-        let (Options { value }, _) = family::options(request.options)?;
+        let (Options { value }, _) = options::parse(request.options)?;
         let constant = Constant {
             inputs: request.inputs.len(),
             values: vec![value],

@@ -1,30 +1,10 @@
 //! Passes and sums whose types are not known when the code that fits is compiled.
 
 use std::any::Any;
-use std::error::Error;
 
-use super::boosting::Grower;
+use super::any_error::AnyError;
+use super::trees::Grower;
 use crate::rows::{Passes, Rows, Sums};
-
-/// Why a fit failed: an error of the sums, or of the passes.
-///
-/// It is no [`Error`] itself, so that every error becomes one by `?`; [`AnyError::into_inner`]
-/// gives it back.
-#[derive(Debug)]
-pub struct AnyError(Box<dyn Error + Send + Sync>);
-
-impl AnyError {
-    /// The error.
-    pub fn into_inner(self) -> Box<dyn Error + Send + Sync> {
-        self.0
-    }
-}
-
-impl<E: Error + Send + Sync + 'static> From<E> for AnyError {
-    fn from(error: E) -> Self {
-        Self(Box::new(error))
-    }
-}
 
 /// [`Sums`] of any type.
 pub trait AnySums: Send + Sync {
@@ -107,17 +87,16 @@ pub trait AnyPasses {
     /// # Errors
     /// Those of [`Passes::pass`].
     fn pass_any(&mut self, start: Erased) -> Result<Erased, AnyError>;
-    /// [`Passes::grower`].
-    fn grower_any(&mut self) -> Option<&mut dyn Grower>;
+
+    /// What grows trees on these rows, in a program that can.
+    fn grower(&mut self) -> Option<&mut dyn Grower> {
+        None
+    }
 }
 
 impl<P: Passes<Error = AnyError>> AnyPasses for P {
     fn pass_any(&mut self, start: Erased) -> Result<Erased, AnyError> {
         self.pass(start)
-    }
-
-    fn grower_any(&mut self) -> Option<&mut dyn Grower> {
-        self.grower()
     }
 }
 

@@ -26,16 +26,14 @@
 use std::fmt::Debug;
 use std::ops::Range;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::model::{Fit, Importance, Moments};
+use crate::model::{Fit, Importance};
 use crate::preprocessing;
 use crate::task::{LabelKind, Target, Task};
-use crate::wrong_key::wrong_keys;
 
-use super::{AnyError, AnyPasses, CoMoments, Estimator, EstimatorError};
+use super::seen::Seen;
+use super::{AnyError, AnyPasses, Estimator, EstimatorError};
 
 /// What fits estimators of one kind, or of a few that differ by the task.
 pub trait Family: Debug + Send + Sync {
@@ -210,70 +208,6 @@ pub struct Descent {
     pub steepest: Option<String>,
 }
 
-/// What a first pass saw.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Seen {
-    /// Training rows.
-    pub rows: u64,
-    /// Of two classes: rows of the second.
-    pub positives: Option<u64>,
-    /// By input.
-    pub inputs: Vec<InputSeen>,
-}
-
-/// What a first pass saw of one input.
-#[derive(Clone, Debug, PartialEq)]
-pub struct InputSeen {
-    /// Name of the input.
-    pub name: String,
-    /// Mean.
-    pub mean: f64,
-    /// Population standard deviation, exactly 0 for a constant.
-    pub std: f64,
-    /// Least value.
-    pub min: f64,
-    /// Greatest value.
-    pub max: f64,
-}
-
-impl Seen {
-    /// Of rows of two classes.
-    pub(super) fn of_two(moments: &Moments) -> Self {
-        let input = |(j, name): (usize, &String)| InputSeen {
-            name: name.clone(),
-            mean: moments.mean(j).unwrap_or(0.0),
-            std: moments.std(j).unwrap_or(0.0),
-            min: moments.min(j).unwrap_or(0.0),
-            max: moments.max(j).unwrap_or(0.0),
-        };
-        Self {
-            rows: moments.rows(),
-            positives: Some(moments.classes()[1]),
-            inputs: moments.features().iter().enumerate().map(input).collect(),
-        }
-    }
-}
-
-impl From<&CoMoments> for Seen {
-    fn from(moments: &CoMoments) -> Self {
-        let input = |(j, name): (usize, &String)| {
-            let [min, max] = moments.range(j);
-            InputSeen {
-                name: name.clone(),
-                mean: moments.mean(j),
-                std: moments.std(j),
-                min,
-                max,
-            }
-        };
-        Self {
-            rows: moments.rows(),
-            positives: None,
-            inputs: moments.features().iter().enumerate().map(input).collect(),
-        }
-    }
-}
-
 impl Descent {
     pub(super) fn of(fit: &Fit, most: u32) -> Self {
         Self {
@@ -293,50 +227,10 @@ pub(super) fn is_number(task: &dyn Task, target: &Target) -> bool {
     task.labels() == LabelKind::Number && task.outputs(target) == 1
 }
 
-/// Options of a type, with its defaults.
-pub(super) fn options<T: Serialize + DeserializeOwned>(
-    given: &Map<String, Value>,
-) -> Result<(T, Map<String, Value>), EstimatorError> {
-    let whole = Value::Object(given.clone());
-    let options = serde_json::from_value::<T>(whole).map_err(|error| {
-        let text = error.to_string();
-        let none = Map::new();
-        let wrong = wrong_keys::<T>(given, &none).find(|wrong| wrong.reason() == text);
-        EstimatorError::Option(wrong.map_or(text, |wrong| wrong.to_string()))
-    })?;
-    match serde_json::to_value(&options)? {
-        Value::Object(whole) => Ok((options, whole)),
-        _ => Err(EstimatorError::Option("they are no object".to_owned())),
-    }
-}
-
 /// What `"candidates": "auto"` tries of a linear model: a penalty of four strengths.
 pub(super) fn penalties() -> Vec<Map<String, Value>> {
     let of = |c: f64| Map::from_iter([("c".to_owned(), Value::from(c))]);
     [0.01, 0.1, 1.0, 100.0].map(of).into()
-}
-
-/// A number that must be positive.
-pub(super) fn positive(name: &str, value: f64) -> Result<(), EstimatorError> {
-    if value.is_finite() && value > 0.0 {
-        return Ok(());
-    }
-    wrong(name, value, "a positive number")
-}
-
-/// A number that must be from 0 to 1.
-pub(super) fn share(name: &str, value: f64) -> Result<(), EstimatorError> {
-    if (0.0..=1.0).contains(&value) {
-        return Ok(());
-    }
-    wrong(name, value, "from 0 to 1")
-}
-
-/// Refuses the value of an option.
-pub(super) fn wrong(name: &str, value: f64, must: &str) -> Result<(), EstimatorError> {
-    Err(EstimatorError::Option(format!(
-        "{name} is {value}: it must be {must}"
-    )))
 }
 
 /// Raw scores that trees of a target add to: one of a number and of two classes.
@@ -345,11 +239,6 @@ pub(super) fn scores_of_trees(target: &Target) -> u64 {
         0..=2 => 1,
         classes => classes as u64,
     }
-}
-
-/// Of so many training rows, those that trees are grown on where there may be so many at most.
-pub(super) fn sampled(rows: u64, max_rows: Option<u64>) -> u64 {
-    max_rows.map_or(rows, |most| rows.min(most))
 }
 
 /// Bytes of a table of inputs x inputs numbers.

@@ -13,18 +13,20 @@
 //! # Ok::<(), learn::estimator::EstimatorError>(())
 //! ```
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::preprocessing;
 use crate::task::{Target, Task};
 
-use super::boosting::{GradientBoosting, Loss, Node, grow_for};
+use super::boosting::{FOREST, GradientBoosting, grow_for};
 use super::family::{self, Family, FitBytes, FittedEstimator, HeldRows, Read, Request};
-use super::{AnyError, AnyPasses, EstimatorError};
+use super::trees::{Loss, Node};
+use super::{AnyError, AnyPasses, EstimatorError, options};
+
+pub use super::trees::forest_options::Options;
 
 /// Its name in a model file, and in `models.json`.
-pub const KIND: &str = "random-forest";
+pub const KIND: &str = FOREST;
 
 const IMPORTANCE: &str = "share of the squared error that splits on the feature took away";
 /// Bytes of a number in the mapped file of the rows.
@@ -38,79 +40,11 @@ const OF_NODE: u64 = 400;
 #[derive(Clone, Copy, Debug)]
 pub struct Forest;
 
-/// What trees are grown, mostly by scikit-learn's names.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Options {
-    /// Trees.
-    pub n_estimators: u32,
-    /// Splits on the way to a leaf at most; 0 for no limit.
-    pub max_depth: u32,
-    /// Rows that a leaf needs, each counted once, however often it was drawn.
-    pub min_samples_leaf: u32,
-    /// Share of the inputs that each split looks at; `None` for the square root of their number of
-    /// classes, and a third of them of a number.
-    pub max_features: Option<f64>,
-    /// Rows that are drawn for each tree, with replacement, as a share of all.
-    pub max_samples: f64,
-    /// Of the draws.
-    pub seed: u64,
-    /// Rows that are trained on at most: of more, a sample by `seed`; `None` for all of them.
-    pub max_rows: Option<u64>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            n_estimators: 100,
-            max_depth: 0,
-            min_samples_leaf: 5,
-            max_features: None,
-            max_samples: 1.0,
-            seed: 0,
-            max_rows: Some(50_000),
-        }
-    }
-}
-
 impl Options {
-    fn check(&self) -> Result<(), EstimatorError> {
-        if !(1..=10_000).contains(&self.n_estimators) {
-            return family::wrong("n_estimators", self.n_estimators.into(), "from 1 to 10000");
-        }
-        if self.min_samples_leaf == 0 {
-            return family::wrong("min_samples_leaf", 0.0, "1 or more");
-        }
-        let shares = [
-            ("max_features", self.max_features),
-            ("max_samples", Some(self.max_samples)),
-        ];
-        for (name, share) in shares {
-            if let Some(share) = share.filter(|share| !(*share > 0.0 && *share <= 1.0)) {
-                return family::wrong(name, share, "above 0 and at most 1");
-            }
-        }
-        match self.max_rows {
-            Some(0) => family::wrong("max_rows", 0.0, "1 or more, or null for all rows"),
-            _ => Ok(()),
-        }
-    }
-
-    /// How many of so many inputs a split looks at.
-    pub fn features_of(&self, inputs: usize, loss: Loss) -> usize {
-        let all = inputs as f64;
-        let looked_at = match (self.max_features, loss) {
-            (Some(share), _) => share * all,
-            (None, Loss::Squared) => all / 3.0,
-            (None, _) => all.sqrt(),
-        };
-        (looked_at as usize).clamp(1, inputs.max(1))
-    }
-
     /// Bytes of memory for so many rows, inputs and raw scores: the most of when rows are put into
     /// cells of a byte beside their mapped file, and of when trees grow.
     fn bytes(&self, rows: u64, inputs: u64, outputs: u64) -> u64 {
-        let rows = family::sampled(rows, self.max_rows);
+        let rows = options::sampled(rows, self.max_rows);
         // Of the rows that a tree draws two thirds differ, and leaves hold half as many again as
         // they need.
         let leaves = rows / 2 / u64::from(self.min_samples_leaf).max(1) + 1;
@@ -146,7 +80,7 @@ impl Family for Forest {
     }
 
     fn options(&self, given: &Map<String, Value>) -> Result<Map<String, Value>, EstimatorError> {
-        let (options, whole): (Options, _) = family::options(given)?;
+        let (options, whole): (Options, _) = options::parse(given)?;
         options.check()?;
         Ok(whole)
     }
@@ -161,7 +95,7 @@ impl Family for Forest {
         target: &Target,
         options: &Map<String, Value>,
     ) -> Result<u64, EstimatorError> {
-        let (options, _): (Options, _) = family::options(options)?;
+        let (options, _): (Options, _) = options::parse(options)?;
         let outputs = family::scores_of_trees(target);
         Ok(options.bytes(rows.fit, rows.inputs as u64, outputs))
     }

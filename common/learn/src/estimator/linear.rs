@@ -30,10 +30,11 @@ use crate::rows::Passes;
 use crate::task::{Target, Task};
 
 use super::erased::Over;
-use super::family::{self, Family, FitBytes, FittedEstimator, Read, Request, Seen};
+use super::family::{self, Family, FitBytes, FittedEstimator, Read, Request};
+use super::seen::Seen;
 use super::{
     AnyError, AnyPasses, CoMoments, Estimator, EstimatorError, FitError, Link,
-    linear_contributions, read, whole,
+    linear_contributions, options, read, whole,
 };
 
 /// Its name in a model file.
@@ -87,9 +88,9 @@ impl Family for Linear {
     }
 
     fn options(&self, given: &Map<String, Value>) -> Result<Map<String, Value>, EstimatorError> {
-        let (options, whole): (Options, _) = family::options(given)?;
-        family::positive("c", options.c)?;
-        family::share("l1_ratio", options.l1_ratio)?;
+        let (options, whole): (Options, _) = options::parse(given)?;
+        options::positive("c", options.c)?;
+        options::share("l1_ratio", options.l1_ratio)?;
         Ok(whole)
     }
 
@@ -109,7 +110,7 @@ impl Family for Linear {
         rows: &mut dyn AnyPasses,
         request: &Request<'_>,
     ) -> Result<FittedEstimator, AnyError> {
-        let (options, _): (Options, _) = family::options(request.options)?;
+        let (options, _): (Options, _) = options::parse(request.options)?;
         let fit = fit(&mut Over(rows), request.inputs, &options)?;
         Ok(FittedEstimator {
             seen: Seen::from(&fit.moments),

@@ -23,10 +23,11 @@ use crate::rows::{Passes, Rows, Sums};
 use crate::task::{LabelKind, Target, Task};
 
 use super::erased::Over;
-use super::family::{self, Descent, Family, FitBytes, FittedEstimator, Read, Request, Seen};
+use super::family::{self, Descent, Family, FitBytes, FittedEstimator, Read, Request};
+use super::seen::Seen;
 use super::{
     AnyError, AnyPasses, Estimator, EstimatorError, FitError, Link, MultinomialRegression,
-    linear_contributions, multinomial, read, whole,
+    linear_contributions, multinomial, options, read, whole,
 };
 
 /// Its name in a model file.
@@ -94,10 +95,10 @@ impl Family for Logistic {
     }
 
     fn options(&self, given: &Map<String, Value>) -> Result<Map<String, Value>, EstimatorError> {
-        let (options, whole): (Options, _) = family::options(given)?;
-        family::positive("c", options.c)?;
-        family::positive("tol", options.tol)?;
-        family::share("l1_ratio", options.l1_ratio)?;
+        let (options, whole): (Options, _) = options::parse(given)?;
+        options::positive("c", options.c)?;
+        options::positive("tol", options.tol)?;
+        options::share("l1_ratio", options.l1_ratio)?;
         Ok(whole)
     }
 
@@ -132,7 +133,7 @@ impl Family for Logistic {
         rows: &mut dyn AnyPasses,
         request: &Request<'_>,
     ) -> Result<FittedEstimator, AnyError> {
-        let (options, _): (Options, _) = family::options(request.options)?;
+        let (options, _): (Options, _) = options::parse(request.options)?;
         let options = FitOptions {
             c: options.c,
             l1_ratio: options.l1_ratio,

@@ -38,7 +38,8 @@ use crate::model::{self, FitOptions};
 use crate::rows::Passes;
 
 use super::erased::Over;
-use super::family::{Descent, FittedEstimator, Request, Seen};
+use super::family::{Descent, FittedEstimator, Request};
+use super::seen::Seen;
 use super::{
     AnyError, AnyPasses, CoMoments, Estimator, EstimatorError, FitError, Formula, Link,
     linear_contributions, whole,

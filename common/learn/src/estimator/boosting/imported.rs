@@ -5,8 +5,7 @@ use std::sync::{Arc, OnceLock};
 use serde_json::{Map, Value};
 
 use super::precision::{Bounds, Moved};
-use super::seen::Look;
-use super::{GradientBoosting, KIND, Loss};
+use super::{GradientBoosting, KIND, Look, Loss};
 use crate::estimator::family::{Family, FitBytes, FittedEstimator, Read, Request};
 use crate::estimator::{AnyError, AnyPasses, EstimatorError, pass};
 use crate::preprocessing;

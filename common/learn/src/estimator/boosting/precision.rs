@@ -1,11 +1,6 @@
 //! Trees of a program that compares doubles, beside the single precision that trees compare here.
 
-use super::GradientBoosting;
-
-/// The numbers that trees compare: of single precision, those beyond it at its bounds.
-pub fn single(value: f64) -> f32 {
-    value.clamp(f32::MIN.into(), f32::MAX.into()) as f32
-}
+use super::{GradientBoosting, single};
 
 /// Share of the rows that may go another way than in the program that grew the trees.
 const FEW: f64 = 0.001;

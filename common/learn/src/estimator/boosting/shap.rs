@@ -3,8 +3,7 @@
 //! 2018), algorithm 2. XGBoost's `pred_contribs` gives the same numbers in single precision.
 
 use super::super::{Estimator, whole};
-use super::tree::Tree;
-use super::{GradientBoosting, singles};
+use super::{GradientBoosting, Tree, singles};
 
 /// The root has no input.
 const NONE: usize = usize::MAX;

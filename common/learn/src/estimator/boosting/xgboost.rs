@@ -7,8 +7,8 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::tree::{Columns, short};
 use super::{GradientBoosting, Loss, Node, Tree};
+use crate::estimator::trees::{Columns, short};
 use crate::estimator::{Estimator, EstimatorError};
 
 /// Name of the file beside `model.json`.

@@ -2,7 +2,7 @@
 
 use super::Units;
 use crate::estimator::FitError;
-use crate::estimator::family::{InputSeen, Seen};
+use crate::estimator::seen::{InputSeen, Seen};
 use crate::model;
 use crate::rows::{RowError, Rows, Sums, check_weights, class_of};
 use crate::squares::Squares;
@@ -91,7 +91,7 @@ impl Look {
     }
 
     /// Names of the inputs.
-    pub(super) fn names(&self) -> &[String] {
+    pub(in crate::estimator) fn names(&self) -> &[String] {
         &self.names
     }
 

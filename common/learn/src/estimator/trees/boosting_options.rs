@@ -1,8 +1,8 @@
-//! The options of a fit, by XGBoost's names.
+//! The options of boosting, by XGBoost's names.
 
 use serde::{Deserialize, Serialize};
 
-use crate::estimator::{EstimatorError, family};
+use crate::estimator::{EstimatorError, options};
 
 /// What trees are grown.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -72,18 +72,18 @@ impl Options {
     ///
     /// # Errors
     /// The first that makes no sense.
-    pub(super) fn check(&self) -> Result<(), EstimatorError> {
-        family::positive("learning_rate", self.learning_rate)?;
+    pub(in crate::estimator) fn check(&self) -> Result<(), EstimatorError> {
+        options::positive("learning_rate", self.learning_rate)?;
         for (name, value, most) in [
             ("n_estimators", self.n_estimators, 100_000),
             ("num_parallel_tree", self.num_parallel_tree, 10_000),
         ] {
             if !(1..=most).contains(&value) {
-                return family::wrong(name, value.into(), &format!("from 1 to {most}"));
+                return options::wrong(name, value.into(), &format!("from 1 to {most}"));
             }
         }
         if !(2..=65_536).contains(&self.max_bin) {
-            return family::wrong("max_bin", self.max_bin.into(), "from 2 to 65536");
+            return options::wrong("max_bin", self.max_bin.into(), "from 2 to 65536");
         }
         for (name, value) in [
             ("subsample", self.subsample),
@@ -91,7 +91,7 @@ impl Options {
             ("colsample_bynode", self.colsample_bynode),
         ] {
             if !(value > 0.0 && value <= 1.0) {
-                return family::wrong(name, value, "above 0 and at most 1");
+                return options::wrong(name, value, "above 0 and at most 1");
             }
         }
         for (name, value) in [
@@ -101,24 +101,24 @@ impl Options {
             ("gamma", self.gamma),
         ] {
             if !(value.is_finite() && value >= 0.0) {
-                return family::wrong(name, value, "a finite number, 0 or more");
+                return options::wrong(name, value, "a finite number, 0 or more");
             }
         }
         if self.max_leaves == 1 {
-            return family::wrong("max_leaves", 1.0, "0 for no limit, or 2 and more");
+            return options::wrong("max_leaves", 1.0, "0 for no limit, or 2 and more");
         }
         if self.max_leaves == 0 && !(1..=20).contains(&self.max_depth) {
             let must = "from 1 to 20 where max_leaves is 0, so that trees end";
-            return family::wrong("max_depth", self.max_depth.into(), must);
+            return options::wrong("max_depth", self.max_depth.into(), must);
         }
         match self.max_rows {
-            Some(0) => family::wrong("max_rows", 0.0, "1 or more, or null for all rows"),
+            Some(0) => options::wrong("max_rows", 0.0, "1 or more, or null for all rows"),
             _ => Ok(()),
         }
     }
 
     /// Of so many training rows, those that trees are grown on.
     pub fn rows_of(&self, rows: u64) -> u64 {
-        family::sampled(rows, self.max_rows)
+        options::sampled(rows, self.max_rows)
     }
 }

@@ -3,9 +3,7 @@
 
 use crate::estimator::Link;
 use crate::model::math::{exp_of_negative, exp_of_negative_single, sigmoid_single};
-use crate::task::{Target, Task};
-
-use super::super::family::is_number;
+use crate::task::{LabelKind, Target, Task};
 
 /// The least second derivative of a class, as in XGBoost.
 const LEAST: f32 = 1e-16;
@@ -37,9 +35,9 @@ pub enum Loss {
 
 impl Loss {
     /// That of a target; `None` where there is none.
-    pub(super) fn of(task: &dyn Task, target: &Target) -> Option<Self> {
+    pub(in crate::estimator) fn of(task: &dyn Task, target: &Target) -> Option<Self> {
         match (target.classes.len(), task.outputs(target)) {
-            (0, 1) if is_number(task, target) => Some(Self::Squared),
+            (0, 1) if task.labels() == LabelKind::Number => Some(Self::Squared),
             (2, 1) => Some(Self::Logistic),
             (classes, outputs) if classes > 2 && classes == outputs => {
                 Some(Self::Softmax { classes })
@@ -68,7 +66,7 @@ impl Loss {
     }
 
     /// What makes predictions of raw scores.
-    pub(super) fn link(self) -> Link {
+    pub(in crate::estimator) fn link(self) -> Link {
         match self {
             Self::Squared | Self::Interval => Link::Identity,
             Self::Logistic => Link::Logistic,
@@ -78,7 +76,7 @@ impl Loss {
     }
 
     /// Its name in a model file: XGBoost's, where that has one.
-    pub(super) fn objective(self) -> &'static str {
+    pub(in crate::estimator) fn objective(self) -> &'static str {
         match self {
             Self::Squared => "reg:squarederror",
             Self::Logistic => "binary:logistic",

@@ -4,6 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::estimator::EstimatorError;
 
+/// The numbers that trees compare: of single precision, those beyond it at its bounds.
+pub fn single(value: f64) -> f32 {
+    value.clamp(f32::MIN.into(), f32::MAX.into()) as f32
+}
+
 /// A node of a [`Tree`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Node {
@@ -52,15 +57,15 @@ const STEPS: usize = 4;
 /// A tree in a file: columns of its nodes, by XGBoost's names.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Columns {
-    pub(super) output: usize,
-    pub(super) left_children: Vec<u32>,
-    pub(super) right_children: Vec<u32>,
-    pub(super) split_indices: Vec<u32>,
-    pub(super) split_conditions: Vec<f64>,
-    pub(super) default_left: Vec<u8>,
-    pub(super) sum_hessian: Vec<f64>,
-    pub(super) loss_changes: Vec<f64>,
+pub(in crate::estimator) struct Columns {
+    pub(in crate::estimator) output: usize,
+    pub(in crate::estimator) left_children: Vec<u32>,
+    pub(in crate::estimator) right_children: Vec<u32>,
+    pub(in crate::estimator) split_indices: Vec<u32>,
+    pub(in crate::estimator) split_conditions: Vec<f64>,
+    pub(in crate::estimator) default_left: Vec<u8>,
+    pub(in crate::estimator) sum_hessian: Vec<f64>,
+    pub(in crate::estimator) loss_changes: Vec<f64>,
 }
 
 impl Node {
@@ -139,21 +144,21 @@ impl Tree {
     }
 
     /// Adds to every leaf.
-    pub(super) fn shift(&mut self, by: f32) {
+    pub(in crate::estimator) fn shift(&mut self, by: f32) {
         let leaves = self.nodes.iter_mut().filter(|node| node.is_leaf());
         leaves.for_each(|leaf| leaf.value += by);
         self.set_steps();
     }
 
     /// Multiplies every leaf.
-    pub(super) fn scale(&mut self, by: f64) {
+    pub(in crate::estimator) fn scale(&mut self, by: f64) {
         let leaves = self.nodes.iter_mut().filter(|node| node.is_leaf());
         leaves.for_each(|leaf| leaf.value = (f64::from(leaf.value) * by) as f32);
         self.set_steps();
     }
 
     /// Looks at input `places[i]` in place of input `i`.
-    pub(super) fn move_inputs(&mut self, places: &[usize]) {
+    pub(in crate::estimator) fn move_inputs(&mut self, places: &[usize]) {
         let splits = self.nodes.iter_mut().filter(|node| !node.is_leaf());
         for split in splits {
             if let Some(place) = places.get(split.input as usize) {
@@ -165,7 +170,13 @@ impl Tree {
 
     /// Adds to the scores of rows of `width` numbers; a row has as many scores as there are raw
     /// ones.
-    pub(super) fn add(&self, rows: &[f32], width: usize, scores: &mut [f32], outputs: usize) {
+    pub(in crate::estimator) fn add(
+        &self,
+        rows: &[f32],
+        width: usize,
+        scores: &mut [f32],
+        outputs: usize,
+    ) {
         let groups = rows.chunks(TOGETHER * width);
         for (rows, scores) in groups.zip(scores.chunks_mut(TOGETHER * outputs)) {
             let mut places = [0; TOGETHER];
@@ -197,7 +208,7 @@ impl Tree {
     }
 
     /// Children of a split: the one that a number leads to, then the other.
-    pub(super) fn children(&self, at: usize, value: f32) -> [usize; 2] {
+    pub(in crate::estimator) fn children(&self, at: usize, value: f32) -> [usize; 2] {
         let (node, next) = (&self.nodes[at], self.steps[at].next(value));
         let other = match next == node.left {
             true => node.right,
@@ -235,7 +246,7 @@ impl Tree {
     }
 
     /// Splits on the way to the farthest leaf.
-    pub(super) fn depth(&self) -> usize {
+    pub(in crate::estimator) fn depth(&self) -> usize {
         let mut depths = vec![0; self.nodes.len()];
         let splits = self.nodes.iter().enumerate();
         for (at, node) in splits.filter(|(_, node)| !node.is_leaf()) {
@@ -248,7 +259,7 @@ impl Tree {
     }
 
     /// The largest input that a split looks at.
-    pub(super) fn last_input(&self) -> Option<u32> {
+    pub(in crate::estimator) fn last_input(&self) -> Option<u32> {
         let splits = self.nodes.iter().filter(|node| !node.is_leaf());
         splits.map(|node| node.input).max()
     }
@@ -314,7 +325,7 @@ impl Columns {
     /// files of other programs have another order. Nodes that no split leads to are left out:
     /// XGBoost leaves them where it pruned. Columns that are no tree stay as they are, for
     /// [`Tree::new`] to refuse.
-    pub(super) fn in_levels(self) -> Self {
+    pub(in crate::estimator) fn in_levels(self) -> Self {
         let nodes = self.left_children.len();
         let mut order = vec![0];
         let mut at = 0;
@@ -363,7 +374,7 @@ impl Columns {
 }
 
 /// The number whose text is the shortest that reads back to these bits, so that files stay small.
-pub(super) fn short(value: f32) -> f64 {
+pub(in crate::estimator) fn short(value: f32) -> f64 {
     match value.to_string().parse::<f64>() {
         Ok(short) if (short as f32).to_bits() == value.to_bits() => short,
         _ => f64::from(value),
