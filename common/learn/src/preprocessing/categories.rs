@@ -273,18 +273,21 @@ fn most_frequent(texts: &[(String, Category)]) -> Option<String> {
     Some(first.0.clone())
 }
 
-/// Categories that are kept, and all others as one.
+/// The categories that have an encoding of their own, and all others as one.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Kept {
+pub(super) struct FrequentCategories {
     pub(super) categories: Vec<Option<String>>,
-    /// Of each kept category, and last of the others, if there are any.
+    /// Of each of these, and last of the others, if there are any.
     pub(super) groups: Vec<Category>,
     /// How many share `other`.
     pub(super) rare: usize,
 }
 
 /// Keeps the frequent categories, as scikit-learn's encoders do.
-pub(super) fn keep(all: Vec<(Option<String>, Category)>, plan: &CategoricalPlan) -> Kept {
+pub(super) fn keep_frequent(
+    all: Vec<(Option<String>, Category)>,
+    plan: &CategoricalPlan,
+) -> FrequentCategories {
     let mut rare: Vec<bool> = all
         .iter()
         .map(|(_, category)| plan.is_rare(category.rows))
@@ -298,7 +301,7 @@ pub(super) fn keep(all: Vec<(Option<String>, Category)>, plan: &CategoricalPlan)
             rare[at] = true;
         }
     }
-    let mut of_kept = Kept {
+    let mut frequent = FrequentCategories {
         categories: Vec::new(),
         groups: Vec::new(),
         rare: 0,
@@ -306,15 +309,15 @@ pub(super) fn keep(all: Vec<(Option<String>, Category)>, plan: &CategoricalPlan)
     let mut other = Category::default();
     for ((category, rows), rare) in all.into_iter().zip(rare) {
         if rare {
-            of_kept.rare += 1;
+            frequent.rare += 1;
             other.merge(&rows);
         } else {
-            of_kept.categories.push(category);
-            of_kept.groups.push(rows);
+            frequent.categories.push(category);
+            frequent.groups.push(rows);
         }
     }
-    if of_kept.rare > 0 {
-        of_kept.groups.push(other);
+    if frequent.rare > 0 {
+        frequent.groups.push(other);
     }
-    of_kept
+    frequent
 }

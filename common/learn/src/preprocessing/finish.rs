@@ -1,6 +1,6 @@
 //! From what was counted to the fitted state.
 
-use super::categories::{Category, Counts, Kept, Labels, keep};
+use super::categories::{Category, Counts, FrequentCategories, Labels, keep_frequent};
 use super::error::Error;
 use super::first_pass::{ColumnSums, FirstPass, NumberSums};
 use super::fitted::{Categorical, Dropped, Encoding, FittedColumn, Numeric, Preprocessing};
@@ -155,18 +155,18 @@ fn categorical(
     let missing_indicator = plan.indicator && counts.missing.rows > 0;
     let (all, impute) = counts.finish(name, plan)?;
     let distinct = all.len();
-    let kept = keep(all, plan);
+    let frequent = keep_frequent(all, plan);
     let mut tables = Vec::new();
     let (encoding, labels) = match plan.encode {
         Encode::OneHot => (Encoding::OneHot, Labels::NONE),
         Encode::Ordinal => (Encoding::Ordinal, Labels::NONE),
         Encode::Target => {
-            let all = table(&kept.groups, labels, |_| true).ok_or(Error::NoRows)?;
+            let all = table(&frequent.groups, labels, |_| true).ok_or(Error::NoRows)?;
             if labels.folds > 1 {
-                tables = out_of_fold(&kept.groups, labels)?;
+                tables = out_of_fold(&frequent.groups, labels)?;
             }
-            let of_kept = &kept.groups[..kept.categories.len()];
-            let frequencies = || of_kept.iter().map(|group| group.rows).collect();
+            let groups = &frequent.groups[..frequent.categories.len()];
+            let frequencies = || groups.iter().map(|group| group.rows).collect();
             let encoding = Encoding::Target {
                 table: all,
                 classes: options.classes.to_vec(),
@@ -175,11 +175,11 @@ fn categorical(
             (encoding, labels)
         }
     };
-    let Kept {
+    let FrequentCategories {
         categories,
         groups,
         rare,
-    } = kept;
+    } = frequent;
     let mut column = Categorical {
         name: name.to_owned(),
         impute,

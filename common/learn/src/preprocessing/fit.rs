@@ -41,7 +41,7 @@ where
     }
     for (plan, sums) in plans.iter_mut().zip(&first.columns) {
         if let (ColumnPlan::Categorical(plan), ColumnSums::Categorical(counts)) = (plan, sums) {
-            plan.settle(counts.distinct());
+            plan.decide_encoding(counts.distinct());
         }
     }
     let mut searches = Searches::new(&plans, &first);

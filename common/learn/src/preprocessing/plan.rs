@@ -55,8 +55,8 @@ pub(super) enum ImputeText {
 }
 
 impl CategoricalPlan {
-    /// The same plan for a column of which so many categories were found.
-    pub(super) fn settle(&mut self, distinct: usize) {
+    /// Decides the encoding of a column of which so many categories were found.
+    pub(super) fn decide_encoding(&mut self, distinct: usize) {
         if self.one_hot_up_to.is_some_and(|most| distinct > most) {
             self.encode = Encode::Target;
             self.max_categories = None;
