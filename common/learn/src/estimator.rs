@@ -213,7 +213,7 @@ pub trait Estimator: Debug + Send + Sync {
     fn to_json(&self) -> Result<Value, EstimatorError> {
         self.validate()?;
         let Value::Object(fields) = self.fields()? else {
-            return Err(EstimatorError::invalid("its fields are no object"));
+            return Err(EstimatorError::invalid("its fields are not an object"));
         };
         let kind = std::iter::once(("kind".to_owned(), Value::from(self.kind())));
         Ok(Value::Object(kind.chain(fields).collect()))

@@ -274,7 +274,7 @@ impl Model {
         let mut names: Vec<&str> = self.features.iter().map(String::as_str).collect();
         names.sort_unstable();
         if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-            return invalid(format!("feature {:?} stands twice", pair[0]));
+            return invalid(format!("feature {:?} is listed twice", pair[0]));
         }
         for (feature, coefficient) in self.features.iter().zip(&self.coefficients) {
             if !coefficient.is_finite() {

@@ -66,7 +66,7 @@ impl Families {
     /// [`Estimator::validate`] refuses.
     pub fn read(&self, object: &Value) -> Result<Box<dyn Estimator>, EstimatorError> {
         let Value::Object(fields) = object else {
-            return Err(EstimatorError::invalid("it is no object"));
+            return Err(EstimatorError::invalid("it is not an object"));
         };
         let mut fields = fields.clone();
         let kind = match fields.remove("kind") {

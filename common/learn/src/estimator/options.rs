@@ -21,7 +21,7 @@ pub(super) fn parse<T: Serialize + DeserializeOwned>(
     })?;
     match serde_json::to_value(&options)? {
         Value::Object(whole) => Ok((options, whole)),
-        _ => Err(EstimatorError::Option("they are no object".to_owned())),
+        _ => Err(EstimatorError::Option("they are not an object".to_owned())),
     }
 }
 

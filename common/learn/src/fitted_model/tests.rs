@@ -203,6 +203,7 @@ fn what_does_not_fit_is_refused_by_name() {
             "predicts 2 numbers a row, and task binary needs 1",
         ),
         ("estimator", json!({"kind": "oak"}), "of kind \"oak\""),
+        ("estimator", json!(["oak"]), "it is not an object"),
         (
             "signature",
             json!([{"name": "age", "kind": "numeric", "nullable": true}]),

@@ -33,8 +33,8 @@ pub enum FitError {
     /// The spread of a feature overflows.
     #[error(
         "feature {feature} is too large to train on (its spread overflows): `alameda dataset profile` \
-         shows its ends; make a value that stands for a missing one null in features.sql, or divide \
-         all of them there by a power of ten"
+         shows its least and greatest values; make a value that stands for a missing one null in \
+         features.sql, or divide all of them there by a power of ten"
     )]
     Overflow {
         /// Name of the feature.

@@ -1,4 +1,4 @@
-//! Which features move the prediction, and which of them cannot be told apart.
+//! Which features move the prediction, and which of them cannot be separated.
 
 use serde::{Deserialize, Serialize};
 

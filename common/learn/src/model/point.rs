@@ -6,7 +6,7 @@ use super::beta::Beta;
 /// method ends far below, at 1e-12 or less, or does not end near it at all.
 const STATIONARY: f64 = 1e-7;
 /// Of the curvature along a coordinate: where less is left of it beside the intercept, sixteen
-/// digits do not tell the two apart.
+/// digits do not separate the two.
 const UNRESOLVED: f64 = 1e-14;
 
 /// Objective and derivatives at one point, in its own coordinates.

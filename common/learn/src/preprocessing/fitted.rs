@@ -209,7 +209,7 @@ impl Numeric {
     fn check(&self) -> Result<(), &'static str> {
         check_clip(self.clip)?;
         if self.impute.is_some_and(|value| !value.is_finite()) {
-            return Err("what is imputed is no finite number");
+            return Err("what is imputed is not a finite number");
         }
         if self.scale.is_some_and(|scale| !scale.is_valid()) {
             return Err("mean and deviation must be finite, and the deviation above 0");

@@ -29,7 +29,7 @@ impl Metric {
         self.better == Better::Smaller
     }
 
-    /// Whether each row moves it a little, so that a jackknife tells how sure it is: a single row
+    /// Whether each row moves it a little, so that a jackknife shows how sure it is: a single row
     /// decides a largest error.
     pub fn is_smooth(self) -> bool {
         self.name != "max_error"

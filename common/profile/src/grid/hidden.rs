@@ -2,7 +2,7 @@
 //!
 //! Buckets follow the mean and the standard deviation of the training data. A value that lies far
 //! out widens both, until most of the rows share a bucket and may move within it unseen. A column
-//! that repeats one value fills a bucket too, and hides nothing: the two are told apart by the
+//! that repeats one value fills a bucket too, and hides nothing: the two are distinguished by the
 //! values that come.
 
 use super::{Grid, Profile};
@@ -14,8 +14,8 @@ const REPEATED: f64 = 0.9;
 /// From this share of the training data on a column can't be judged.
 pub const MOST_HIDDEN: f64 = 0.25;
 
-/// Counts, beside a profile, what tells repeated values from hidden ones. It is the same in any
-/// order of rows.
+/// Counts, beside a profile, what distinguishes repeated values from hidden ones. It is the same in
+/// any order of rows.
 #[derive(Clone, Debug)]
 pub struct Hidden {
     grid: Grid,

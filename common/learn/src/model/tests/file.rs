@@ -82,7 +82,7 @@ fn a_model_file_that_is_not_ours_is_refused_by_name() {
     assert!(
         refused(|v| v["coefficients"] = json!([1.0])).contains("2 features, but 1 coefficients")
     );
-    assert!(refused(|v| v["features"] = json!(["age", "age"])).contains("\"age\" stands twice"));
+    assert!(refused(|v| v["features"] = json!(["age", "age"])).contains("\"age\" is listed twice"));
     assert!(
         refused(|v| (v["features"], v["coefficients"]) = (json!([]), json!([])))
             .contains("no features")

@@ -115,6 +115,20 @@ fn the_state_is_kept_to_the_bit_and_checked_when_it_is_read() {
 }
 
 #[test]
+fn an_imputed_number_that_is_not_finite_is_refused() {
+    let column = FittedColumn::Numeric(Numeric {
+        name: "age".to_owned(),
+        clip: [None, None],
+        impute: Some(f64::INFINITY),
+        missing_indicator: false,
+        scale: None,
+    });
+    let error = Preprocessing::new(vec![column]).unwrap_err().to_string();
+    let why = "column \"age\": what is imputed is not a finite number";
+    assert!(error.contains(why), "{error}");
+}
+
+#[test]
 fn settings_that_do_not_fit_name_the_column_and_what_would() {
     let table = table();
     let mut training = Training::new(&table);
