@@ -1,4 +1,29 @@
 //! Which key of a JSON object is wrong: serde does not say it of a value of another type.
+//!
+//! ```
+//! use learn::wrong_key::wrong_keys;
+//! use serde::Deserialize;
+//! use serde_json::json;
+//!
+//! #[derive(Deserialize)]
+//! #[serde(deny_unknown_fields)]
+//! struct Options {
+//!     depth: u32,
+//!     rate: f64,
+//! }
+//!
+//! let given = json!({"depth": "deep", "rate": 0.5, "speed": 1});
+//! let complete = json!({"depth": 3, "rate": 0.1});
+//! let (given, complete) = (given.as_object().unwrap(), complete.as_object().unwrap());
+//! let wrong: Vec<_> = wrong_keys::<Options>(given, complete).collect();
+//! assert_eq!(wrong.len(), 2);
+//! assert_eq!(
+//!     wrong[0].to_string(),
+//!     "`depth` is \"deep\": invalid type: string \"deep\", expected a whole number from 0",
+//! );
+//! assert!(wrong[1].is_unknown());
+//! assert_eq!(wrong[1].key(), "speed");
+//! ```
 
 use std::fmt;
 
