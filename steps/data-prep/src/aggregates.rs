@@ -19,7 +19,8 @@ use store::{Store, digest};
 use table::config::Config;
 use table::shuffled::Shuffled;
 
-use crate::job::{Done, Job};
+use crate::done::Done;
+use crate::job::Job;
 use crate::map::preparation;
 use crate::repeats::groups_of;
 

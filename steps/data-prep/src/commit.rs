@@ -11,8 +11,9 @@ use store::Store;
 use table::dataset::HoldoutRule;
 use table::shuffled::Doubles;
 
-use crate::job::{Committed, Done, Job, Kind, accept, folder, is_outdated};
-use crate::map::bad;
+use crate::committed::{Committed, is_outdated};
+use crate::done::{Done, bad};
+use crate::job::{Job, Kind, accept, folder};
 use crate::reduce::{self, Reduced};
 use crate::warm_up::Counts;
 use crate::{aggregates, earlier, quarantine, repeats, scored, times};

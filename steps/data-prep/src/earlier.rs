@@ -16,8 +16,9 @@ use serde::{Deserialize, Serialize};
 use store::{LocalFile, Object};
 use table::dates;
 
-use crate::job::{Counted, Done, Job};
-use crate::map::{Task, raw};
+use crate::done::{Counted, Done, raw};
+use crate::job::Job;
+use crate::map::Task;
 use crate::shuffle::Shuffling;
 
 /// What rows to score look back at, of a plan whose first files are those to score.

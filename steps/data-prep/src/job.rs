@@ -1,24 +1,18 @@
-//! What `plan` passes to `map` and `commit`, and what `map` leaves for `commit`.
+//! What `plan` passes to `map` and `commit`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
-use catalog::fanout::{Finished, Plan, Shard};
+use catalog::fanout::Shard;
 use catalog::layout::{self, DataVersion, Split};
-use catalog::manifest::Role;
-use catalog::manifest::{
-    self, Column, DatasetManifest, LeftOut, Part, Quarantined, RawShard, TimeRange, Violation,
-};
+use catalog::manifest::{Column, Quarantined, Role};
 use runtime::failure::Failure;
-use runtime::step::Step;
 use serde::{Deserialize, Serialize};
-use store::Store;
 use table::dataset::{HoldoutRule, RepeatedKeys};
-use table::shuffled::{self, Shuffled};
+use table::shuffled;
 
 use crate::earlier::LooksBack;
 use crate::keys::KeyColumns;
-use crate::quarantine;
 use crate::scored::Scored;
 
 /// What is to be done with every raw file of a plan.
@@ -179,164 +173,6 @@ pub(crate) fn folder(job: &Job, fingerprint: &str, split: Split) -> String {
         (Split::Predict, None) => layout::predict(&job.data_version, fingerprint),
         (Split::Train | Split::Holdout, None) => layout::dataset(split, &job.data_version),
     }
-}
-
-/// What became of one raw file.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Done {
-    /// The file; its `rows` are those of all splits.
-    pub(crate) raw: RawShard,
-    /// Why it is left out.
-    pub(crate) bad: Option<String>,
-    /// Whether it is left out because it is there no more.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub(crate) gone: bool,
-    /// Whether rows to score look back at it, and none of it is scored.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub(crate) earlier: bool,
-    /// Rows of it that are left out.
-    #[serde(default)]
-    pub(crate) left_out: LeftOut,
-    /// Rows of it that break the contract, and are quarantined or taken.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) violations: Vec<Violation>,
-    /// The file of those that are quarantined.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) quarantine: Option<Part>,
-    pub(crate) pieces: Vec<Piece>,
-    /// Where its rows wait for those of other files, of a query that looks at them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) shuffled: Option<OfShuffle>,
-}
-
-impl Done {
-    /// Rows that are prepared, or about to be.
-    pub(crate) fn rows(&self) -> u64 {
-        match &self.shuffled {
-            Some(shuffled) => shuffled.splits.iter().map(|split| split.rows).sum(),
-            None => self.pieces.iter().map(|piece| piece.part.rows).sum(),
-        }
-    }
-
-    /// What it gives to a split.
-    pub(crate) fn of_split(&self, split: Split) -> Option<Counted> {
-        match &self.shuffled {
-            Some(shuffled) => shuffled.splits.iter().find(|of| of.split == split).copied(),
-            None => {
-                let piece = self.pieces.iter().find(|piece| piece.split == split);
-                piece.map(|piece| Counted {
-                    split,
-                    rows: piece.part.rows,
-                    labelled_rows: piece.labelled_rows,
-                    time: piece.time,
-                })
-            }
-        }
-    }
-}
-
-/// The rows of one raw file, in buckets.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct OfShuffle {
-    /// Where they are, with the states of aggregates over those that are trained on; `None` where
-    /// there are none.
-    pub(crate) object: Option<Shuffled>,
-    pub(crate) splits: Vec<Counted>,
-}
-
-/// What a raw file gives to one split.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Counted {
-    pub(crate) split: Split,
-    pub(crate) rows: u64,
-    pub(crate) labelled_rows: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) time: Option<TimeRange>,
-}
-
-/// The rows of one split.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Piece {
-    pub(crate) split: Split,
-    pub(crate) labelled_rows: u64,
-    pub(crate) part: Part,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) time: Option<TimeRange>,
-}
-
-impl Finished for Done {
-    fn objects(&self) -> Vec<(&str, u64)> {
-        let parts = self.pieces.iter().map(|piece| &piece.part);
-        let shuffled = self.shuffled.iter();
-        let shuffled = shuffled.filter_map(|shuffled| Some(&shuffled.object.as_ref()?.part));
-        parts
-            .chain(&self.quarantine)
-            .chain(shuffled)
-            .map(|part| (part.key.as_str(), part.bytes))
-            .collect()
-    }
-
-    /// A file that was left out may have been unreadable for a while only.
-    fn may_be_reused(&self) -> bool {
-        self.bad.is_none()
-    }
-}
-
-/// What is committed of a plan.
-pub(crate) struct Committed {
-    /// Rows to train on, or to score.
-    pub(crate) main: DatasetManifest,
-    pub(crate) holdout: Option<DatasetManifest>,
-}
-
-impl Committed {
-    /// What is committed from the inputs of the plan and whole; `None` when there is still
-    /// something to do.
-    pub(crate) async fn find(step: &Step, store: &Store, plan: &Plan<Job>) -> Result<Option<Self>> {
-        let fingerprint = plan.inputs.fingerprint();
-        let find = async |split| {
-            let key = layout::manifest(&folder(&plan.job, &fingerprint, split));
-            if plan.job.is_again() && is_outdated(store, plan, &key).await? {
-                return Ok(None);
-            }
-            manifest::reusable::<DatasetManifest>(store, &key, &plan.inputs, step.cache()).await
-        };
-        let Some(main) = find(plan.job.main_split()).await? else {
-            return Ok(None);
-        };
-        let holdout = match plan.job.kind() {
-            Kind::Predict | Kind::Holdout(_) => None,
-            Kind::Train(_) => match find(Split::Holdout).await? {
-                None => return Ok(None),
-                found => found,
-            },
-        };
-        accept(&plan.job, &main.quarantined)?;
-        quarantine::refuse_many(&plan.job, &main, holdout.as_ref())?;
-        Ok(Some(Self { main, holdout }))
-    }
-
-    /// The raw files, each with the rows that it gave to one split.
-    pub(crate) fn shards(&self) -> impl Iterator<Item = &RawShard> {
-        self.holdout
-            .iter()
-            .chain([&self.main])
-            .flat_map(|manifest| &manifest.shards)
-    }
-}
-
-/// Whether what is committed of a holdout that is prepared once more has to be made again: an
-/// earlier release may have made other rows of it, and raw files that were not what they were may
-/// be again.
-pub(crate) async fn is_outdated(store: &Store, plan: &Plan<Job>, key: &str) -> Result<bool> {
-    let found = manifest::read::<DatasetManifest>(store, key).await?;
-    Ok(found.is_some_and(|found| {
-        !found.quarantined.is_empty() || found.header.fingerprint != plan.inputs.fingerprint()
-    }))
 }
 
 /// Whether the run may go on without these raw files. Who measures on a holdout that is prepared

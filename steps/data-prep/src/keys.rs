@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result};
 use arrow::array::{ArrayRef, RecordBatch};
@@ -21,7 +21,7 @@ use store::{BlockingUpload, LocalFile, Store};
 use table::dataset::keys::Keys;
 use table::{parts, shuffled};
 
-use crate::job::Done;
+use crate::done::Done;
 
 /// The hash of a key, and the place of its file among all.
 pub(crate) type Record = [u64; 2];
@@ -160,7 +160,7 @@ impl KeyCollector {
         Ok(())
     }
 
-    fn rows(&self) -> std::sync::MutexGuard<'_, BTreeMap<usize, u64>> {
+    fn rows(&self) -> MutexGuard<'_, BTreeMap<usize, u64>> {
         self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -186,6 +186,10 @@ impl OfFile {
         self.rows += 1;
         self.sorter.push([short(hash), self.ordinal as u64])
     }
+}
+
+pub(crate) fn locked(keys: &Mutex<OfFile>) -> MutexGuard<'_, OfFile> {
+    keys.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// An object of a group, opened.

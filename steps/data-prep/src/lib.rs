@@ -3,6 +3,8 @@
 mod again;
 mod aggregates;
 mod commit;
+mod committed;
+mod done;
 mod earlier;
 mod job;
 mod keys;

@@ -4,13 +4,13 @@
 mod planned;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
 use arrow::array::RecordBatch;
 use catalog::fanout::{Plan, Shard};
 use catalog::layout::{self, Split};
-use catalog::manifest::{Part, Quarantined, RawShard};
+use catalog::manifest::Part;
 use chrono_tz::Tz;
 use runtime::failure::{self, Failure};
 use runtime::step::{Outputs, Step};
@@ -23,8 +23,10 @@ use table::raw::{Others, TakeKey};
 use table::shuffled::Shape;
 
 use crate::aggregates::StateCollector;
-use crate::job::{Committed, Done, Job, Kind, accept, folder};
-use crate::keys::{KeyCollector, OfFile};
+use crate::committed::Committed;
+use crate::done::{Done, bad, raw};
+use crate::job::{Job, Kind, accept, folder};
+use crate::keys::{KeyCollector, OfFile, locked};
 use crate::quarantine::Quarantine;
 use crate::writers::Writers;
 
@@ -185,19 +187,6 @@ pub(crate) async fn preparation(step: &Step, store: &Store, job: &Job) -> Result
         preparation.look_up(&config.tables(store).await?)?;
     }
     Ok(preparation)
-}
-
-/// The raw files to leave out, but for those that others look back at.
-pub(crate) fn bad(done: &[Done]) -> Vec<Quarantined> {
-    let bad = |done: &Done| {
-        Some(Quarantined {
-            key: done.raw.key.clone(),
-            reason: done.bad.clone()?,
-            gone: done.gone,
-        })
-    };
-    let prepared = done.iter().filter(|done| !done.earlier);
-    prepared.filter_map(bad).collect()
 }
 
 /// What the threads of `map` share.
@@ -396,21 +385,6 @@ impl Task {
         (job.quarantine.is_some() || job.is_again())
             && failure::exit_code(error) == failure::CONTRACT
     }
-}
-
-pub(crate) fn raw(shard: &Shard, bytes: u64, sha256: String, rows: u64) -> RawShard {
-    RawShard {
-        key: shard.key.clone(),
-        bytes,
-        stamp: shard.stamp.clone(),
-        sha256,
-        rows,
-        time: None,
-    }
-}
-
-pub(crate) fn locked(keys: &Mutex<OfFile>) -> MutexGuard<'_, OfFile> {
-    keys.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Where the rows of a split go.

@@ -20,8 +20,9 @@ use table::models;
 use table::raw::files;
 
 use crate::aggregates::must_be_fitted;
+use crate::committed::Committed;
 use crate::earlier::LooksBack;
-use crate::job::{Committed, Job, Windowed};
+use crate::job::{Job, Windowed};
 use crate::scored::{self, Scored};
 use crate::{ALGORITHM, PlanArgs, Rows, TrainSource, again, reduce};
 

@@ -23,8 +23,10 @@ use table::parts::PartWriter;
 use table::shuffled::{self, Doubles, Once, RowSorter, Shape, Shuffled};
 
 use crate::aggregates;
-use crate::job::{Committed, Done, Job, Piece, accept, folder};
-use crate::map::{bad, of_stage, outputs, preparation};
+use crate::committed::Committed;
+use crate::done::{Done, Piece, bad};
+use crate::job::{Job, accept, folder};
+use crate::map::{of_stage, outputs, preparation};
 use crate::warm_up::{Counts, Early};
 use crate::writers::Writers;
 

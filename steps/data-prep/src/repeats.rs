@@ -19,7 +19,8 @@ use store::digest;
 use table::dataset::HoldoutRule;
 use table::dataset::keys::{Keys, show};
 
-use crate::job::{Done, Job};
+use crate::done::Done;
+use crate::job::Job;
 use crate::keys::{KeyCollector, KeyColumns, OfGroup, Record, columns_of, each_batch, short};
 
 /// Suspects that are compared by value at once.

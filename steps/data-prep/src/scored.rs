@@ -18,7 +18,8 @@ use table::config::Config;
 use table::labels::{self, HeldLabels};
 
 use crate::PlanArgs;
-use crate::job::{Done, Job};
+use crate::done::Done;
+use crate::job::Job;
 use crate::map::Task;
 
 const SOURCE: &str = "--train-source=scored-and-labelled";

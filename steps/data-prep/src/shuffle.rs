@@ -14,9 +14,9 @@ use store::LocalFile;
 use table::dates;
 use table::shuffled::ShuffleWriter;
 
-use crate::job::{Counted, OfShuffle};
-use crate::keys::OfFile;
-use crate::map::{Task, locked};
+use crate::done::{Counted, OfShuffle};
+use crate::keys::{OfFile, locked};
+use crate::map::Task;
 
 /// The rows of a file on their way into buckets.
 pub(crate) struct Shuffling {

@@ -12,7 +12,8 @@ use sql::prepare::Preparation;
 use table::dataset::WarmUp;
 use table::dates;
 
-use crate::job::{Done, Job, Kind};
+use crate::done::Done;
+use crate::job::{Job, Kind};
 
 /// The time within which rows to train on have a short history, and what becomes of them.
 ///

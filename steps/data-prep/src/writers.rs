@@ -10,7 +10,8 @@ use catalog::manifest::{Part, TimeRange};
 use sql::prepare::Preparation;
 use table::dates;
 
-use crate::job::{Job, Piece};
+use crate::done::Piece;
+use crate::job::Job;
 
 /// The writers of the splits that have rows.
 pub(crate) struct Writers<W>(BTreeMap<String, Writer<W>>);
