@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use table::dataset::{HoldoutRule, RepeatedKeys};
 use table::shuffled;
 
-use crate::earlier::LooksBack;
 use crate::keys::KeyColumns;
+use crate::looks_back::LooksBack;
 use crate::scored::Scored;
 
 /// What is to be done with every raw file of a plan.
@@ -118,6 +118,12 @@ impl Job {
             Some(again) => !again.history.contains(&file.key),
             None => file.ordinal == 0,
         }
+    }
+
+    /// Whether rows of a file are looked back at alone.
+    pub(crate) fn is_earlier(&self, place: usize) -> bool {
+        let looks_back = self.looks_back.as_ref();
+        looks_back.is_some_and(|looks_back| place >= looks_back.files)
     }
 
     /// Whether rows of a split are prepared.

@@ -8,6 +8,7 @@ mod done;
 mod earlier;
 mod job;
 mod keys;
+mod looks_back;
 mod map;
 mod plan;
 mod quarantine;

@@ -21,8 +21,8 @@ use table::raw::files;
 
 use crate::aggregates::must_be_fitted;
 use crate::committed::Committed;
-use crate::earlier::LooksBack;
 use crate::job::{Job, Windowed};
+use crate::looks_back::LooksBack;
 use crate::scored::{self, Scored};
 use crate::{ALGORITHM, PlanArgs, Rows, TrainSource, again, reduce};
 
