@@ -21,7 +21,6 @@ use table::shuffled::Shuffled;
 
 use crate::done::Done;
 use crate::job::Job;
-use crate::map::preparation;
 use crate::repeats::groups_of;
 
 /// States of files that are read at the same time.
@@ -200,7 +199,7 @@ pub(crate) async fn pin(
         return Ok((job.config.clone(), Vec::new()));
     }
     let config = Config::load(store, &job.config).await?;
-    let preparation = preparation(step, store, job).await?;
+    let preparation = job.preparation(step, store).await?;
     let tables = values(step, store, &plan.folder(), &preparation, done).await?;
     config.pin_fitted(store, tables).await
 }

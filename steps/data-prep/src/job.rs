@@ -6,8 +6,13 @@ use anyhow::Result;
 use catalog::fanout::Shard;
 use catalog::layout::{self, DataVersion, Split};
 use catalog::manifest::{Column, Quarantined, Role};
+use chrono_tz::Tz;
 use runtime::failure::Failure;
+use runtime::step::Step;
 use serde::{Deserialize, Serialize};
+use sql::prepare::{Preparation, Purpose};
+use store::Store;
+use table::config::Config;
 use table::dataset::{HoldoutRule, RepeatedKeys};
 use table::shuffled;
 
@@ -160,6 +165,29 @@ impl Job {
         self.columns
             .iter()
             .filter(move |column| column.role == role)
+    }
+
+    /// What checks and computes the rows of the raw files, of the pinned configuration, with the
+    /// values of its aggregates if it has any.
+    ///
+    /// # Errors
+    /// A configuration whose SQL can't be planned, and a time zone that is none: exit 2.
+    pub(crate) async fn preparation(&self, step: &Step, store: &Store) -> Result<Preparation> {
+        let config = Config::load(store, &self.config).await?;
+        let timezone = || -> Result<Tz> {
+            let timezone = self.timezone.parse();
+            timezone.map_err(|error| Failure::usage(format!("the plan's time zone: {error}")))
+        };
+        let purpose = match self.kind() {
+            Kind::Predict => Purpose::Predict,
+            Kind::Train(rule) => Purpose::Train(rule, timezone()?),
+            Kind::Holdout(rule) => Purpose::Compare(rule, timezone()?),
+        };
+        let preparation = Preparation::new(step, &config, purpose)?;
+        if preparation.looks_up() {
+            preparation.look_up(&config.tables(store).await?)?;
+        }
+        Ok(preparation)
     }
 
     /// The split that is committed last; where it stands, everything stands.

@@ -11,13 +11,11 @@ use arrow::array::RecordBatch;
 use catalog::fanout::{Plan, Shard};
 use catalog::layout::{self, Split};
 use catalog::manifest::Part;
-use chrono_tz::Tz;
 use runtime::failure::{self, Failure};
 use runtime::step::{Outputs, Step};
 use runtime::threads::{blocking, wait};
-use sql::prepare::{Preparation, Prepared, Purpose, Takers};
+use sql::prepare::{Preparation, Prepared, Takers};
 use store::{LocalFile, Store};
-use table::config::Config;
 use table::parts::{PartWriter, Spilled};
 use table::raw::{Others, TakeKey};
 use table::shuffled::Shape;
@@ -25,7 +23,7 @@ use table::shuffled::Shape;
 use crate::aggregates::StateCollector;
 use crate::committed::Committed;
 use crate::done::{Done, bad, raw};
-use crate::job::{Job, Kind, accept, folder};
+use crate::job::{Job, accept, folder};
 use crate::keys::{KeyCollector, OfFile, locked};
 use crate::quarantine::Quarantine;
 use crate::writers::Writers;
@@ -56,7 +54,7 @@ pub(crate) async fn map(
             .filter(|raw| keys.contains(raw.key.as_str()));
         return Ok(outputs(of_group.map(|raw| raw.rows).sum(), true));
     }
-    let mut preparation = preparation(step, store, &plan.job).await?;
+    let mut preparation = plan.job.preparation(step, store).await?;
     if let Some(scored) = &plan.job.scored {
         preparation = preparation.with_late(scored.read(step, store, raw, &plan.job).await?);
     }
@@ -169,24 +167,6 @@ async fn write_keys(step: &Step, task: &Arc<Task>, group: &str, done: &[Done]) -
         None => Ok(()),
     })
     .await
-}
-
-pub(crate) async fn preparation(step: &Step, store: &Store, job: &Job) -> Result<Preparation> {
-    let config = Config::load(store, &job.config).await?;
-    let timezone = || -> Result<Tz> {
-        let timezone = job.timezone.parse();
-        timezone.map_err(|error| Failure::usage(format!("the plan's time zone: {error}")))
-    };
-    let purpose = match job.kind() {
-        Kind::Predict => Purpose::Predict,
-        Kind::Train(rule) => Purpose::Train(rule, timezone()?),
-        Kind::Holdout(rule) => Purpose::Compare(rule, timezone()?),
-    };
-    let preparation = Preparation::new(step, &config, purpose)?;
-    if preparation.looks_up() {
-        preparation.look_up(&config.tables(store).await?)?;
-    }
-    Ok(preparation)
 }
 
 /// What the threads of `map` share.

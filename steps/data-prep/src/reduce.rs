@@ -26,7 +26,7 @@ use crate::aggregates;
 use crate::committed::Committed;
 use crate::done::{Done, Piece, bad};
 use crate::job::{Job, accept, folder};
-use crate::map::{of_stage, outputs, preparation};
+use crate::map::{of_stage, outputs};
 use crate::warm_up::{Counts, Early};
 use crate::writers::Writers;
 
@@ -48,7 +48,7 @@ pub(crate) async fn reduce(step: &Step, store: &Store, plan: &str, group: &str) 
     let done: Vec<Done> = first.results(step, store).await?;
     accept(&first.job, &bad(&done))?;
     let plan = second(&first, &done)?;
-    let preparation = preparation(step, store, &first.job).await?;
+    let preparation = first.job.preparation(step, store).await?;
     let step = &preparation.fitting_entities(step);
     if preparation.fits_aggregates() {
         let folder = first.folder();
