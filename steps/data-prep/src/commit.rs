@@ -16,7 +16,7 @@ use crate::done::{Done, bad};
 use crate::job::{Job, Kind, accept, folder};
 use crate::reduce::{self, Reduced};
 use crate::warm_up::Counts;
-use crate::{aggregates, earlier, quarantine, repeats, scored, times};
+use crate::{aggregates, earlier, quarantine, repeats, times};
 
 pub(crate) async fn commit(step: &Step, store: &Store, plan: &str) -> Result<Outputs> {
     let plan: Plan<Job> = Plan::read(store, plan).await?;
@@ -57,9 +57,8 @@ pub(crate) async fn commit(step: &Step, store: &Store, plan: &str) -> Result<Out
     main.warnings.extend(of_doubles(doubles));
     if let Some(scored) = &plan.job.scored {
         main.warnings.extend(scored.warnings.clone());
+        main.warnings.extend(scored.without_labels(&done));
     }
-    main.warnings
-        .extend(scored::without_labels(&plan.job, &done));
     let violations: Vec<_> = done
         .iter()
         .flat_map(|done| done.violations.clone())

@@ -56,7 +56,7 @@ pub(crate) async fn map(
     }
     let mut preparation = plan.job.preparation(step, store).await?;
     if let Some(scored) = &plan.job.scored {
-        preparation = preparation.with_late(scored.read(step, store, raw, &plan.job).await?);
+        preparation = preparation.with_late(scored.read(step, store, raw, &plan.job.config).await?);
     }
     let step = &match stage {
         Stage::Map => preparation.fitting(step),
@@ -261,18 +261,6 @@ impl Task {
             bad: Some(reason),
             gone: failure::is_damaged(error),
             ..Done::default()
-        }
-    }
-
-    /// Refuses a file that is not the one of which a holdout was made before.
-    fn of_then(&self, shard: &Shard, prepared: Prepared) -> Result<Prepared> {
-        let of_then = self.plan.job.again.as_ref();
-        match of_then.and_then(|again| again.contents.get(&shard.key)) {
-            Some(content) if *content != prepared.sha256 => Err(Failure::contract(format!(
-                "raw file {} was changed since the holdout was prepared",
-                shard.key
-            ))),
-            _ => self.of_scoring(shard, prepared),
         }
     }
 

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
-use catalog::fanout::Shard;
 use catalog::layout::{self, DataVersion, ModelName};
 use catalog::manifest::{self, DatasetManifest, File, RawShard, ResultsManifest};
 use catalog::results;
@@ -12,15 +11,12 @@ use runtime::failure::Failure;
 use runtime::step::Step;
 use runtime::threads::wait;
 use serde::{Deserialize, Serialize};
-use sql::prepare::Prepared;
 use store::{Object, Store, digest};
 use table::config::Config;
 use table::labels::{self, HeldLabels};
 
 use crate::PlanArgs;
 use crate::done::Done;
-use crate::job::Job;
-use crate::map::Task;
 
 const SOURCE: &str = "--train-source=scored-and-labelled";
 
@@ -125,7 +121,7 @@ impl Scored {
         Ok(digest::of_json(&files)?)
     }
 
-    /// Sorts the labels, to be joined with rows.
+    /// Sorts the labels, to be joined with rows, by the pinned configuration with this digest.
     ///
     /// # Errors
     /// A label file that is not what it was when it was planned: exit 2. One that breaks the
@@ -135,9 +131,9 @@ impl Scored {
         step: &Step,
         store: &Store,
         raw: &Store,
-        job: &Job,
+        config: &str,
     ) -> Result<HeldLabels> {
-        let config = Config::load(store, &job.config).await?;
+        let config = Config::load(store, config).await?;
         let files = self.labels.iter();
         let files = files.map(|file| (file.key.clone(), file.sha256.clone()));
         let raw = raw.clone();
@@ -153,25 +149,29 @@ impl Scored {
         };
         HeldLabels::read(step, &config.dataset, files.collect(), open).await
     }
-}
 
-impl Task {
-    /// The digest of a file to train on, as it was scored.
-    pub(crate) fn as_scored(&self, shard: &Shard) -> Option<&String> {
-        self.plan.job.scored.as_ref()?.contents.get(&shard.key)
-    }
-
-    /// Refuses a file to train on that is not the one that was scored.
-    pub(crate) fn of_scoring(&self, shard: &Shard, prepared: Prepared) -> Result<Prepared> {
-        match self.as_scored(shard) {
-            Some(content) if *content != prepared.sha256 => Err(Failure::usage(format!(
-                "{} in {} has changed since it was scored: restore the old file, or score \
-                 it again, and submit with cache=refresh",
-                shard.key,
-                self.raw_url()
-            ))),
-            _ => Ok(prepared),
+    /// What to say of files whose rows all lack a label.
+    pub(crate) fn without_labels(&self, done: &[Done]) -> Option<String> {
+        const SHOWN: usize = 4;
+        let none =
+            |done: &&Done| done.bad.is_none() && done.rows() == 0 && done.left_out.unlabelled > 0;
+        let none: Vec<&str> = done
+            .iter()
+            .filter(none)
+            .map(|of| of.raw.key.as_str())
+            .collect();
+        if none.is_empty() {
+            return None;
         }
+        let more = match none.len().saturating_sub(SHOWN) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        Some(format!(
+            "no row of {} scored files has a label yet: {}{more}",
+            none.len(),
+            none[..none.len().min(SHOWN)].join(", ")
+        ))
     }
 }
 
@@ -251,29 +251,4 @@ async fn label_files(step: &Step, raw: &Store, args: &PlanArgs) -> Result<Vec<Fi
         })
     };
     step.each(files, hash).await
-}
-
-/// What to say of files whose rows all lack a label.
-pub(crate) fn without_labels(job: &Job, done: &[Done]) -> Option<String> {
-    const SHOWN: usize = 4;
-    job.scored.as_ref()?;
-    let none =
-        |done: &&Done| done.bad.is_none() && done.rows() == 0 && done.left_out.unlabelled > 0;
-    let none: Vec<&str> = done
-        .iter()
-        .filter(none)
-        .map(|of| of.raw.key.as_str())
-        .collect();
-    if none.is_empty() {
-        return None;
-    }
-    let more = match none.len().saturating_sub(SHOWN) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    Some(format!(
-        "no row of {} scored files has a label yet: {}{more}",
-        none.len(),
-        none[..none.len().min(SHOWN)].join(", ")
-    ))
 }

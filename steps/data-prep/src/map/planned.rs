@@ -4,6 +4,7 @@ use anyhow::Result;
 use catalog::fanout::Shard;
 use runtime::failure::Failure;
 use runtime::threads::wait;
+use sql::prepare::Prepared;
 use store::{LocalFile, Object};
 
 use super::Task;
@@ -38,6 +39,36 @@ impl Task {
     /// Refuses a raw file that is not the one any more that was read.
     pub(crate) fn still_there(&self, shard: &Shard, expected: &Object) -> Result<()> {
         self.unchanged(shard, expected, wait(self.raw.head(&shard.key))?.as_ref())
+    }
+
+    /// Refuses a file that is not the one of which a holdout was made before.
+    pub(crate) fn of_then(&self, shard: &Shard, prepared: Prepared) -> Result<Prepared> {
+        let of_then = self.plan.job.again.as_ref();
+        match of_then.and_then(|again| again.contents.get(&shard.key)) {
+            Some(content) if *content != prepared.sha256 => Err(Failure::contract(format!(
+                "raw file {} was changed since the holdout was prepared",
+                shard.key
+            ))),
+            _ => self.of_scoring(shard, prepared),
+        }
+    }
+
+    /// The digest of a file to train on, as it was scored.
+    fn as_scored(&self, shard: &Shard) -> Option<&String> {
+        self.plan.job.scored.as_ref()?.contents.get(&shard.key)
+    }
+
+    /// Refuses a file to train on that is not the one that was scored.
+    fn of_scoring(&self, shard: &Shard, prepared: Prepared) -> Result<Prepared> {
+        match self.as_scored(shard) {
+            Some(content) if *content != prepared.sha256 => Err(Failure::usage(format!(
+                "{} in {} has changed since it was scored: restore the old file, or score \
+                 it again, and submit with cache=refresh",
+                shard.key,
+                self.raw_url()
+            ))),
+            _ => Ok(prepared),
+        }
     }
 
     pub(crate) fn raw_url(&self) -> &str {
