@@ -12,8 +12,8 @@ use table::dates;
 
 use crate::done::{Counted, Done, raw};
 use crate::looks_back::LooksBack;
-use crate::map::Task;
 use crate::shuffle::Shuffling;
+use crate::task::Task;
 
 impl Task {
     /// Reads a file that rows to score look back at, and writes those of its rows in buckets that

@@ -16,6 +16,7 @@ mod reduce;
 mod repeats;
 mod scored;
 mod shuffle;
+mod task;
 mod times;
 mod warm_up;
 mod writers;

@@ -1,7 +1,5 @@
-//! `map`: prepares the raw files of one group; and what `shuffle` shares with it, which brings the
-//! rows of a query that looks at other rows on their way.
-
-mod planned;
+//! `map`: prepares the raw files of one group. `shuffle` runs the same way, and differs in where
+//! the rows of a file go.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,11 +12,10 @@ use catalog::manifest::Part;
 use runtime::failure::{self, Failure};
 use runtime::step::{Outputs, Step};
 use runtime::threads::{blocking, wait};
-use sql::prepare::{Preparation, Prepared, Takers};
+use sql::prepare::{Prepared, Takers};
 use store::{LocalFile, Store};
 use table::parts::{PartWriter, Spilled};
-use table::raw::{Others, TakeKey};
-use table::shuffled::Shape;
+use table::raw::Others;
 
 use crate::aggregates::StateCollector;
 use crate::committed::Committed;
@@ -26,6 +23,7 @@ use crate::done::{Done, bad, raw};
 use crate::job::{Job, accept, folder};
 use crate::keys::{KeyCollector, OfFile, locked};
 use crate::quarantine::Quarantine;
+use crate::task::Task;
 use crate::writers::Writers;
 
 /// What is to become of raw files.
@@ -169,25 +167,6 @@ async fn write_keys(step: &Step, task: &Arc<Task>, group: &str, done: &[Done]) -
     .await
 }
 
-/// What the threads of `map` share.
-pub(crate) struct Task {
-    pub(crate) plan: Arc<Plan<Job>>,
-    /// Of the plan's inputs; it takes a while where there are many.
-    fingerprint: String,
-    pub(crate) store: Store,
-    raw: Store,
-    pub(crate) preparation: Preparation,
-    pub(crate) step: Step,
-    /// Which columns are brought together, if any.
-    pub(crate) shape: Option<Shape>,
-    /// Whether prepared rows wait in scratch files until the raw file is read.
-    spills: bool,
-    /// Where the keys of rows go, if they are looked through.
-    keys: Option<KeyCollector>,
-    /// Where the states of aggregates go, if there are any to be computed.
-    pub(crate) states: Option<StateCollector>,
-}
-
 impl Task {
     fn prepare(&self, shard: &Shard) -> Result<Done> {
         let job = &self.plan.job;
@@ -252,18 +231,6 @@ impl Task {
         }
     }
 
-    /// What is known of a file that is left out.
-    pub(crate) fn left_out(&self, shard: &Shard, error: &anyhow::Error) -> Done {
-        let reason = format!("{error:#}");
-        tracing::warn!(key = shard.key, "left out: {reason}");
-        Done {
-            raw: raw(shard, shard.bytes, String::new(), 0),
-            bad: Some(reason),
-            gone: failure::is_damaged(error),
-            ..Done::default()
-        }
-    }
-
     fn write(
         &self,
         shard: &Shard,
@@ -286,22 +253,6 @@ impl Task {
                 }
                 rows.write(batch)
             })
-    }
-
-    /// Has the keys of rows taken where the check of the raw file has hashed and sorted them
-    /// already, because the query leaves them as they are; else gives where to add them.
-    pub(crate) fn keys_to_add<'a>(
-        &self,
-        keys: Option<&'a Arc<Mutex<OfFile>>>,
-        takers: &mut Takers,
-    ) -> Option<&'a Arc<Mutex<OfFile>>> {
-        let keys = keys?;
-        if !self.preparation.gives_keys(&self.plan.job.key_columns()) {
-            return Some(keys);
-        }
-        let keys = keys.clone();
-        takers.key = Some(Box::new(move |hash| locked(&keys).take(hash)) as TakeKey);
-        None
     }
 
     fn open(&self, split: Split, shard: &Shard) -> Result<Rows> {

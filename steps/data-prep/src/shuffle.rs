@@ -16,7 +16,7 @@ use table::shuffled::ShuffleWriter;
 
 use crate::done::{Counted, OfShuffle};
 use crate::keys::{OfFile, locked};
-use crate::map::Task;
+use crate::task::Task;
 
 /// The rows of a file on their way into buckets.
 pub(crate) struct Shuffling {
