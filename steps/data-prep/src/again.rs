@@ -16,8 +16,8 @@ use table::config::Config;
 use table::dataset::{HoldoutRule, RepeatedKeys};
 
 use crate::aggregates::must_be_fitted;
+use crate::flags::required;
 use crate::job::{Again, Job, Windowed};
-use crate::plan::required;
 use crate::scored::Scored;
 use crate::{ALGORITHM, PlanArgs};
 

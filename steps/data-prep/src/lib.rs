@@ -6,6 +6,7 @@ mod commit;
 mod committed;
 mod done;
 mod earlier;
+mod flags;
 mod job;
 mod keys;
 mod looks_back;

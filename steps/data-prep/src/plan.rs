@@ -21,6 +21,7 @@ use table::raw::files;
 
 use crate::aggregates::must_be_fitted;
 use crate::committed::Committed;
+use crate::flags::required;
 use crate::job::{Job, Windowed};
 use crate::looks_back::LooksBack;
 use crate::scored::{self, Scored};
@@ -199,12 +200,6 @@ fn purpose(step: &Step, holdout: Option<HoldoutRule>) -> Purpose {
 
 /// Who gives what `--split=predict` requires.
 const FOR_PREDICT: &str = "--split=predict takes it from batch-inference resolve";
-
-/// The value of a flag that `--split` requires; `from` says who gives it.
-pub(crate) fn required<'a>(value: &'a Option<String>, flag: &str, from: &str) -> Result<&'a str> {
-    let value = value.as_deref();
-    value.ok_or_else(|| Failure::usage(format!("{flag} is missing: {from}")))
-}
 
 async fn training_files(raw: &Store, args: &PlanArgs, rule: HoldoutRule) -> Result<Vec<Object>> {
     const SETTING: &str = "--train-glob (TRAIN_GLOB)";
