@@ -17,7 +17,7 @@ use table::config::Config;
 use table::raw::files;
 use table::raw::times::{self, Times};
 
-use crate::resolve::Request;
+use crate::request::Request;
 
 /// Objects that are read or looked up at the same time.
 const CONCURRENT: usize = 32;

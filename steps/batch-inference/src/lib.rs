@@ -5,6 +5,7 @@ mod history;
 mod map;
 mod plan;
 mod profiles;
+mod request;
 mod resolve;
 mod score;
 #[cfg(test)]
@@ -140,7 +141,7 @@ async fn run(step: &Step, verb: Verb) -> Result<Outputs> {
         Verb::Resolve(flags) => {
             let raw = flags.raw.open(step)?;
             let tracking = Tracking::open(&store, &flags.tracking, step.retry_budget())?;
-            let request = resolve::Request {
+            let request = request::Request {
                 data_version: DataVersion::parse(&flags.data_version, step.timezone())?,
                 model_name: flags.model_name,
                 model_ref: flags.scoring.model_ref,

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use anyhow::Result;
-use catalog::layout::{self, DataVersion, ModelName};
+use catalog::layout;
 use catalog::manifest::{self, DatasetManifest, ModelManifest, RawShard, ResultsManifest};
 use catalog::results;
 use catalog::selection::{self, PredictShards, Selection};
@@ -18,18 +18,7 @@ use table::raw::files;
 use tracking::Tracking;
 
 use crate::history::{self, Needs};
-
-pub(crate) struct Request {
-    pub(crate) data_version: DataVersion,
-    pub(crate) model_name: ModelName,
-    pub(crate) model_ref: String,
-    pub(crate) predict_shards: PredictShards,
-    pub(crate) glob: String,
-    /// With `refresh` the files are chosen again.
-    pub(crate) cache: Cache,
-    /// The workflow that asks; `None` for a step that is run by hand.
-    pub(crate) workflow: Option<String>,
-}
+use crate::request::Request;
 
 #[expect(clippy::disallowed_methods, reason = "whether a database is described")]
 pub(crate) async fn resolve(

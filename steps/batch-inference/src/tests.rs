@@ -35,7 +35,8 @@ use tracking::{CHAMPION, Candidate, Tracking};
 
 use crate::map::{commit, map};
 use crate::plan::plan;
-use crate::resolve::{Request, resolve};
+use crate::request::Request;
+use crate::resolve::resolve;
 
 use bench::*;
 
