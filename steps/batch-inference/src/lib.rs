@@ -8,6 +8,7 @@ mod profiles;
 mod request;
 mod resolve;
 mod score;
+mod scored;
 #[cfg(test)]
 mod tests;
 

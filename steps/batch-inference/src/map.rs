@@ -4,40 +4,20 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use catalog::fanout::{Finished, Shard};
+use catalog::fanout::Shard;
 use catalog::layout;
-use catalog::manifest::{
-    self, DatasetManifest, File, Header, ModelManifest, Part, ResultsManifest,
-};
+use catalog::manifest::{self, DatasetManifest, Header, ModelManifest, ResultsManifest};
 use learn::fitted_model::FittedModel;
 use profile::profiles::Baseline;
 use runtime::step::{Outputs, Step};
 use runtime::threads::wait;
-use serde::{Deserialize, Serialize};
 use store::Store;
 use table::parts::{self, PartWriter};
 
 use crate::plan::{Job, Plan};
 use crate::profiles;
 use crate::score::Scorer;
-
-/// What is known of a scored part.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Scored {
-    part: Part,
-    unscored_rows: u64,
-    /// Of its rows by day.
-    pub(crate) profiles: File,
-}
-
-impl Finished for Scored {
-    fn objects(&self) -> Vec<(&str, u64)> {
-        vec![
-            (&self.part.key, self.part.bytes),
-            (&self.profiles.key, self.profiles.bytes),
-        ]
-    }
-}
+use crate::scored::Scored;
 
 pub(crate) async fn map(
     step: &Step,

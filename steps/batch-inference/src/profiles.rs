@@ -18,8 +18,8 @@ use store::Store;
 use store::digest;
 use table::profiling::{Profiler, Profiling, StoredProfile};
 
-use crate::map::Scored;
 use crate::plan::{Job, Plan};
+use crate::scored::Scored;
 
 /// Profiles that are read or written at the same time.
 const CONCURRENT: usize = 16;
