@@ -1,7 +1,7 @@
 //! Labels that come later than the predictions: raw files of ids, time and target, and the hash
 //! that joins them.
 
-mod late;
+mod held;
 
 use std::sync::Arc;
 
@@ -16,8 +16,7 @@ use runtime::threads::wait;
 use runtime::work::Work;
 use store::{LocalFile, Object, Store};
 
-pub use late::HeldLabels;
-pub(crate) use late::{Join, OfRows};
+pub use crate::late::{HeldLabels, Latest};
 
 /// Some rows of a label file.
 #[derive(Clone, Debug)]
@@ -61,53 +60,6 @@ pub async fn search(store: &Store, glob: &str) -> Result<files::Found> {
 /// with a chance of about n * n / 2^129, which is 10^-19 for ten billion.
 pub fn key_hashes(keys: &[ArrayRef]) -> Result<impl Iterator<Item = u128> + use<>> {
     keys::hashes(keys)
-}
-
-/// Where several label files name the same row, the last file's label holds: picks it from labels
-/// in the order of their keys.
-///
-/// ```
-/// use table::labels::Latest;
-///
-/// // Key, place of the file, label.
-/// let labels = [(1, 0, 1.0), (1, 2, 0.0), (1, 1, 1.0), (5, 0, 1.0)];
-/// let mut latest = Latest::new(|label: &(u64, u64, f64)| label.1);
-/// let mut hold: Vec<_> = labels
-///     .iter()
-///     .filter_map(|label| latest.push(label, |held| held.0 == label.0))
-///     .collect();
-/// hold.extend(latest.finish());
-/// assert_eq!(hold, [(1, 2, 0.0), (5, 0, 1.0)]);
-/// ```
-#[derive(Debug)]
-pub struct Latest<L> {
-    held: Option<L>,
-    file: fn(&L) -> u64,
-}
-
-impl<L: Clone> Latest<L> {
-    /// `file` is the place of a label's file among all of them.
-    pub fn new(file: fn(&L) -> u64) -> Self {
-        Self { held: None, file }
-    }
-
-    /// Takes the next label, and gives that of the key before, if this is one of another key.
-    pub fn push(&mut self, label: &L, has_its_key: impl FnOnce(&L) -> bool) -> Option<L> {
-        match &mut self.held {
-            Some(held) if has_its_key(held) => {
-                if (self.file)(label) >= (self.file)(held) {
-                    held.clone_from(label);
-                }
-                None
-            }
-            held => held.replace(label.clone()),
-        }
-    }
-
-    /// The label of the last key.
-    pub fn finish(&mut self) -> Option<L> {
-        self.held.take()
-    }
 }
 
 impl LabelReader {

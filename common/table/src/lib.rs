@@ -7,6 +7,7 @@ pub mod dates;
 pub mod features;
 pub mod labelled;
 pub mod labels;
+mod late;
 pub mod models;
 pub mod parts;
 pub mod profiling;

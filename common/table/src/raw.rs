@@ -27,7 +27,7 @@ use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray, new_
 use arrow::compute::{and, filter_record_batch};
 
 use crate::dataset::{ColumnContract, ColumnType, Dataset, Form, Labels, Nan, OnViolation};
-use crate::labels::{HeldLabels, Join, OfRows};
+use crate::late::{HeldLabels, Join, OfRows};
 use crate::parts;
 use catalog::manifest::{Role, Violation};
 use runtime::failure::Failure;

@@ -6,75 +6,73 @@ use anyhow::Result;
 use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::compute::is_not_null;
 use arrow::compute::kernels::zip::zip;
-use runtime::failure::Failure;
-use runtime::step::Step;
 use runtime::work::Work;
-use store::LocalFile;
-use store::spill::{Runs, Sorted, Sorter, Sorters};
+use store::spill::{Runs, Sorted, Sorter};
 
-use super::{LabelReader, Latest, key_hashes};
-use crate::dataset::{Dataset, Goal};
+use crate::dataset::{Goal, keys};
 use crate::parts;
 
 /// Halves of the key's hash, place of the file, label.
-type Labelled = [u64; 4];
+pub(crate) type Labelled = [u64; 4];
 /// Halves of the key's hash, place of the row.
 type Keyed = [u64; 3];
+
+/// Where several label files name the same row, the last file's label holds: picks it from labels
+/// in the order of their keys.
+///
+/// ```
+/// use table::labels::Latest;
+///
+/// // Key, place of the file, label.
+/// let labels = [(1, 0, 1.0), (1, 2, 0.0), (1, 1, 1.0), (5, 0, 1.0)];
+/// let mut latest = Latest::new(|label: &(u64, u64, f64)| label.1);
+/// let mut hold: Vec<_> = labels
+///     .iter()
+///     .filter_map(|label| latest.push(label, |held| held.0 == label.0))
+///     .collect();
+/// hold.extend(latest.finish());
+/// assert_eq!(hold, [(1, 2, 0.0), (5, 0, 1.0)]);
+/// ```
+#[derive(Debug)]
+pub struct Latest<L> {
+    held: Option<L>,
+    file: fn(&L) -> u64,
+}
+
+impl<L: Clone> Latest<L> {
+    /// `file` is the place of a label's file among all of them.
+    pub fn new(file: fn(&L) -> u64) -> Self {
+        Self { held: None, file }
+    }
+
+    /// Takes the next label, and gives that of the key before, if this is one of another key.
+    pub fn push(&mut self, label: &L, has_its_key: impl FnOnce(&L) -> bool) -> Option<L> {
+        match &mut self.held {
+            Some(held) if has_its_key(held) => {
+                if (self.file)(label) >= (self.file)(held) {
+                    held.clone_from(label);
+                }
+                None
+            }
+            held => held.replace(label.clone()),
+        }
+    }
+
+    /// The label of the last key.
+    pub fn finish(&mut self) -> Option<L> {
+        self.held.take()
+    }
+}
 
 /// The labels of some files, sorted by key on disk. A clone reads the same ones.
 #[derive(Clone)]
 pub struct HeldLabels {
-    runs: Runs<Labelled>,
-    keys: Arc<[String]>,
-    goal: Goal,
+    pub(crate) runs: Runs<Labelled>,
+    pub(crate) keys: Arc<[String]>,
+    pub(crate) goal: Goal,
 }
 
 impl HeldLabels {
-    /// Reads label files, on the threads of the step; `open` gives the file of a name with the
-    /// digest that it must have. The later of two files counts where both name a row.
-    ///
-    /// # Errors
-    /// A file with another digest: exit 2. Those of [`LabelReader::read_file`].
-    pub async fn read(
-        step: &Step,
-        dataset: &Dataset,
-        files: Vec<(String, String)>,
-        open: impl Fn(&str) -> Result<LocalFile> + Clone + Send + 'static,
-    ) -> Result<Self> {
-        let keys = dataset.key();
-        let reader = LabelReader::new(dataset, &keys)?;
-        let work = step.work().clone();
-        let sorters = Sorters::<Labelled>::with_memory(work.clone(), work.sorter_memory());
-        let (all, of_thread) = (sorters.clone(), step.clone());
-        let read = move |(place, (key, sha256)): (u64, (String, String))| {
-            let file = open(&key)?;
-            if file.hash()?.sha256 != sha256 {
-                return Err(Failure::usage(format!(
-                    "the label file {key} has changed since it was planned: submit a new workflow"
-                )));
-            }
-            all.lend(|sorter| {
-                for rows in reader.read_file(&key, file, &work)? {
-                    of_thread.check()?;
-                    let rows = rows?;
-                    for (hash, label) in key_hashes(&rows.keys)?.zip(rows.labels) {
-                        if let Some(label) = label {
-                            let [high, low] = halves(hash);
-                            sorter.push([high, low, place, label.to_bits()])?;
-                        }
-                    }
-                }
-                Ok(())
-            })
-        };
-        step.fold((0..).zip(files), read, |()| Ok(())).await?;
-        Ok(Self {
-            runs: sorters.runs()?,
-            keys: keys.into(),
-            goal: dataset.goal().map_err(Failure::usage)?,
-        })
-    }
-
     /// Names of the columns that name a row.
     pub(crate) fn keys(&self) -> &[String] {
         &self.keys
@@ -113,7 +111,7 @@ impl HeldLabels {
     }
 }
 
-fn halves(hash: u128) -> [u64; 2] {
+pub(crate) fn halves(hash: u128) -> [u64; 2] {
     [(hash >> 64) as u64, hash as u64]
 }
 
@@ -137,7 +135,7 @@ impl Join {
 
     /// Takes the key columns of the next rows.
     pub(crate) fn add(&mut self, keys: &[ArrayRef]) -> Result<()> {
-        for hash in key_hashes(keys)? {
+        for hash in keys::hashes(keys)? {
             let [high, low] = halves(hash);
             self.keyed.push([high, low, self.rows])?;
             self.rows += 1;
