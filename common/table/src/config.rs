@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use aggregates::Aggregate;
 
 use crate::dataset::{Dataset, Goal, MARK};
-use crate::models;
+use crate::models_file;
 use catalog::layout;
 use runtime::failure::Failure;
 use store::Store;
@@ -59,7 +59,7 @@ impl Config {
         let config = Self::parse(read(DATASET_FILE)?, read(FEATURES_FILE)?)
             .with_context(|| format!("reading the configuration in {}", folder.display()))?;
         Ok(Self {
-            categories: models::text(folder)?.is_some(),
+            categories: models_file::text(folder)?.is_some(),
             ..config.with_aggregates(aggregates::of_folder(folder)?)
         })
     }

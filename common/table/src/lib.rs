@@ -9,6 +9,7 @@ pub mod labelled;
 pub mod labels;
 mod late;
 pub mod models;
+mod models_file;
 pub mod parts;
 pub mod profiling;
 pub mod raw;

@@ -1,7 +1,6 @@
 //! The file `models.json`, beside the data contract: read in the first step, so that what is wrong
 //! is said before any work, and by training.
 
-use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::Result;
@@ -17,22 +16,8 @@ use learn::preprocessing;
 use learn::task::{LOWER, UPPER};
 use runtime::failure::Failure;
 
+pub use crate::models_file::text;
 pub use learn::models::FILE;
-
-/// The text of `models.json` in a folder, if it is there.
-///
-/// # Errors
-/// A file that can't be read: exit 2.
-pub fn text(folder: &Path) -> Result<Option<Vec<u8>>> {
-    let file = folder.join(FILE);
-    match std::fs::read(&file) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            Ok(None)
-        }
-        Err(error) => Err(Failure::usage(format!("{}: {error}", file.display()))),
-    }
-}
 
 /// What it says, and each model that is to be fitted for a goal: one at least.
 ///
