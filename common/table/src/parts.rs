@@ -29,9 +29,8 @@ use runtime::threads::wait;
 use runtime::work::Work;
 use store::{BlockingUpload, LocalFile, Store};
 
-pub use batches::{BATCH_BYTES, BATCH_ROWS, batch_rows};
+pub use batches::{BATCH_BYTES, BATCH_ROWS, Rows, batch_rows};
 use file::ParquetFile;
-pub use file::Rows;
 pub use spilled::Spilled;
 
 /// Rows of a row group at most: about 1 MiB per column of numbers.

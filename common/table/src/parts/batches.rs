@@ -20,6 +20,9 @@ pub const BATCH_BYTES: usize = 8 << 20;
 /// Rows of a batch of very many columns.
 const LEAST_ROWS: usize = 64;
 
+/// Batches of rows.
+pub type Rows = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
+
 /// Rows of a batch at most where rows are wide: [`BATCH_ROWS`] up to 128 columns of 8 bytes, and
 /// fewer beyond. A power of two, so that batches fill the blocks in which sums are taken.
 pub fn batch_rows(schema: &Schema) -> usize {

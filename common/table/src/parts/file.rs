@@ -21,7 +21,7 @@ use parquet::arrow::arrow_reader::{
 use parquet::basic::Type;
 use parquet::schema::types::SchemaDescriptor;
 
-use super::batches::{BATCH_BYTES, Cut, is_text, plain_texts};
+use super::batches::{BATCH_BYTES, Cut, Rows, is_text, plain_texts};
 use super::pages;
 use super::spilled::Spilled;
 use runtime::failure::Failure;
@@ -34,9 +34,6 @@ const ALIVE: u64 = 32 << 20;
 const STEP: usize = 1024;
 /// The reason for pages that the decoder panics on.
 const NONSENSE: &str = "its pages make no sense";
-
-/// Batches of rows.
-pub type Rows = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
 
 /// The schema with plain columns in the place of dictionaries that the decoder does not make: those
 /// of booleans, as pandas' categories of them are, and of decimals. In the file they are no

@@ -9,7 +9,7 @@ use arrow::error::ArrowError;
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::StreamWriter;
 
-use super::file::Rows;
+use super::batches::Rows;
 use runtime::work::{ScratchFile, Work};
 
 /// Bytes that are read from a scratch file at once, and written to it.
