@@ -12,11 +12,11 @@ use super::RawFile;
 use crate::dataset::rule::Breach;
 use crate::dataset::{ColumnContract, ColumnType, Labels};
 use catalog::manifest::Role;
+use change::typed;
 pub(super) use remedy::accepts;
 use remedy::{Line, Remedy, said, with};
 pub(super) use tried::{Mistyped, Tried};
 pub(super) use types::of_type;
-use types::typed;
 
 /// Texts that other programs write for a value that is missing.
 pub const NULL_TEXTS: [&str; 9] = ["na", "n/a", "null", "none", "nat", "<na>", "nil", "-", "?"];

@@ -1,8 +1,7 @@
 //! Changes of the contract that a message may advise.
 
 use crate::dataset::{ColumnContract, ColumnType, Csv, Form};
-
-use super::types::loses_format;
+use catalog::manifest::Role;
 
 /// A change of the contract, for one column. By default it changes nothing.
 #[derive(Clone, Debug, Default)]
@@ -79,4 +78,40 @@ impl Change {
     pub(super) fn is_dialect(&self) -> bool {
         self.csv.is_some() && self.column_type.is_none() && self.form.is_none()
     }
+}
+
+/// The line of the contract that gives a column another type, if its role allows that.
+pub(super) fn typed(column: &ColumnContract, other: ColumnType) -> Option<String> {
+    use ColumnType::{Bool, Date, Float32, Float64, Int32, Int64, Timestamp, TimestampTz, Utf8};
+    let fits = match column.role {
+        Role::Id => !matches!(other, Float32 | Float64),
+        Role::Time => matches!(other, Date | Timestamp | TimestampTz),
+        // A float is a number to predict, and has no classes.
+        Role::Target if matches!(other, Float32 | Float64) => {
+            column.allowed.is_empty() && column.positive.is_none()
+        }
+        Role::Target => matches!(other, Bool | Int32 | Int64 | Utf8),
+        Role::Weight => matches!(other, Int32 | Int64 | Float32 | Float64),
+        Role::Feature | Role::Ignored => true,
+    };
+    // Without a list the classes are 0 and 1, and texts have none.
+    let lists = column.role == Role::Target
+        && (other == Utf8 || column.column_type == Bool && matches!(other, Int32 | Int64));
+    let listed = if lists {
+        " with every class in \"allowed\""
+    } else {
+        ""
+    };
+    let format = if loses_format(column, other) {
+        " without \"format\""
+    } else {
+        ""
+    };
+    fits.then(|| format!("\"type\": \"{other}\"{format}{listed}"))
+}
+
+/// Whether the column has a form that values of another type can't have.
+fn loses_format(column: &ColumnContract, other: ColumnType) -> bool {
+    let format = column.format.as_ref();
+    format.is_some_and(|format| format.suits(other).is_err())
 }

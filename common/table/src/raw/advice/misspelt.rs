@@ -1,10 +1,9 @@
 //! What to do about texts that can't be read as their column's type.
 
-use super::change::Change;
+use super::change::{Change, typed};
 use super::one;
 use super::remedy::{Line, Remedy, with};
 use super::tried::{Tried, is_null};
-use super::types::typed;
 use crate::dataset::rule::Breach;
 use crate::dataset::{ColumnType, Csv, Form, Labels};
 use crate::raw::values;

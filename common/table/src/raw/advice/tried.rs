@@ -12,9 +12,8 @@ use anyhow::Result;
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{DataType, Float64Type};
 
-use super::change::Change;
+use super::change::{Change, typed};
 use super::remedy::{Line, Refused, Rounds};
-use super::types::typed;
 use super::{NULL_TEXTS, is_whole, nullable};
 use crate::dataset::rule::Breach;
 use crate::dataset::{ColumnContract, ColumnType, Labels};
