@@ -9,6 +9,7 @@ mod check;
 mod convert;
 mod csv;
 pub mod files;
+mod footer;
 mod format;
 mod int96;
 mod notes;
@@ -50,7 +51,7 @@ pub fn check_file(path: &Path, key: &str) -> Result<()> {
     let format = format::require(key)?;
     format::check_kind(path, key, format)?;
     match format {
-        Format::Parquet => parquet::check_footer(path, key),
+        Format::Parquet => footer::check_footer(path, key),
         Format::Csv(Compression::None) => csv::check_ends(path, key),
         Format::Csv(_) => Ok(()),
     }

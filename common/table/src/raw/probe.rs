@@ -181,8 +181,8 @@ impl Probe {
             return Ok(None);
         }
         let file = open(&self.raw.path, &self.raw.key)?;
-        let name = super::parquet::range_index(file.schema());
-        Ok(name.map(|name| (name, super::parquet::RANGE_INDEX)))
+        let name = super::footer::range_index(file.schema());
+        Ok(name.map(|name| (name, super::footer::RANGE_INDEX)))
     }
 
     /// At most so many rows, spread over the file; of a CSV file over its first 5,000,000 rows. The
@@ -366,15 +366,15 @@ fn contract(found: &Found) -> ColumnContract {
 
 fn open(path: &Path, key: &str) -> Result<ParquetFile> {
     let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
-    super::parquet::opened(file, key)
+    super::footer::opened(file, key)
 }
 
 fn of_parquet(path: &Path, key: &str) -> Result<(Vec<Found>, Option<u64>)> {
-    super::parquet::check_footer(path, key)?;
+    super::footer::check_footer(path, key)?;
     let file = open(path, key)?;
     let fields = file.schema().fields().iter().enumerate();
     let places: Vec<usize> = (0..fields.len()).collect();
-    let uuids = super::parquet::uuids(&file, &places)?;
+    let uuids = super::footer::uuids(&file, &places)?;
     let columns = fields.map(|(place, field)| Found {
         name: field.name().clone(),
         data_type: Some(match uuids[place] {

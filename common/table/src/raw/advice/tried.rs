@@ -18,7 +18,7 @@ use super::{NULL_TEXTS, is_whole, nullable};
 use crate::dataset::rule::Breach;
 use crate::dataset::{ColumnContract, ColumnType, Labels};
 use crate::raw::others::Others;
-use crate::raw::{Chunks, Misfit, RawFile, Reads, convert, parquet, values};
+use crate::raw::{Chunks, Misfit, RawFile, Reads, convert, footer, values};
 use catalog::manifest::Role;
 use runtime::work::Work;
 
@@ -376,7 +376,7 @@ impl<'a> Tried<'a> {
         let is_rounded = match self.file.is_csv() {
             true => is_whole(self.column.column_type),
             false => {
-                let found = parquet::type_of(self.file, &self.column.name);
+                let found = footer::type_of(self.file, &self.column.name);
                 found.is_ok_and(|found| found.as_ref().is_some_and(convert::is_decimal))
             }
         };
