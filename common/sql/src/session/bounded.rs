@@ -18,7 +18,6 @@ use datafusion_expr::{
 use datafusion_physical_expr::PhysicalExpr;
 use datafusion_physical_expr::expressions::Literal;
 
-use super::operators::JOIN;
 use super::values;
 
 /// The functions by name, besides those of [`values`]; OVERLAY and `||` are planned past the
@@ -48,6 +47,8 @@ const REPLACE: &str = "replace";
 const RPAD: &str = "rpad";
 const TO_CHAR: &str = "to_char";
 const TRANSLATE: &str = "translate";
+/// The function that joins two texts, which an operator of a query becomes.
+const JOIN: &str = "||";
 
 /// Bytes of one text, unless one of those that it is made of is longer.
 const LONGEST: i64 = 1_000_000;

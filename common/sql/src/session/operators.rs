@@ -22,9 +22,6 @@ use datafusion_sql::sqlparser::ast::BinaryOperator;
 
 use super::{bounded, values};
 
-/// The function that joins two texts.
-pub(super) const JOIN: &str = "||";
-
 /// Plans clauses, and operators between constants, as functions.
 #[derive(Debug)]
 pub(super) struct Planner;
