@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use chrono::{DateTime, SecondsFormat, Utc};
 
-use super::folder::object_of;
 use super::{Backend, Object, Store, glob};
 use runtime::failure::Failure;
 use runtime::threads::blocking;
@@ -155,6 +155,12 @@ pub(super) fn walk(
         }
     }
     Ok(())
+}
+
+/// A file that was last changed at some time, as a listing shows it.
+pub(super) fn object_of(key: String, bytes: u64, changed: DateTime<Utc>) -> Object {
+    let stamp = changed.to_rfc3339_opts(SecondsFormat::Nanos, true);
+    Object { key, bytes, stamp }
 }
 
 fn last(key: &str) -> String {

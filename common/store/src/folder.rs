@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use anyhow::{Context, Result};
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures::TryStreamExt;
 use object_store::local::LocalFileSystem;
 use object_store::{
@@ -15,7 +15,7 @@ use object_store::{
     PutPayload, WriteMultipart,
 };
 
-use super::entries::{Entry, walk};
+use super::entries::{Entry, object_of, walk};
 use super::{Object, glob, hash_file, location};
 use runtime::failure::Failure;
 
@@ -214,12 +214,6 @@ fn found<T>(result: object_store::Result<T>) -> object_store::Result<Option<T>> 
 
 fn object(meta: ObjectMeta) -> Object {
     object_of(meta.location.to_string(), meta.size, meta.last_modified)
-}
-
-/// A file that was last changed at some time, as a listing shows it.
-pub(super) fn object_of(key: String, bytes: u64, changed: DateTime<Utc>) -> Object {
-    let stamp = changed.to_rfc3339_opts(SecondsFormat::Nanos, true);
-    Object { key, bytes, stamp }
 }
 
 /// A file that is being written under another name.
