@@ -4,6 +4,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
+use crate::auto::Auto;
 use crate::parsers::{self, not_negative};
 use learn::task::{CountedAs, Metric, Task};
 use runtime::failure::Failure;
@@ -46,25 +47,6 @@ pub struct GateArgs {
     /// Minimum number of rows of a segment of the holdout; smaller segments are not judged
     #[arg(long, env = "GATE_SEGMENT_ROWS", default_value_t = 200, value_parser = parsers::count::<u64>)]
     pub gate_segment_rows: u64,
-}
-
-/// A setting that is said, or follows from the model.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Auto<T> {
-    /// Derived from the model.
-    Auto,
-    /// Set by the user.
-    Said(T),
-}
-
-impl<T> Auto<T> {
-    /// What is said, or what follows from the model.
-    pub fn or(self, auto: impl FnOnce() -> T) -> T {
-        match self {
-            Self::Auto => auto(),
-            Self::Said(value) => value,
-        }
-    }
 }
 
 /// How the floor of a gate is called.

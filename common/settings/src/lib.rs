@@ -7,6 +7,7 @@
 //! 2 settings are wrong: HOLDOUT is `10%`: give first-shard, ...; PSI_WARN is `0,1`: give ...
 //! ```
 
+mod auto;
 mod gate;
 pub mod monitored;
 mod monitoring;
@@ -32,7 +33,8 @@ use store::RawArgs;
 use table::categories::SegmentColumns;
 use table::dataset::HoldoutSetting;
 
-pub use gate::{Auto, GateArgs, GateCompare, GateMode, without_segments};
+pub use auto::Auto;
+pub use gate::{GateArgs, GateCompare, GateMode, without_segments};
 pub use monitoring::{
     DashboardArgs, FailOn, JudgeArgs, NotifyArgs, NotifyFormat, NotifyOn, ReportArgs,
 };

@@ -9,7 +9,7 @@ use crate::published;
 use learn::model::{ClassWeight, LOGISTIC_REGRESSION};
 use learn::task::Metric;
 
-use crate::Auto;
+use crate::auto::Auto;
 
 pub(super) fn family(text: &str) -> Result<String, String> {
     match text {
