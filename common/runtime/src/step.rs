@@ -245,7 +245,7 @@ impl Step {
 
     /// Whether it is run by hand.
     pub fn is_manual(&self) -> bool {
-        self.workflow() == arguments::MANUAL
+        self.shared.is_manual()
     }
 
     /// Whether finished work of the same fingerprint is used.

@@ -32,7 +32,7 @@ pub fn with_shared(command: clap::Command) -> clap::Command {
 }
 
 /// Name of the workflow of a step that is run by hand.
-pub(super) const MANUAL: &str = "manual";
+const MANUAL: &str = "manual";
 
 /// The command line of a step with verbs `V`.
 #[derive(Debug, Parser)]
@@ -160,6 +160,11 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    /// Whether the step is run by hand.
+    pub(super) fn is_manual(&self) -> bool {
+        self.workflow == MANUAL
+    }
+
     /// Of work outside of a workflow, with the scratch folder `work`.
     pub(super) fn outside(work: &Path) -> Self {
         Self {

@@ -55,7 +55,7 @@ pub fn main<V: Subcommand>(
     telemetry::init(shared.log);
     let terminal = telemetry::is_text(shared.log);
     let termination_log = shared.termination_log.clone();
-    let workflow = shared.workflow.clone();
+    let workflow = (!shared.is_manual()).then(|| shared.workflow.clone());
     let call = Call {
         step: command.get_name().to_owned(),
         is_checked: [exceptions.tolerant, exceptions.independent]
@@ -73,7 +73,7 @@ pub fn main<V: Subcommand>(
         Err(error) => {
             let code = failure::exit_code(&error);
             let file = termination_log.as_deref();
-            telemetry::report_failure(&error, code, terminal, file, &workflow);
+            telemetry::report_failure(&error, code, terminal, file, workflow.as_deref());
             ExitCode::from(code)
         }
     }

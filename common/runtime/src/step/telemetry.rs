@@ -6,7 +6,6 @@ use std::path::Path;
 use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
 
-use super::arguments::MANUAL;
 use crate::failure;
 
 /// How logs are written.
@@ -48,10 +47,10 @@ pub(super) fn init(log: Log) {
 
 /// How to go on after SIGTERM, where nobody tries the step again by himself. On a terminal it is
 /// the runner's.
-fn go_on(workflow: &str, terminal: bool) -> String {
-    if terminal || workflow == MANUAL {
+fn go_on(workflow: Option<&str>, terminal: bool) -> String {
+    let Some(workflow) = workflow.filter(|_| !terminal) else {
         return "run it again: finished work is reused".to_owned();
-    }
+    };
     format!(
         "after `argo stop`, `argo resubmit {workflow}` continues and reuses finished work; \
          `argo suspend {workflow}` and `argo resume {workflow}` pause a run"
@@ -59,13 +58,13 @@ fn go_on(workflow: &str, terminal: bool) -> String {
 }
 
 /// Reports why the step failed: to stderr, and to the file whose text Kubernetes and Argo show
-/// beside the exit code.
+/// beside the exit code. `workflow` is the one that runs the step, if it is not run by hand.
 pub(super) fn report_failure(
     error: &anyhow::Error,
     exit_code: u8,
     text: bool,
     termination_log: Option<&Path>,
-    workflow: &str,
+    workflow: Option<&str>,
 ) {
     let mut message = format!("{error:#}");
     if let Some(hint) = failure::hint(error) {
