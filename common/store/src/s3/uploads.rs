@@ -63,13 +63,13 @@ pub struct OpenUploads {
     open: Mutex<BTreeMap<String, Open>>,
     /// Calls that begin one and have no answer yet, or never got one: what they began has no name
     /// that is known.
-    doubtful: Mutex<BTreeMap<u64, Doubt>>,
-    next_doubt: AtomicU64,
+    unconfirmed: Mutex<BTreeMap<u64, UnconfirmedUpload>>,
+    next_call: AtomicU64,
 }
 
 /// A call that may have begun an upload.
 #[derive(Clone, Debug)]
-struct Doubt {
+struct UnconfirmedUpload {
     bucket: Arc<Bucket>,
     location: Location,
     since: Instant,
@@ -93,7 +93,7 @@ impl OpenUploads {
     /// Aborts what is open, within about `time`; afterwards none can begin.
     pub async fn abort_all(&self, time: Duration) {
         let all = async {
-            // One that hangs in its begin is not waited for to the end: it is among the doubtful.
+            // One that hangs in its begin is not waited for to the end: it is unconfirmed.
             let closing = async { *self.closed.write().await = true };
             let _ = tokio::time::timeout(time / 2, closing).await;
             let open = std::mem::take(&mut *lock(&self.open));
@@ -104,12 +104,12 @@ impl OpenUploads {
                 open.bucket.abort(&open.location, &id).await;
             });
             futures::future::join_all(aborts).await;
-            let doubtful = std::mem::take(&mut *lock(&self.doubtful));
-            for Doubt {
+            let unconfirmed = std::mem::take(&mut *lock(&self.unconfirmed));
+            for UnconfirmedUpload {
                 bucket,
                 location,
                 since,
-            } in doubtful.into_values()
+            } in unconfirmed.into_values()
             {
                 bucket.sweep(&location, since).await;
             }
@@ -279,14 +279,14 @@ impl Multipart {
             return Err(Failure::Stopped.into());
         }
         let uploads = &bucket.uploads;
-        let number = uploads.next_doubt.fetch_add(1, Ordering::Relaxed);
-        let doubt = Doubt {
+        let number = uploads.next_call.fetch_add(1, Ordering::Relaxed);
+        let call = UnconfirmedUpload {
             bucket: Arc::clone(bucket),
             location: location.clone(),
             since: Instant::now(),
         };
-        let since = doubt.since;
-        lock(&uploads.doubtful).insert(number, doubt);
+        let since = call.since;
+        lock(&uploads.unconfirmed).insert(number, call);
         let tries = AtomicU32::new(0);
         let begin = || {
             tries.fetch_add(1, Ordering::Relaxed);
@@ -312,7 +312,7 @@ impl Multipart {
         if tries.load(Ordering::Relaxed) > 1 {
             bucket.sweep(location, since).await;
         }
-        lock(&uploads.doubtful).remove(&number);
+        lock(&uploads.unconfirmed).remove(&number);
         Ok(begun)
     }
 }
