@@ -269,7 +269,7 @@ impl Probe {
     /// Rows that are picked by their numbers at random: those at equal distances would miss what
     /// repeats at such a distance. Whenever too many are kept, half of them are left out.
     fn of_csv(&self, most: u64, work: &Work) -> Result<Sample> {
-        let (mut kept, mut halvings, mut seen) = (Vec::<Kept>::new(), 0, 0_u64);
+        let (mut kept, mut halvings, mut seen) = (Vec::<SampledRows>::new(), 0, 0_u64);
         let mut ended = true;
         for chunk in self.raw.chunks(work)?.0 {
             if seen >= CSV_ROWS {
@@ -280,7 +280,7 @@ impl Probe {
             let numbers = seen..seen + rows.num_rows() as u64;
             seen = numbers.end;
             let numbers = numbers.collect();
-            kept.push(Kept { numbers, rows }.picked(halvings)?);
+            kept.push(SampledRows { numbers, rows }.picked(halvings)?);
             while kept
                 .iter()
                 .map(|kept| kept.numbers.len() as u64)
@@ -304,12 +304,12 @@ impl Probe {
 }
 
 /// Rows of a sample, and their numbers in the file.
-struct Kept {
+struct SampledRows {
     numbers: Vec<u64>,
     rows: RecordBatch,
 }
 
-impl Kept {
+impl SampledRows {
     /// Those that are still in the sample after it was halved so many times.
     fn picked(self, halvings: u32) -> Result<Self> {
         let is_picked = |row: &u64| splitmix::number(PICKS, *row).leading_zeros() >= halvings;

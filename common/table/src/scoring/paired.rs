@@ -43,13 +43,16 @@ type Groups = Vec<Option<Box<dyn Evaluation>>>;
 pub(super) struct Collector {
     columns: Vec<String>,
     ids: usize,
-    of: Kept,
+    method: Method,
 }
 
+/// How a metric of two models is compared.
 #[derive(Clone)]
-enum Kept {
-    Scores(Sorters<ByScore>),
-    Groups,
+enum Method {
+    /// DeLong's, of the scores of all rows.
+    DeLong(Sorters<ByScore>),
+    /// The jackknife, of groups of entities.
+    Jackknife,
 }
 
 /// What was kept of a model's rows, to be compared with that of another model.
@@ -70,7 +73,7 @@ pub(super) struct Pairs {
     ids: usize,
     /// Entities and rows that were seen and not added yet.
     keys: VecDeque<[u64; 2]>,
-    of: Kept,
+    method: Method,
     groups: Groups,
 }
 
@@ -93,7 +96,7 @@ impl Collector {
         }
         let of_two = matches!(model.task.counted_as(), CountedAs::PositiveClass);
         let ranked = model.task.evaluation(&model.target, &model.rule).rankings() > 0;
-        let of = match metric.name {
+        let method = match metric.name {
             ROC_AUC if rows.weight().is_some() => {
                 return Err("there is none for roc_auc with row weights".to_owned());
             }
@@ -101,18 +104,18 @@ impl Collector {
                 let work = rows.work();
                 // Beside the ranks of the report.
                 let memory = work.sorter_memory() / 2;
-                Kept::Scores(Sorters::with_memory(work.clone(), memory))
+                Method::DeLong(Sorters::with_memory(work.clone(), memory))
             }
             "roc_auc" | "pr_auc" if ranked => {
                 return Err(format!("there is none for {} of this task", metric.name));
             }
             name if !metric.is_smooth() => return Err(format!("one row decides {name}")),
-            _ => Kept::Groups,
+            _ => Method::Jackknife,
         };
         Ok(Self {
             columns: names(Role::Id).chain(names(Role::Time)).collect(),
             ids,
-            of,
+            method,
         })
     }
 
@@ -126,15 +129,15 @@ impl Collector {
         Pairs {
             ids: self.ids,
             keys: VecDeque::new(),
-            of: self.of.clone(),
+            method: self.method.clone(),
             groups: (0..GROUPS).map(|_| None).collect(),
         }
     }
 
     /// What was kept of all parts.
     pub(super) fn finish(&self, pairs: Pairs, report: &Report) -> Result<Paired> {
-        Ok(Paired(Ok(match (&self.of, report.binary()) {
-            (Kept::Scores(sorters), Some(of_two)) => Collected::Scores {
+        Ok(Paired(Ok(match (&self.method, report.binary()) {
+            (Method::DeLong(sorters), Some(of_two)) => Collected::Scores {
                 runs: sorters.runs()?,
                 positives: of_two.positives,
                 negatives: of_two.rows - of_two.positives,
@@ -165,8 +168,8 @@ impl Pairs {
         let weights = rows.weights;
         let width = model.estimator.outputs();
         let rows = rows.y.iter().zip(outputs.chunks_exact(width));
-        match &self.of {
-            Kept::Scores(sorters) => sorters.lend(|sorter| {
+        match &self.method {
+            Method::DeLong(sorters) => sorters.lend(|sorter| {
                 for ((label, outputs), [entity, row]) in rows.zip(keys) {
                     let (score, positive) = evaluation.ranked(0, *label, outputs);
                     let marked = entity & !1 | u64::from(positive);
@@ -174,7 +177,7 @@ impl Pairs {
                 }
                 Ok(())
             }),
-            Kept::Groups => {
+            Method::Jackknife => {
                 for (i, ((label, outputs), [entity, _])) in rows.zip(keys).enumerate() {
                     let group = &mut self.groups[(entity % GROUPS) as usize];
                     let group = group
