@@ -163,7 +163,7 @@ fn classes(classes: &[ClassValue], data_type: &DataType) -> Result<ArrayRef> {
     {
         None => Ok(typed),
         Some((_, class)) => Err(Failure::usage(format!(
-            "class {class} of the model is no {data_type}"
+            "class {class} of the model can't be read as {data_type}"
         ))),
     }
 }

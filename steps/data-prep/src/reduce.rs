@@ -126,7 +126,7 @@ fn of_group(id: &str, buckets: usize) -> Result<Range<usize>> {
     };
     known().ok_or_else(|| {
         Failure::usage(format!(
-            "{id:?} is no group of the {buckets} buckets of this plan: data-prep plan gives them"
+            "{id:?} is not a group of the {buckets} buckets of this plan: data-prep plan gives them"
         ))
     })
 }

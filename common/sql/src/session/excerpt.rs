@@ -145,7 +145,7 @@ pub(super) fn of_values(error: &DataFusionError) -> String {
         ),
         (
             "using format",
-            "nullif(x, 'n/a') gives null for a text that is no time, and more formats may follow",
+            "nullif(x, 'n/a') gives null for a text that is not a time, and more formats may follow",
         ),
         ("look-around", "write it without look-ahead and look-behind"),
         ("size limit", "make the pattern shorter"),
@@ -267,7 +267,7 @@ fn of_unavailable(text: &str) -> Option<String> {
         ("Unsupported binary operator", "this operator"),
         (
             "Unsupported ast node in sqltorel",
-            "an expression of this kind, such as AT TIME ZONE of what is no text in quotes,",
+            "an expression of this kind, such as AT TIME ZONE of what is not a text in quotes,",
         ),
     ];
     let first = text.lines().next()?;

@@ -197,7 +197,10 @@ pub(super) fn micros(column: &ArrayRef) -> Result<Vec<i64>> {
         }
         _ => {
             let times = column.as_primitive_opt::<TimestampMicrosecondType>();
-            times.context("the time is no timestamp")?.values().to_vec()
+            times
+                .context("the time is not a timestamp")?
+                .values()
+                .to_vec()
         }
     })
 }

@@ -145,7 +145,7 @@ impl Rules<'_> {
             plain = &alias.expr;
         }
         let Expr::WindowFunction(window) = plain else {
-            return Err(self.refuse(&["OVER"], "a window that is no function is refused"));
+            return Err(self.refuse(&["OVER"], "a window that is not a function is refused"));
         };
         self.check_function(window)?;
         self.check_arguments(window, schema, input)?;

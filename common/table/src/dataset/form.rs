@@ -192,7 +192,7 @@ impl Form {
                 "has %z, which {column_type} can't hold: that is timestamptz"
             )),
             (ColumnType::TimestampTz, false) => Err(
-                "lacks %z, without which it is no instant: a clock reading is of type timestamp"
+                "lacks %z, without which it is not an instant: a clock reading is of type timestamp"
                     .to_owned(),
             ),
             _ => Err("is for dates and times only".to_owned()),

@@ -32,7 +32,7 @@ impl Folds {
     /// Of rows of a part, by their numbers in it.
     pub(super) fn of(&self, part: &Part, rows: &[u64]) -> Result<Vec<u32>> {
         let first = self.first_rows.get(&part.key);
-        let first = first.with_context(|| format!("{} is no part of the folds", part.key))?;
+        let first = first.with_context(|| format!("{} is not a part of the folds", part.key))?;
         Ok(rows.iter().map(|row| fold_of(first + row)).collect())
     }
 }

@@ -261,7 +261,7 @@ impl Split {
         // A part without rows was never counted.
         let sides = self.parts.get(&part.key);
         let sides = sides.or((part.rows == 0).then_some(&[0, 0]));
-        let sides = sides.with_context(|| format!("{} is no part of the split", part.key))?;
+        let sides = sides.with_context(|| format!("{} is not a part of the split", part.key))?;
         Ok(sides[side as usize])
     }
 

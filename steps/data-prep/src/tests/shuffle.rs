@@ -400,7 +400,7 @@ async fn other_stages_and_groups_are_refused() {
     }
     for group in ["002-of-002", "000-of-003", "0-of-2", "x", "000-of-000"] {
         let text = failure(2, bench.reduce(&shuffled, group).await);
-        assert!(text.contains("is no group of the 2 buckets"), "{text}");
+        assert!(text.contains("is not a group of the 2 buckets"), "{text}");
     }
 }
 

@@ -79,7 +79,7 @@ fn a_row_with_more_fields_or_another_escape_is_named_and_is_no_table_of_one_colu
     let said = broken("\"n2\"", "\"24 \\\" inch\"");
     for expected in [
         "a.csv, line 4: the quote that opens",
-        "its quotes are doubled: \\\" is no escape (pandas: doublequote=True, Spark:",
+        "its quotes are doubled: \\\" is not an escape (pandas: doublequote=True, Spark:",
     ] {
         assert!(said.contains(expected), "{said}");
     }

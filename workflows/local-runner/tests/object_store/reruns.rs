@@ -168,7 +168,7 @@ fn other_arguments_are_refused_or_make_something_new_and_touch_nothing_that_is_c
             "data-prep-reduce",
             &["--group=of-nobody"],
             2,
-            "is no group of the 2 buckets",
+            "is not a group of the 2 buckets",
             &[],
         ),
         (

@@ -93,7 +93,7 @@ fn each_kind_of_failure_has_advice_that_works() {
         ),
         (
             "date_part('year', to_date(customerId, '%d/%m/%Y'))",
-            "nullif(x, 'n/a') gives null for a text that is no time, and more formats may follow",
+            "nullif(x, 'n/a') gives null for a text that is not a time, and more formats may follow",
             "date_part('year', to_date(nullif(customerId, customerId), '%d/%m/%Y'))",
         ),
         (

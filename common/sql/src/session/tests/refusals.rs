@@ -297,7 +297,7 @@ fn what_is_not_available_is_said_in_words() {
         ("length(MAP {'a': country})", "a map is not available: "),
         (
             "date_part('hour', date AT TIME ZONE country)",
-            "such as AT TIME ZONE of what is no text in quotes, is not available",
+            "such as AT TIME ZONE of what is not a text in quotes, is not available",
         ),
     ] {
         let text = refusal(&format!("SELECT *, {bad} AS bad FROM raw"));

@@ -80,7 +80,7 @@ fn numbers_of_texts(tried: &Tried<'_>) -> String {
     let Tried { file, column, .. } = tried;
     let strays = tried.strays();
     if let Some(text) = strays.other {
-        return format!("{WRITE}: {text:?} is no {}", column.column_type);
+        return format!("{WRITE}: {text:?} can't be read as {}", column.column_type);
     }
     let Some(text) = strays.null else {
         return format!("{WRITE} (pandas: pd.to_numeric)");

@@ -144,7 +144,7 @@ impl Decoded {
             _ => char::from(byte),
         };
         if char == '\u{fffd}' {
-            let what = format!("holds byte 0x{byte:02X}, which is no character of Windows-1252");
+            let what = format!("holds byte 0x{byte:02X}, which is not a character of Windows-1252");
             return Err(self.failure(what));
         }
         self.push(char);

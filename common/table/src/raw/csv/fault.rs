@@ -144,7 +144,7 @@ impl Fault {
                 ),
                 match is_escaped {
                     true => format!(
-                        "{QUOTES}: \\\" is no escape (pandas: doublequote=True, Spark: {SPARK})"
+                        "{QUOTES}: \\\" is not an escape (pandas: doublequote=True, Spark: {SPARK})"
                     ),
                     false => format!("{QUOTES}{unquoted}"),
                 },

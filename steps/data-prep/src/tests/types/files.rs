@@ -237,7 +237,7 @@ async fn null_as_a_text_in_parquet_is_to_be_written_as_null() {
     }
     // What is no number is not to become null in silence.
     let [training, _] = refusals(json!({"type": "int64"}), texts(&["NA", "1.5"])).await;
-    let write = "write it as numbers: \"1.5\" is no int64, or give it";
+    let write = "write it as numbers: \"1.5\" can't be read as int64, or give it";
     assert!(line(&training).contains(write), "{training}");
 }
 
