@@ -224,15 +224,23 @@ pub fn prepared_columns(dataset: &Dataset, features: &[String]) -> Vec<Column> {
 ///
 /// # Errors
 /// Those of [`scored_columns`] in any case, and those of [`check`] and [`check_time`]: exit 2.
-#[expect(clippy::disallowed_methods, reason = "all settings are looked at here")]
 pub fn check_early(prepared: &[Column], dataset: &Dataset) -> anyhow::Result<()> {
     let scored = scored_columns(prepared, Vec::new(), &predictions_of(dataset)?)?;
-    let variable = |name: &str| std::env::var_os(name);
-    if crate::has_database(variable) {
+    if has_database() {
         check(&scored)?;
         check_time(dataset, variable)?;
     }
     Ok(())
+}
+
+/// Whether the variables of this program describe a database, in which predictions are published.
+pub fn has_database() -> bool {
+    crate::has_database(variable)
+}
+
+#[expect(clippy::disallowed_methods, reason = "all settings are looked at here")]
+fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
 }
 
 fn check_column(name: &str) -> Result<(), String> {

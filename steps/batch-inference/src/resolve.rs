@@ -20,7 +20,6 @@ use tracking::Tracking;
 use crate::history::{self, Needs};
 use crate::request::Request;
 
-#[expect(clippy::disallowed_methods, reason = "whether a database is described")]
 pub(crate) async fn resolve(
     step: &Step,
     tracking: &Tracking,
@@ -33,7 +32,7 @@ pub(crate) async fn resolve(
         .await?;
     let model: ModelManifest = manifest::require(store, &version.model).await?;
     let config = Config::load(store, &model.config).await?;
-    if settings::has_database(|name| std::env::var_os(name)) {
+    if published::has_database() {
         let prepared = published::prepared_columns(&config.dataset, &model.features);
         published::check_early(&prepared, &config.dataset)?;
     }
