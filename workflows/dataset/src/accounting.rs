@@ -2,7 +2,7 @@
 
 use crate::column::Column;
 use crate::csv_doubts::{Affixed, may_have_decimal, number_sql};
-use crate::doubts::{Question, quoted};
+use crate::question::{Question, quoted};
 use crate::sample::Places;
 use crate::spellings::SPELLED;
 

@@ -12,6 +12,9 @@ use runtime::failure::shortened;
 use table::dataset::{ColumnType, Csv, Form};
 use table::raw::probe::{Found, forms};
 
+/// Distinct whole numbers up to which they may be codes, and rows for each of them at least.
+pub(crate) const CODES: (usize, usize) = (20, 20);
+
 /// The values of one column in one file.
 pub(crate) type Piece = (Found, ArrayRef);
 

@@ -5,8 +5,8 @@
 use table::dataset::{ColumnType, Dataset};
 use table::raw::probe::swallowed;
 
-use crate::doubts::Question;
 use crate::marks::other;
+use crate::question::Question;
 use crate::sample::Sampled;
 
 /// Marks between groups of three digits.

@@ -11,9 +11,9 @@ use table::raw::NULL_TEXTS;
 use table::raw::probe::{mixed, sniff};
 
 use crate::column::{Piece, is_of};
-use crate::doubts::Question;
 use crate::files::Files;
 use crate::marks::Marks;
+use crate::question::Question;
 
 /// Types besides numbers whose texts can't be taken for words.
 const SPELLED: [ColumnType; 3] = [

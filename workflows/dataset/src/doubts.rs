@@ -5,16 +5,15 @@ use profile::placeholder::{NEAR, is_placeholder, may_be_placeholder};
 use table::dataset::ColumnType;
 use table::values::{UNROUNDED, rounded};
 
-use crate::column::{Column, in_line};
+use crate::column::{CODES, Column, in_line};
 use crate::leaks::{self, Target};
+use crate::question::{Question, quoted};
 use crate::roles::{is_named_as_id, words};
 use crate::sample::Places;
 use crate::spellings;
 
 /// Nulls from which they are worth a look.
 const MANY_NULLS: f64 = 0.5;
-/// Distinct whole numbers up to which they may be codes, and rows for each of them at least.
-pub(crate) const CODES: (usize, usize) = (20, 20);
 /// The share of distinct values from which texts name rows.
 const NAMES: f64 = 0.9;
 /// Rows that hold such a number at least.
@@ -22,28 +21,6 @@ pub(crate) const SENTINEL_ROWS: u64 = 3;
 
 /// Words that name what a row counts, unless they name what somebody or something weighs.
 const WEIGHTS: [&str; 6] = ["weight", "weights", "wt", "wgt", "pweight", "exposure"];
-
-/// Something to look at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Question {
-    /// The column, or what else it is about.
-    pub about: String,
-    /// What was seen.
-    pub seen: String,
-    /// What was done, and what to do where that is wrong.
-    pub advice: String,
-}
-
-impl Question {
-    pub(crate) fn new(about: &str, seen: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self {
-            about: about.to_owned(),
-            // Names and values are in it as they are. Advice is copied, and has to stay so.
-            seen: in_line(&seen.into()),
-            advice: advice.into(),
-        }
-    }
-}
 
 /// What is thought of a column that is neither target, id nor time.
 #[derive(Clone, Debug, Default)]
@@ -199,11 +176,6 @@ impl Doubts {
 pub(crate) fn names_rows(column: &Column) -> bool {
     let share = column.distinct.len() as f64 / (column.rows() - column.nulls()).max(1) as f64;
     column.distinct.len() > 20 && share > NAMES
-}
-
-/// A name as SQL takes it.
-pub(crate) fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// Whether two columns are equal in every row: as numbers, or as texts and moments of one type.

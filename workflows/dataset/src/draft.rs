@@ -13,10 +13,11 @@ use table::features;
 
 use crate::column::{Column, in_line};
 use crate::csv_doubts;
-use crate::doubts::{Doubts, Question, quoted};
+use crate::doubts::Doubts;
 use crate::goal::Goal;
 use crate::leaks::Target;
 use crate::project::DATASET_SCHEMA;
+use crate::question::{Question, quoted};
 use crate::roles::Roles;
 use crate::sample::{Sampled, by_files};
 use crate::spellings;

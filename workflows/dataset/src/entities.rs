@@ -7,8 +7,9 @@ use catalog::manifest::Role;
 use table::dataset::{ColumnContract, ColumnType, Dataset, HoldoutRule};
 
 use crate::column::Column;
-use crate::doubts::{Question, names_rows};
+use crate::doubts::names_rows;
 use crate::far_dates::day;
+use crate::question::Question;
 use crate::roles::is_named_as_entity;
 use crate::sample::Sampled;
 

@@ -6,7 +6,8 @@ use serde_json::json;
 use table::dataset::{ColumnType, HoldoutRule};
 
 use crate::column::Column;
-use crate::doubts::{Question, SENTINEL_ROWS, quoted};
+use crate::doubts::SENTINEL_ROWS;
+use crate::question::{Question, quoted};
 use crate::sample::{Places, Sampled};
 
 /// Values of a column at least.

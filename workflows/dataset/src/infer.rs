@@ -10,13 +10,13 @@ use table::dataset::HoldoutRule;
 
 use crate::column::{Column, in_line};
 use crate::csv_doubts;
-use crate::doubts::Question;
 use crate::draft::{Draft, dataset_json};
 use crate::entities;
 use crate::far_dates::{self, Far, day};
 use crate::files::Files;
 use crate::goal::Goal;
 use crate::project::{self, Project};
+use crate::question::Question;
 use crate::roles::{Named, Roles, are_unique_together, words};
 use crate::sample::{self, Sampled};
 

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use anyhow::Result;
 use learn::metrics::{RankError, rank_metrics};
 
-use crate::column::Column;
-use crate::doubts::{CODES, Question};
+use crate::column::{CODES, Column};
 use crate::explained::{Ranked, explained};
 use crate::goal::Goal;
+use crate::question::Question;
 
 /// The sample and the smallest class, below which nothing is said of a relation to the target.
 const ROWS: usize = 50;

@@ -20,6 +20,7 @@ mod marks;
 mod page;
 pub mod profile;
 pub mod project;
+mod question;
 mod repeats;
 mod roles;
 mod sample;
@@ -31,7 +32,7 @@ mod together;
 mod weightless;
 
 pub use column::in_line;
-pub use doubts::Question;
+pub use question::Question;
 
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use arrow::array::{Array, AsArray};
 use table::dataset::{ColumnType, Csv};
 
 use crate::column::{Column, Piece, is_of};
-use crate::doubts::{Question, quoted};
+use crate::question::{Question, quoted};
 use crate::sample::Places;
 
 /// What the texts of all columns say of the marks.

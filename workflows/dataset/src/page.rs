@@ -5,8 +5,8 @@ use pages::format::{bytes, count, number, rows, share};
 use pages::html::{Markup, icon, nothing, tag, tagged, text};
 use pages::page::{self, folded, note, section};
 
-use crate::doubts::Question;
 use crate::profile::{Content, Described};
+use crate::question::Question;
 
 /// Lines of a table before the others are folded.
 const SHOWN: usize = 40;

@@ -16,11 +16,12 @@ use table::raw::probe::Probe;
 
 use crate::column::Column;
 use crate::counted::Counted;
-use crate::doubts::{Doubts, Question};
+use crate::doubts::Doubts;
 use crate::files::Files;
 use crate::goal::Goal;
 use crate::leaks::{Target, correlation};
 use crate::page;
+use crate::question::Question;
 use crate::roles::{likely_target, place};
 use crate::sample::{self, Sampled};
 use crate::spellings;

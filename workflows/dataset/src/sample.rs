@@ -11,8 +11,8 @@ use table::raw::probe::{Found, Probe};
 
 use crate::column::{Chosen, Column, Piece};
 use crate::dialect;
-use crate::doubts::Question;
 use crate::files::Files;
+use crate::question::Question;
 
 /// Values that are looked at, of all columns together: what bounds memory.
 const VALUES: u64 = 8 << 20;

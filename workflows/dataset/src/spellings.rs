@@ -8,7 +8,7 @@ use table::raw::NULL_TEXTS;
 use crate::accounting;
 use crate::column::{Column, in_quotes};
 use crate::csv_doubts::{Affixed, has_lakhs, thousands, ungrouped};
-use crate::doubts::{Question, quoted};
+use crate::question::{Question, quoted};
 use crate::sample::Places;
 use crate::spelt_dates;
 

@@ -3,7 +3,7 @@
 use table::dataset::Form;
 
 use crate::column::Column;
-use crate::doubts::{Question, quoted};
+use crate::question::{Question, quoted};
 use crate::sample::Places;
 use crate::spellings::SPELLED;
 

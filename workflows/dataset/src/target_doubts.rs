@@ -6,8 +6,8 @@ use anyhow::Result;
 use learn::model::ClassValue;
 
 use crate::column::{Column, in_quotes};
-use crate::doubts::{Question, quoted};
 use crate::goal::{Goal, class_of};
+use crate::question::{Question, quoted};
 use crate::sample::Places;
 
 /// Whole numbers from which on they are rather counts or grades than classes.
