@@ -2,8 +2,8 @@
 
 use crate::column::Column;
 use crate::csv_doubts::{Affixed, may_have_decimal, number_sql};
+use crate::places::Places;
 use crate::question::{Question, quoted};
-use crate::sample::Places;
 use crate::spellings::SPELLED;
 
 /// A text without its parentheses, if they hold a number, and no letter or sign is outside of them.

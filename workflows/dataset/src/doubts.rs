@@ -7,9 +7,9 @@ use table::values::{UNROUNDED, rounded};
 
 use crate::column::{CODES, Column, in_line};
 use crate::leaks::{self, Target};
+use crate::places::Places;
 use crate::question::{Question, quoted};
 use crate::roles::{is_named_as_id, words};
-use crate::sample::Places;
 use crate::spellings;
 
 /// Nulls from which they are worth a look.

@@ -7,8 +7,9 @@ use table::dataset::{ColumnType, HoldoutRule};
 
 use crate::column::Column;
 use crate::doubts::SENTINEL_ROWS;
+use crate::places::Places;
 use crate::question::{Question, quoted};
-use crate::sample::{Places, Sampled};
+use crate::sample::Sampled;
 
 /// Values of a column at least.
 const VALUES: usize = 4;

@@ -18,6 +18,7 @@ mod labels;
 mod leaks;
 mod marks;
 mod page;
+mod places;
 pub mod profile;
 pub mod project;
 mod question;

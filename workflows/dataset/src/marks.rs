@@ -6,8 +6,8 @@ use arrow::array::{Array, AsArray};
 use table::dataset::{ColumnType, Csv};
 
 use crate::column::{Column, Piece, is_of};
+use crate::places::Places;
 use crate::question::{Question, quoted};
-use crate::sample::Places;
 
 /// What the texts of all columns say of the marks.
 #[derive(Clone, Debug, Default)]

@@ -12,6 +12,7 @@ use table::raw::probe::{Found, Probe};
 use crate::column::{Chosen, Column, Piece};
 use crate::dialect;
 use crate::files::Files;
+use crate::places::Places;
 use crate::question::Question;
 
 /// Values that are looked at, of all columns together: what bounds memory.
@@ -40,32 +41,6 @@ pub(crate) struct Sampled {
     pub(crate) places: Places,
     /// Rows of all files; `None` where one was not read to its end.
     pub(crate) of: Option<u64>,
-}
-
-/// Where the rows of a sample are.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Places {
-    /// Names of the files, each with the numbers of its rows, from 0.
-    files: Vec<(String, Vec<u64>)>,
-}
-
-impl Places {
-    /// That of a row of the sample as a person finds it.
-    pub(crate) fn of(&self, row: usize) -> String {
-        let mut row = row;
-        for (file, numbers) in &self.files {
-            match numbers.get(row) {
-                Some(number) => return format!("row {} of {file}", number + 1),
-                None => row -= numbers.len(),
-            }
-        }
-        String::new()
-    }
-
-    /// The name of the first file.
-    pub(crate) fn first_file(&self) -> &str {
-        self.files.first().map_or("", |(file, _)| file)
-    }
 }
 
 /// What files are read with, in a scratch folder.
@@ -100,7 +75,7 @@ pub(crate) fn read(files: &Files, rows: u64, work: &Work, seen: &dyn Fn(u64)) ->
         let sample = probe.sample(each, work)?;
         read += sample.rows;
         of = of.zip(sample.of).map(|(all, rows)| all + rows);
-        places.files.push((source.key.clone(), sample.numbers));
+        places.add(&source.key, sample.numbers);
         for (found, values) in probe.columns().iter().zip(sample.columns) {
             if let Some(values) = values {
                 pieces

@@ -8,8 +8,8 @@ use table::raw::NULL_TEXTS;
 use crate::accounting;
 use crate::column::{Column, in_quotes};
 use crate::csv_doubts::{Affixed, has_lakhs, thousands, ungrouped};
+use crate::places::Places;
 use crate::question::{Question, quoted};
-use crate::sample::Places;
 use crate::spelt_dates;
 
 /// The share of texts that spell a number or a date from which a column is meant as such.

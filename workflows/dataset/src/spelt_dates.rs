@@ -3,8 +3,8 @@
 use table::dataset::Form;
 
 use crate::column::Column;
+use crate::places::Places;
 use crate::question::{Question, quoted};
-use crate::sample::Places;
 use crate::spellings::SPELLED;
 
 /// The form that a column of dates has.

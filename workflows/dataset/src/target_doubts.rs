@@ -7,8 +7,8 @@ use learn::model::ClassValue;
 
 use crate::column::{Column, in_quotes};
 use crate::goal::{Goal, class_of};
+use crate::places::Places;
 use crate::question::{Question, quoted};
-use crate::sample::Places;
 
 /// Whole numbers from which on they are rather counts or grades than classes.
 const GRADES: usize = 5;
