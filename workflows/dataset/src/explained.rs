@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::leaks::correlation;
-
+/// Rows of a sample below which nothing is said of a relation between columns.
+pub(crate) const ROWS: usize = 50;
 /// Rows of a group below which its mean says nothing.
 const ROWS_OF_GROUP: usize = 5;
 /// Groups into which numbers are divided.
@@ -76,6 +76,29 @@ fn share(groups: &[Option<u64>], y: &[f64], rows: usize) -> Option<f64> {
     let variance = (squares - sum * sum / count) / (count - 1.0);
     let share = 1.0 - within / (count - sums.len() as f64) / variance;
     share.is_finite().then_some(share)
+}
+
+/// Pearson's correlation of the rows that have both; `None` of too few, or of constants.
+pub(crate) fn correlation(x: &[f64], y: &[f64]) -> Option<f64> {
+    let pairs = x
+        .iter()
+        .zip(y)
+        .filter(|(x, y)| x.is_finite() && y.is_finite());
+    let pairs: Vec<(f64, f64)> = pairs.map(|(x, y)| (*x, *y)).collect();
+    if pairs.len() < ROWS {
+        return None;
+    }
+    let rows = pairs.len() as f64;
+    let mean_x = pairs.iter().map(|pair| pair.0).sum::<f64>() / rows;
+    let mean_y = pairs.iter().map(|pair| pair.1).sum::<f64>() / rows;
+    let (mut xy, mut xx, mut yy) = (0.0, 0.0, 0.0);
+    for (x, y) in pairs {
+        xy += (x - mean_x) * (y - mean_y);
+        xx += (x - mean_x) * (x - mean_x);
+        yy += (y - mean_y) * (y - mean_y);
+    }
+    let r = xy / (xx * yy).sqrt();
+    r.is_finite().then_some(r)
 }
 
 /// The rows of numbers that are not NaN, by number.

@@ -6,12 +6,11 @@ use anyhow::Result;
 use learn::metrics::{RankError, rank_metrics};
 
 use crate::column::{CODES, Column};
-use crate::explained::{Ranked, explained};
+use crate::explained::{ROWS, Ranked, correlation, explained};
 use crate::goal::Goal;
 use crate::question::Question;
 
-/// The sample and the smallest class, below which nothing is said of a relation to the target.
-const ROWS: usize = 50;
+/// Rows of a class below which nothing is said of its relation to a column.
 const ROWS_OF_CLASS: u64 = 5;
 /// The area under the ROC curve from which a number separates two classes almost exactly.
 const SEPARATES: f64 = 0.995;
@@ -199,27 +198,4 @@ fn area(numbers: &[f64], is_positive: &[Option<bool>]) -> Result<Option<f64>> {
     }
     rows.sort_by(|a, b| b.0.total_cmp(&a.0));
     Ok(rank_metrics::<RankError>(rows.into_iter().map(Ok))?.roc_auc)
-}
-
-/// Pearson's correlation of the rows that have both; `None` of too few, or of constants.
-pub(crate) fn correlation(x: &[f64], y: &[f64]) -> Option<f64> {
-    let pairs = x
-        .iter()
-        .zip(y)
-        .filter(|(x, y)| x.is_finite() && y.is_finite());
-    let pairs: Vec<(f64, f64)> = pairs.map(|(x, y)| (*x, *y)).collect();
-    if pairs.len() < ROWS {
-        return None;
-    }
-    let rows = pairs.len() as f64;
-    let mean_x = pairs.iter().map(|pair| pair.0).sum::<f64>() / rows;
-    let mean_y = pairs.iter().map(|pair| pair.1).sum::<f64>() / rows;
-    let (mut xy, mut xx, mut yy) = (0.0, 0.0, 0.0);
-    for (x, y) in pairs {
-        xy += (x - mean_x) * (y - mean_y);
-        xx += (x - mean_x) * (x - mean_x);
-        yy += (y - mean_y) * (y - mean_y);
-    }
-    let r = xy / (xx * yy).sqrt();
-    r.is_finite().then_some(r)
 }
