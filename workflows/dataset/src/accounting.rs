@@ -1,10 +1,9 @@
 //! Numbers as accounting writes them: negative ones are in parentheses, such as (2,909.76).
 
-use crate::column::Column;
+use crate::column::{Column, SPELLED};
 use crate::csv_doubts::{Affixed, may_have_decimal, number_sql};
 use crate::places::Places;
 use crate::question::{Question, quoted};
-use crate::spellings::SPELLED;
 
 /// A text without its parentheses, if they hold a number, and no letter or sign is outside of them.
 fn opened(text: &str) -> Option<String> {

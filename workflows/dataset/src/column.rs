@@ -14,6 +14,8 @@ use table::raw::probe::{Found, forms};
 
 /// Distinct whole numbers up to which they may be codes, and rows for each of them at least.
 pub(crate) const CODES: (usize, usize) = (20, 20);
+/// The share of texts that spell a number or a date from which a column is meant as such.
+pub(crate) const SPELLED: f64 = 0.9;
 
 /// The values of one column in one file.
 pub(crate) type Piece = (Found, ArrayRef);

@@ -6,14 +6,11 @@ use table::dataset::{ColumnType, Csv};
 use table::raw::NULL_TEXTS;
 
 use crate::accounting;
-use crate::column::{Column, in_quotes};
+use crate::column::{Column, SPELLED, in_quotes};
 use crate::csv_doubts::{Affixed, has_lakhs, thousands, ungrouped};
 use crate::places::Places;
 use crate::question::{Question, quoted};
 use crate::spelt_dates;
-
-/// The share of texts that spell a number or a date from which a column is meant as such.
-pub(crate) const SPELLED: f64 = 0.9;
 
 /// The mark of thousands of texts, some of which can be nothing else.
 fn thousands_of<'a>(texts: impl Iterator<Item = &'a str>) -> Option<char> {

@@ -2,10 +2,9 @@
 
 use table::dataset::Form;
 
-use crate::column::Column;
+use crate::column::{Column, SPELLED};
 use crate::places::Places;
 use crate::question::{Question, quoted};
-use crate::spellings::SPELLED;
 
 /// The form that a column of dates has.
 const ISO: &str = "%Y-%m-%d";
