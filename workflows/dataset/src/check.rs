@@ -15,7 +15,7 @@ use sql::prepare::{Preparation, Purpose, Takers};
 use store::LocalFile;
 use store::spill::Sorter;
 use table::config::{Config, DATASET_FILE};
-use table::dataset::HoldoutRule;
+use table::dataset::{Dataset, HoldoutRule};
 use table::raw::probe::Probe;
 use table::raw::{Others, TakeKey};
 use table::{dates, models};
@@ -62,6 +62,22 @@ pub struct Checked {
     pub broken: Option<String>,
     /// Columns that the contract does not name.
     pub extra: Vec<String>,
+}
+
+impl Checked {
+    /// A file that is not read yet.
+    fn new(source: &Source, score: bool) -> Self {
+        Self {
+            key: source.key.clone(),
+            score,
+            bytes: source.bytes,
+            rows: None,
+            time: None,
+            left_out: LeftOut::default(),
+            broken: None,
+            extra: Vec::new(),
+        }
+    }
 }
 
 /// Checks all files. `seen` is called with the bytes of each file.
@@ -138,7 +154,7 @@ pub fn check(options: &Options, files: &Files, seen: &dyn Fn(u64)) -> Result<Rep
         seen(source.bytes);
     }
     for source in &files.labels {
-        let checked = labels::check(source, &config.dataset, &step)?;
+        let checked = check_labels(source, &config.dataset, &step)?;
         report.labels.push(checked);
         seen(source.bytes);
     }
@@ -170,6 +186,25 @@ pub fn check(options: &Options, files: &Files, seen: &dyn Fn(u64)) -> Result<Rep
         report.accepted.push(said);
     }
     Ok(report)
+}
+
+/// Checks a label file.
+///
+/// # Errors
+/// Those of [`labels::read`]. What breaks the contract is no error, but for what it gives.
+fn check_labels(source: &Source, dataset: &Dataset, step: &Step) -> Result<Checked> {
+    let mut checked = Checked::new(source, false);
+    match labels::read(source, dataset, step) {
+        Ok((rows, time)) => {
+            checked.rows = Some(rows);
+            checked.time = time;
+        }
+        Err(error) if failure::exit_code(&error) == failure::CONTRACT => {
+            checked.broken = Some(format!("{error:#}"));
+        }
+        Err(error) => return Err(error),
+    }
+    Ok(checked)
 }
 
 /// The files, for advice about one of them.
@@ -236,16 +271,7 @@ impl Check<'_> {
         mut weightless: Option<&mut Weightless>,
     ) -> Result<(Checked, Option<String>)> {
         let dataset = &self.config.dataset;
-        let mut checked = Checked {
-            key: source.key.clone(),
-            score,
-            bytes: source.bytes,
-            rows: None,
-            time: None,
-            left_out: LeftOut::default(),
-            broken: None,
-            extra: Vec::new(),
-        };
+        let mut checked = Checked::new(source, score);
         match Probe::open(&source.path, &source.key, &dataset.csv) {
             Ok(probe) if dataset.csv.header || probe.rows().is_some() => {
                 let known: BTreeSet<&str> =

@@ -2,47 +2,24 @@
 
 use anyhow::Result;
 use arrow::array::RecordBatch;
-use catalog::manifest::{LeftOut, TimeRange};
-use runtime::failure;
+use catalog::manifest::TimeRange;
 use runtime::step::Step;
 use store::LocalFile;
 use table::dataset::Dataset;
 use table::dates;
 use table::labels::LabelReader;
 
-use crate::check::Checked;
 use crate::source::Source;
 
-/// Checks a label file by those columns of the contract that it has.
+/// The rows of a label file, and their times, by those columns of the contract that it has.
 ///
 /// # Errors
-/// Those of [`LabelReader::new`]. What breaks the contract is no error, but for what it gives.
-pub(crate) fn check(source: &Source, dataset: &Dataset, step: &Step) -> Result<Checked> {
-    let mut checked = Checked {
-        key: source.key.clone(),
-        score: false,
-        bytes: source.bytes,
-        rows: None,
-        time: None,
-        left_out: LeftOut::default(),
-        broken: None,
-        extra: Vec::new(),
-    };
-    match read(source, dataset, step) {
-        Ok((rows, time)) => {
-            checked.rows = Some(rows);
-            checked.time = time;
-        }
-        Err(error) if failure::exit_code(&error) == failure::CONTRACT => {
-            checked.broken = Some(format!("{error:#}"));
-        }
-        Err(error) => return Err(error),
-    }
-    Ok(checked)
-}
-
-/// The rows of a label file, and their times.
-fn read(source: &Source, dataset: &Dataset, step: &Step) -> Result<(u64, Option<TimeRange>)> {
+/// What breaks the contract: exit 10. A contract whose target no task takes: exit 2.
+pub(crate) fn read(
+    source: &Source,
+    dataset: &Dataset,
+    step: &Step,
+) -> Result<(u64, Option<TimeRange>)> {
     let names = dataset.key();
     let reader = LabelReader::new(dataset, &names)?;
     let time = dataset.time().map(|column| column.name.as_str());
