@@ -15,7 +15,6 @@ use table::dataset::ColumnType;
 
 use crate::column::Column;
 use crate::doubts::names_rows;
-use crate::profile::{Described, Numbers};
 
 /// Bars of a column of numbers.
 const BARS: usize = 20;
@@ -25,6 +24,34 @@ const PERIODS: usize = 12;
 const VALUES: usize = 16;
 /// Rows below which a mean of the target says nothing.
 const ROWS_OF_MEAN: u64 = 5;
+
+/// A column over all rows.
+pub(crate) struct Described {
+    pub(crate) name: String,
+    pub(crate) column_type: ColumnType,
+    pub(crate) is_target: bool,
+    pub(crate) nulls: u64,
+    /// Values that are not of the type that the sample has.
+    pub(crate) misfits: u64,
+    /// Distinct values of the sample, and whether that was all rows.
+    pub(crate) distinct: (u64, bool),
+    /// Mean, standard deviation, least and greatest value, and quantiles, of numbers.
+    pub(crate) numbers: Option<Numbers>,
+    pub(crate) bars: Vec<SpreadBar>,
+    /// Values that are infinite.
+    pub(crate) infinite: u64,
+    /// Whether each bar is a value with a name.
+    pub(crate) named: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Numbers {
+    pub(crate) mean: Option<f64>,
+    pub(crate) std: Option<f64>,
+    pub(crate) ends: Option<(f64, f64)>,
+    /// At 5, 50 and 95 %.
+    pub(crate) quantiles: [Option<f64>; 3],
+}
 
 /// Rows of a bar, and the sum of the target over those that have one.
 #[derive(Clone, Copy, Debug, Default)]

@@ -5,13 +5,28 @@ use pages::format::{bytes, count, number, rows, share};
 use pages::html::{Markup, icon, nothing, tag, tagged, text};
 use pages::page::{self, folded, note, section};
 
-use crate::profile::{Content, Described};
+use crate::counted::Described;
+use crate::files::Files;
 use crate::question::Question;
 
 /// Lines of a table before the others are folded.
 const SHOWN: usize = 40;
 /// Columns with a chart of their own; the table holds all.
 const CHARTS: usize = 200;
+
+/// What a page shows.
+pub(crate) struct Content<'a> {
+    pub(crate) files: &'a Files,
+    pub(crate) rows: u64,
+    /// What the mean of the target is of, and the mean of all rows.
+    pub(crate) target: Option<(String, f64)>,
+    pub(crate) goal: Option<String>,
+    pub(crate) columns: Vec<Described>,
+    pub(crate) questions: Vec<Question>,
+    /// Correlations with the target, and of columns with each other.
+    pub(crate) related: Vec<(String, f64)>,
+    pub(crate) alike: Vec<(String, String, f64)>,
+}
 
 /// The document.
 pub(crate) fn render(content: &Content<'_>) -> String {

@@ -10,8 +10,7 @@ use arrow::util::display::array_value_to_string;
 use catalog::manifest::Role;
 use clap::Args;
 use learn::model::ClassValue;
-use pages::chart::SpreadBar;
-use table::dataset::{ColumnContract, ColumnType};
+use table::dataset::ColumnContract;
 use table::raw::probe::Probe;
 
 use crate::column::Column;
@@ -21,7 +20,7 @@ use crate::explained::correlation;
 use crate::files::Files;
 use crate::goal::Goal;
 use crate::leaks::Target;
-use crate::page;
+use crate::page::{self, Content};
 use crate::question::Question;
 use crate::roles::{likely_target, place};
 use crate::sample::{self, Sampled};
@@ -74,48 +73,6 @@ pub struct Profile {
     pub target: Option<String>,
     /// The page.
     pub html: String,
-}
-
-/// What is said of all of them.
-pub(crate) struct Content<'a> {
-    pub(crate) files: &'a Files,
-    pub(crate) rows: u64,
-    /// What the mean of the target is of, and the mean of all rows.
-    pub(crate) target: Option<(String, f64)>,
-    pub(crate) goal: Option<String>,
-    pub(crate) columns: Vec<Described>,
-    pub(crate) questions: Vec<Question>,
-    /// Correlations with the target, and of columns with each other.
-    pub(crate) related: Vec<(String, f64)>,
-    pub(crate) alike: Vec<(String, String, f64)>,
-}
-
-/// A column over all rows.
-pub(crate) struct Described {
-    pub(crate) name: String,
-    pub(crate) column_type: ColumnType,
-    pub(crate) is_target: bool,
-    pub(crate) nulls: u64,
-    /// Values that are not of the type that the sample has.
-    pub(crate) misfits: u64,
-    /// Distinct values of the sample, and whether that was all rows.
-    pub(crate) distinct: (u64, bool),
-    /// Mean, standard deviation, least and greatest value, and quantiles, of numbers.
-    pub(crate) numbers: Option<Numbers>,
-    pub(crate) bars: Vec<SpreadBar>,
-    /// Values that are infinite.
-    pub(crate) infinite: u64,
-    /// Whether each bar is a value with a name.
-    pub(crate) named: bool,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Numbers {
-    pub(crate) mean: Option<f64>,
-    pub(crate) std: Option<f64>,
-    pub(crate) ends: Option<(f64, f64)>,
-    /// At 5, 50 and 95 %.
-    pub(crate) quantiles: [Option<f64>; 3],
 }
 
 /// Reads all rows twice: a sample, then everything. `seen` is called with the bytes of each file.
