@@ -1,6 +1,8 @@
 //! ConfigMaps from a folder: settings and files of each model, as `kubectl apply -k` would make
 //! them.
 
+mod fields;
+mod folder;
 mod kustomization;
 mod patches;
 #[cfg(test)]
@@ -16,7 +18,8 @@ use serde_json::Value;
 
 use crate::library::{Source, yaml_files};
 use crate::yaml::{self, Marks};
-use kustomization::{Behavior, Folder, Generator};
+use folder::Folder;
+use kustomization::{Behavior, Generator};
 
 /// How the names of the ConfigMaps begin that steps read.
 pub const OUR_MAPS: &str = "alameda-";

@@ -8,9 +8,10 @@ use runtime::failure::Failure;
 use runtime::spelling;
 use serde_json::{Map, Value};
 
+use super::fields::{is_given, items};
+use super::folder::{Folder, plain};
 use super::patches::{self, PATCHES};
-use super::{CONFIG_MAP, Document, OUR_MAPS};
-use crate::yaml;
+use super::{Document, OUR_MAPS};
 
 /// Names of the file that kustomize reads.
 const FILES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", WITHOUT_ENDING];
@@ -20,9 +21,6 @@ pub(super) const WITHOUT_ENDING: &str = "Kustomization";
 const GROUP: &str = "kustomize.config.k8s.io/";
 /// The kinds that kustomize reads.
 const KINDS: [&str; 2] = ["Kustomization", "Component"];
-
-/// The annotation of objects that kustomize keeps to itself.
-const LOCAL: &str = "/metadata/annotations/config.kubernetes.io~1local-config";
 
 /// Fields that are read.
 const READ: [&str; 4] = [
@@ -81,18 +79,6 @@ const LISTS: [&str; 7] = [
 ];
 /// Fields of an item of `configMapGenerator`.
 const OF_GENERATOR: [&str; 4] = ["name", "behavior", "files", "options"];
-
-/// A folder whose files were read.
-pub(super) struct Folder<'a> {
-    /// What stands before the name of a file in messages.
-    pub(super) place: &'a str,
-    /// Its YAML files.
-    pub(super) names: &'a [String],
-    /// What stands in them.
-    pub(super) documents: &'a [Document],
-    /// The text of a file.
-    pub(super) read: &'a dyn Fn(&str) -> Result<String>,
-}
 
 /// An item of `configMapGenerator`.
 pub(super) struct Generator {
@@ -365,59 +351,4 @@ fn files(listed: Option<&Value>) -> Result<Vec<(String, String)>, String> {
         files.push((key.to_owned(), path.to_owned()));
     }
     Ok(files)
-}
-
-impl Folder<'_> {
-    /// Whether a path is a YAML file of this folder.
-    pub(super) fn has(&self, path: &str) -> bool {
-        self.names.iter().any(|name| name == plain(path))
-    }
-
-    /// The ConfigMaps in a file of this folder.
-    fn maps_of(&self, path: &str) -> Vec<String> {
-        let of_file = self.documents.iter().filter(|of| of.file == plain(path));
-        of_file.filter_map(|of| map_of(&of.value)).collect()
-    }
-
-    /// The ConfigMaps in a file anywhere.
-    pub(super) fn maps_at(&self, path: &str) -> Result<Vec<String>, String> {
-        let text = (self.read)(path).map_err(|error| format!("{error:#}"))?;
-        maps_in(&text).map_err(|what| format!("{path}: {what}"))
-    }
-}
-
-/// The ConfigMaps in a text.
-pub(super) fn maps_in(text: &str) -> Result<Vec<String>, String> {
-    Ok(yaml::load(text)?.iter().filter_map(map_of).collect())
-}
-
-/// The name of a ConfigMap, if it is one that kustomize gives to the cluster.
-fn map_of(document: &Value) -> Option<String> {
-    let text = |path: &str| document.pointer(path).and_then(Value::as_str);
-    let is_map = text("/kind") == Some(CONFIG_MAP) && text(LOCAL) != Some("true");
-    is_map.then(|| text("/metadata/name").unwrap_or_default().to_owned())
-}
-
-/// A path without what changes nothing of it.
-fn plain(path: &str) -> &str {
-    path.trim_start_matches("./")
-}
-
-pub(super) fn items<'a>(
-    fields: &'a Map<String, Value>,
-    field: &str,
-) -> impl Iterator<Item = &'a Value> {
-    let items = fields.get(field).and_then(Value::as_array);
-    items.into_iter().flatten()
-}
-
-/// Whether a field has a value that does something.
-pub(super) fn is_given(value: &Value) -> bool {
-    match value {
-        Value::Null => false,
-        Value::Bool(_) | Value::Number(_) => true,
-        Value::String(text) => !text.is_empty(),
-        Value::Array(items) => !items.is_empty(),
-        Value::Object(fields) => !fields.is_empty(),
-    }
 }

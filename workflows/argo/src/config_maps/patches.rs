@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::CONFIG_MAP;
-use super::kustomization::{Folder, is_given, items, maps_in};
+use super::fields::{is_given, items};
+use super::folder::{Folder, maps_in};
 
 /// Fields with patches.
 pub(super) const PATCHES: [&str; 3] = ["patches", "patchesStrategicMerge", "patchesJson6902"];
