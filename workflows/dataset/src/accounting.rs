@@ -1,7 +1,7 @@
 //! Numbers as accounting writes them: negative ones are in parentheses, such as (2,909.76).
 
 use crate::column::{Column, SPELLED};
-use crate::csv_doubts::{Affixed, may_have_decimal, number_sql};
+use crate::number_texts::{Affixed, may_have_decimal, number_sql};
 use crate::places::Places;
 use crate::question::{Question, quoted};
 

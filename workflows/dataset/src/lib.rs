@@ -17,6 +17,7 @@ pub mod infer;
 mod labels;
 mod leaks;
 mod marks;
+mod number_texts;
 mod page;
 mod places;
 pub mod profile;

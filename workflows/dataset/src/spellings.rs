@@ -7,7 +7,7 @@ use table::raw::NULL_TEXTS;
 
 use crate::accounting;
 use crate::column::{Column, SPELLED, in_quotes};
-use crate::csv_doubts::{Affixed, has_lakhs, thousands, ungrouped};
+use crate::number_texts::{Affixed, has_lakhs, thousands, ungrouped};
 use crate::places::Places;
 use crate::question::{Question, quoted};
 use crate::spelt_dates;
