@@ -14,7 +14,7 @@ use profile::cells::{Cells, Compared, Counts, Side, Sketch};
 use table::dataset::ColumnType;
 
 use crate::column::Column;
-use crate::doubts::names_rows;
+use crate::findings::names_rows;
 
 /// Bars of a column of numbers.
 const BARS: usize = 20;

@@ -12,8 +12,8 @@ use table::dataset::{ColumnContract, ColumnType, Csv, Dataset, Unlabelled};
 use table::features;
 
 use crate::column::{Column, in_line};
-use crate::csv_doubts;
-use crate::doubts::Doubts;
+use crate::csv_questions;
+use crate::findings::Findings;
 use crate::goal::Goal;
 use crate::leaks::Target;
 use crate::project::DATASET_SCHEMA;
@@ -21,7 +21,7 @@ use crate::question::{Question, quoted};
 use crate::roles::Roles;
 use crate::sample::{Sampled, by_files};
 use crate::spellings;
-use crate::target_doubts;
+use crate::target_questions;
 
 /// Distinct values up to which `--strict` takes them down.
 const ALLOWED: usize = 20;
@@ -35,7 +35,7 @@ pub(crate) struct Draft {
     contracts: Vec<ColumnContract>,
     /// Why a column is no feature, for the table.
     left_out: Vec<Option<&'static str>>,
-    doubts: Vec<Doubts>,
+    findings: Vec<Findings>,
     task: Option<&'static str>,
     unlabelled: Unlabelled,
     csv: Csv,
@@ -51,7 +51,7 @@ impl Draft {
         let mut draft = Self {
             contracts: Vec::new(),
             left_out: Vec::new(),
-            doubts: Vec::new(),
+            findings: Vec::new(),
             task: goal.task,
             unlabelled: match target.has_nulls {
                 true => Unlabelled::Drop,
@@ -70,40 +70,40 @@ impl Draft {
             let advice = "dataset.json says \"unlabelled\": \"drop\": such rows are not trained on";
             draft.notes.push(Question::new(&target.name, seen, advice));
         }
-        let of_target = target_doubts::questions(target, goal, &sampled.places)?;
+        let of_target = target_questions::questions(target, goal, &sampled.places)?;
         draft.notes.extend(of_target);
         let related = Target::of(target, goal)?;
         let is_plain =
             |at: usize| at != roles.target && !roles.ids.contains(&at) && Some(at) != roles.time;
         for (at, column) in columns.iter().enumerate() {
-            let doubts = match is_plain(at) {
+            let findings = match is_plain(at) {
                 true => {
                     let before: Vec<&Column> = (0..at)
                         .filter(|&other| is_plain(other))
                         .map(|other| &columns[other])
                         .collect();
-                    Doubts::of(column, &before, &related, &sampled.places)?
+                    Findings::of(column, &before, &related, &sampled.places)?
                 }
-                false => Doubts {
+                false => Findings {
                     others: spellings::footer(column, &sampled.places)
                         .into_iter()
                         .collect(),
-                    ..Doubts::default()
+                    ..Findings::default()
                 },
             };
             let role = match () {
                 () if at == roles.target => Role::Target,
                 () if roles.ids.contains(&at) => Role::Id,
                 () if Some(at) == roles.time => Role::Time,
-                () if doubts.left_out.is_some() => Role::Ignored,
+                () if findings.left_out.is_some() => Role::Ignored,
                 () => Role::Feature,
             };
-            if let Some(clip) = doubts.clip {
+            if let Some(clip) = findings.clip {
                 draft.clips.push((column.name.clone(), clip));
             }
             draft.contracts.push(contract(column, role, goal, strict)?);
-            draft.left_out.push(doubts.left_out);
-            draft.doubts.push(doubts);
+            draft.left_out.push(findings.left_out);
+            draft.findings.push(findings);
         }
         draft.leave_out_taken();
         Ok(draft)
@@ -133,7 +133,7 @@ impl Draft {
                     .to_owned(),
             };
             let seen = "scoring adds a column of that name";
-            self.doubts[at]
+            self.findings[at]
                 .others
                 .push(Question::new(&name, seen, advice));
         }
@@ -173,11 +173,18 @@ impl Draft {
         let mut whys: Vec<String> = unusable
             .map(|(name, why)| format!("column {name:?}: {why}"))
             .collect();
-        let left_out = self.contracts.iter().zip(&self.left_out).zip(&self.doubts);
-        whys.extend(left_out.filter_map(|((of, why), doubts)| {
+        let left_out = self
+            .contracts
+            .iter()
+            .zip(&self.left_out)
+            .zip(&self.findings);
+        whys.extend(left_out.filter_map(|((of, why), findings)| {
             let why = (*why)?;
             // Without a draft nobody is asked.
-            let seen = doubts.others.iter().map(|question| question.seen.as_str());
+            let seen = findings
+                .others
+                .iter()
+                .map(|question| question.seen.as_str());
             let seen = seen.collect::<Vec<_>>().join("; ");
             Some(format!("column {:?} is left out: {why} ({seen})", of.name))
         }));
@@ -193,7 +200,7 @@ impl Draft {
         }
         // Where the files are read wrongly, the columns are not what is to be corrected.
         let names = sampled.columns.iter().map(|column| column.name.as_str());
-        let of_names = sampled.is_csv.then(|| csv_doubts::of_names(names));
+        let of_names = sampled.is_csv.then(|| csv_questions::of_names(names));
         let of_texts = sampled.questions.iter().filter(|of| of.about == "csv");
         let of_files = of_names.into_iter().flatten();
         let of_files = of_files.chain(of_texts.cloned());
@@ -208,9 +215,9 @@ impl Draft {
     /// Leaks first, then the rest in the order of the columns.
     pub(crate) fn questions(&self, sampled: &Sampled) -> Vec<Question> {
         let leaks = self
-            .doubts
+            .findings
             .iter()
-            .flat_map(|doubts| doubts.leaks.iter().cloned());
+            .flat_map(|findings| findings.leaks.iter().cloned());
         let mut questions: Vec<Question> = leaks.collect();
         questions.extend(self.notes.iter().cloned());
         for (column, contract) in sampled.columns.iter().zip(&self.contracts) {
@@ -239,9 +246,9 @@ impl Draft {
             }
         }
         questions.extend(
-            self.doubts
+            self.findings
                 .iter()
-                .flat_map(|doubts| doubts.others.iter().cloned()),
+                .flat_map(|findings| findings.others.iter().cloned()),
         );
         questions.extend(sampled.unusable.iter().map(|(name, why)| {
             Question::new(

@@ -7,8 +7,8 @@ use catalog::manifest::Role;
 use table::dataset::{ColumnContract, ColumnType, Dataset, HoldoutRule};
 
 use crate::column::Column;
-use crate::doubts::names_rows;
 use crate::far_dates::day;
+use crate::findings::names_rows;
 use crate::question::Question;
 use crate::roles::is_named_as_entity;
 use crate::sample::Sampled;

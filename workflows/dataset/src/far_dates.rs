@@ -6,7 +6,7 @@ use serde_json::json;
 use table::dataset::{ColumnType, HoldoutRule};
 
 use crate::column::Column;
-use crate::doubts::SENTINEL_ROWS;
+use crate::findings::SENTINEL_ROWS;
 use crate::places::Places;
 use crate::question::{Question, quoted};
 use crate::sample::Sampled;

@@ -9,7 +9,7 @@ use runtime::failure::Failure;
 use table::dataset::HoldoutRule;
 
 use crate::column::{Column, in_line};
-use crate::csv_doubts;
+use crate::csv_questions;
 use crate::draft::{Draft, dataset_json};
 use crate::entities;
 use crate::far_dates::{self, Far, day};
@@ -131,8 +131,8 @@ pub fn infer(options: &Options, files: Files, seen: &dyn Fn(u64)) -> Result<Infe
     let mut questions = of_roles(columns, &roles, &named);
     if sampled.is_csv {
         let names = columns.iter().map(|column| column.name.as_str());
-        questions.extend(csv_doubts::of_names(names));
-        questions.extend(csv_doubts::of_texts(&sampled, &config.dataset));
+        questions.extend(csv_questions::of_names(names));
+        questions.extend(csv_questions::of_texts(&sampled, &config.dataset));
     }
     questions.extend(far_dates::questions(&sampled, roles.time, holdout.0)?);
     questions.extend(entities::questions(&sampled, &config.dataset, holdout.0)?);

@@ -15,9 +15,9 @@ use table::raw::probe::Probe;
 
 use crate::column::Column;
 use crate::counted::Counted;
-use crate::doubts::Doubts;
 use crate::explained::correlation;
 use crate::files::Files;
+use crate::findings::Findings;
 use crate::goal::Goal;
 use crate::leaks::Target;
 use crate::page::{self, Content};
@@ -25,7 +25,7 @@ use crate::question::Question;
 use crate::roles::{likely_target, place};
 use crate::sample::{self, Sampled};
 use crate::spellings;
-use crate::target_doubts;
+use crate::target_questions;
 
 /// Columns of numbers that are compared with each other, and rows of the sample for that.
 const PAIRED: (usize, usize) = (60, 20_000);
@@ -259,12 +259,12 @@ fn questions(
             .filter(|other| *other != target)
             .map(|other| &columns[other])
             .collect();
-        let doubts = Doubts::of(column, &before, &related, &sampled.places)?;
-        leaks.extend(doubts.leaks);
-        others.extend(doubts.others);
+        let findings = Findings::of(column, &before, &related, &sampled.places)?;
+        leaks.extend(findings.leaks);
+        others.extend(findings.others);
         others.extend(spellings::missing(column, &sampled.dialect));
     }
-    let of_target = target_doubts::questions(&columns[target], goal, &sampled.places)?;
+    let of_target = target_questions::questions(&columns[target], goal, &sampled.places)?;
     leaks.extend(of_target.into_iter().chain(others));
     Ok(leaks)
 }

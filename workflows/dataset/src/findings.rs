@@ -22,9 +22,9 @@ pub(crate) const SENTINEL_ROWS: u64 = 3;
 /// Words that name what a row counts, unless they name what somebody or something weighs.
 const WEIGHTS: [&str; 6] = ["weight", "weights", "wt", "wgt", "pweight", "exposure"];
 
-/// What is thought of a column that is neither target, id nor time.
+/// What was found in a column that is neither target, id nor time.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Doubts {
+pub(crate) struct Findings {
     /// Why it is no feature, if it is none.
     pub(crate) left_out: Option<&'static str>,
     /// What to look at; leaks come first.
@@ -34,7 +34,7 @@ pub(crate) struct Doubts {
     pub(crate) clip: Option<[f64; 2]>,
 }
 
-impl Doubts {
+impl Findings {
     /// Of a column; `before` are the columns that are before it, and `places` those of all rows.
     pub(crate) fn of(
         column: &Column,
@@ -42,33 +42,33 @@ impl Doubts {
         target: &Target<'_>,
         places: &Places,
     ) -> Result<Self> {
-        let mut doubts = Self::default();
+        let mut findings = Self::default();
         let name = column.name.as_str();
         let rows = column.rows();
         if column.nulls() == rows {
-            doubts.leave_out("empty", name, "it holds no value".to_owned());
-            return Ok(doubts);
+            findings.leave_out("empty", name, "it holds no value".to_owned());
+            return Ok(findings);
         }
         if column.distinct.len() == 1 && !column.has_nulls {
             let only = in_line(&column.show(column.distinct[0].2));
-            doubts.leave_out("constant", name, format!("every value is {only}"));
-            return Ok(doubts);
+            findings.leave_out("constant", name, format!("every value is {only}"));
+            return Ok(findings);
         }
         if let Some(same) = before.iter().find(|other| is_same(column, other)) {
-            doubts.leave_out(
+            findings.leave_out(
                 "duplicate",
                 name,
                 format!("it equals {} in every row that was looked at", same.name),
             );
-            return Ok(doubts);
+            return Ok(findings);
         }
-        doubts.leaks.extend(leaks::of(column, target)?);
-        doubts.others.extend(spellings::question(column, places));
+        findings.leaks.extend(leaks::of(column, target)?);
+        findings.others.extend(spellings::question(column, places));
         if column.is_moment() {
             let advice = "it is not a feature: split it in features.sql, such as \
                           date_part('epoch', ...) / 86400 for days";
-            doubts.left_out = Some("a moment");
-            doubts.others.push(Question::new(
+            findings.left_out = Some("a moment");
+            findings.others.push(Question::new(
                 name,
                 format!("it is a {}", column.column_type),
                 advice,
@@ -87,13 +87,13 @@ impl Doubts {
                 column.distinct.len(),
                 rows - column.nulls(),
             );
-            doubts.leave_out("names rows", name, seen);
+            findings.leave_out("names rows", name, seen);
         }
         let nulls = column.nulls() as f64 / rows.max(1) as f64;
         if nulls >= MANY_NULLS && column.is_number() {
             let advice = "models.json imputes the median and says where it was missing";
             let seen = format!("{:.0} % of its values are null", 100.0 * nulls);
-            doubts.others.push(Question::new(name, seen, advice));
+            findings.others.push(Question::new(name, seen, advice));
         }
         if let Some((first, count)) = rounded(column.values.as_ref()) {
             let which = match count {
@@ -106,12 +106,12 @@ impl Doubts {
                 column.show(first),
                 places.of(first)
             );
-            doubts.others.push(Question::new(name, seen, UNROUNDED));
+            findings.others.push(Question::new(name, seen, UNROUNDED));
         }
         if let Some(numbers) = column.numbers()? {
-            doubts.of_numbers(column, &numbers);
+            findings.of_numbers(column, &numbers);
         }
-        Ok(doubts)
+        Ok(findings)
     }
 
     fn leave_out(&mut self, why: &'static str, name: &str, seen: String) {
