@@ -44,7 +44,7 @@ pub(crate) fn of_files(files: &Files) -> Result<(Csv, Vec<Question>)> {
             let seen = format!("{}: lines begin with {comment:?}", source.key);
             let advice = format!(
                 "they are taken for comments and skipped: where they are rows, remove \"comment\": \
-                 \"{comment}\" from dataset.json, and the lines that are none from the file"
+                 \"{comment}\" from dataset.json, and the lines that are not rows from the file"
             );
             questions.push(Question::new("csv", seen, advice));
         }

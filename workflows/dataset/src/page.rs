@@ -261,7 +261,7 @@ fn columns(content: &Content<'_>) -> Markup {
         }
         if column.misfits > 0 {
             said.push(format!(
-                "{} are no {}",
+                "{} are not of type {}",
                 rows(column.misfits),
                 column.column_type
             ));

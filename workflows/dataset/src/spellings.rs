@@ -81,7 +81,7 @@ pub(crate) fn question(column: &Column, places: &Places) -> Option<Question> {
             except(&number)
         );
         let footer = match share(&number) < 1.0 {
-            true => "if that row is no row, such as a footer, remove it from the file; ",
+            true => "if that row is not data (a footer, for example), remove it from the file; ",
             false => "",
         };
         let advice = format!(
@@ -186,8 +186,8 @@ pub(crate) fn footer(column: &Column, places: &Places) -> Option<Question> {
         column.show(first),
         places.of(first)
     );
-    let advice = "it stays a text: if that row is no row, such as a footer, remove it from the \
-                  file, and run this again";
+    let advice = "it stays a text: if that row is not data (a footer, for example), remove it from \
+                  the file, and run this again";
     Some(Question::new(&column.name, seen, advice))
 }
 

@@ -108,7 +108,7 @@ pub(crate) fn question(column: &Column, places: &Places) -> Option<Question> {
     let form = "it stays a text: write dates as 2024-12-31, and its type is date";
     if others.is_empty() {
         let advice = match first == ISO && dates.other.is_some() {
-            true => "it stays a text: leave what is no date empty, and its type is date",
+            true => "it stays a text: leave what is not a date empty, and its type is date",
             false => form,
         };
         let seen = format!("its texts are dates such as {:?}{except}", column.show(row));

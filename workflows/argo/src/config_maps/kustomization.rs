@@ -230,7 +230,7 @@ fn check_elsewhere(
     let is_generated = |map: &String| generators.iter().any(|generator| generator.map == *map);
     match maps.iter().find(|map| !is_read || is_generated(map)) {
         Some(map) => Err(format!(
-            "resources: {resource} holds the ConfigMap {map}, and is no YAML file of this folder, \
+            "resources: {resource} holds the ConfigMap {map}, and is not a YAML file of this folder, \
              where `alameda` looks for it: move it here"
         )),
         None => Ok(()),

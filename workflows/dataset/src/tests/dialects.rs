@@ -98,6 +98,8 @@ fn comments_before_the_header_are_skipped_with_a_question() {
     assert_eq!(csv, json!({"comment": "#"}));
     assert_eq!(found.of, Some(400));
     assert_eq!(asked(&found, "csv"), "a.csv: lines begin with '#'\n");
+    let mut advice = found.questions.iter().map(|question| &question.advice);
+    assert!(advice.any(|advice| advice.ends_with("the lines that are not rows from the file")));
     // A name may begin so.
     let desk = Desk::new();
     desk.csv("a.csv", &format!("#{rows}"));

@@ -261,8 +261,8 @@ fn a_footer_in_a_column_of_numbers_is_named_with_its_row() {
     assert_eq!(column(&found, "id")["type"], "utf8");
     let footer = (
         "its texts are numbers such as \"1\", but \"Total\" in row 121 of a.csv".to_owned(),
-        "it stays a text: if that row is no row, such as a footer, remove it from the file, and run \
-         this again"
+        "it stays a text: if that row is not data (a footer, for example), remove it from the file, \
+         and run this again"
             .to_owned(),
     );
     assert_eq!(questions(&found, "id"), [footer]);

@@ -240,7 +240,10 @@ fn dates_in_several_forms_are_asked_about_with_an_example_of_each() {
         seen,
         "its texts are dates such as \"2024-01-01\", but \"soon\""
     );
-    assert!(advice.contains("leave what is no date empty"), "{advice}");
+    assert!(
+        advice.contains("leave what is not a date empty"),
+        "{advice}"
+    );
 }
 
 #[test]

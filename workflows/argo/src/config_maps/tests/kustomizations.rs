@@ -293,7 +293,7 @@ fn a_config_map_that_is_listed_and_not_read_is_refused() {
             ),
             ("kustomization.yaml", text.as_str()),
         ];
-        let part = format!("resources: {file} holds the ConfigMap alameda-x");
+        let part = format!("resources: {file} holds the ConfigMap alameda-x, and is not a YAML");
         assert_refused(&files, &[part.as_str(), "move it here"]);
     }
 }
