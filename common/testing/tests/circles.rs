@@ -56,7 +56,8 @@ impl Modules {
         // Two names may stand for each other.
         const DEEPEST: usize = 8;
         let (first, mut rest) = path.split_first().filter(|_| depth < DEEPEST)?;
-        let child = |of: &Names, name: &String| [of.as_slice(), &[name.clone()]].concat();
+        let child =
+            |of: &Names, name: &String| [of.as_slice(), std::slice::from_ref(name)].concat();
         let import = |of: &Names, name: &String| self.0.get(of)?.imports.get(name);
         let mut module = match first.as_str() {
             "crate" => Names::new(),
@@ -183,7 +184,7 @@ impl Visit<'_> for Reader<'_> {
 
     fn visit_item_mod(&mut self, module: &ItemMod) {
         let name = module.ident.to_string();
-        let at = [self.at.as_slice(), &[name.clone()]].concat();
+        let at = [self.at.as_slice(), std::slice::from_ref(&name)].concat();
         let folder = self.folder.join(&name);
         let Some((_, items)) = &module.content else {
             let file = self.folder.join(format!("{name}.rs"));

@@ -3,7 +3,6 @@
 use super::*;
 use crate::estimator::boosting::{Grower, Grown, Growth, Look, Node, Tree, single};
 use crate::model::ClassValue;
-use crate::rows::Sums;
 use crate::task::{Target, Tasks};
 
 /// Rows, and what grows trees on them: what grows those of training is no part of this crate.
@@ -12,13 +11,8 @@ struct Growing<'a> {
     sample: &'a [f64],
 }
 
-impl Passes for Growing<'_> {
-    type Error = AnyError;
-
-    fn pass<S: Sums>(&mut self, start: S) -> Result<S, AnyError>
-    where
-        AnyError: From<S::Error>,
-    {
+impl AnyPasses for Growing<'_> {
+    fn pass_any(&mut self, start: Erased) -> Result<Erased, AnyError> {
         self.rows.pass(start)
     }
 
