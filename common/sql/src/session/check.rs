@@ -220,6 +220,11 @@ fn unplanned(query: &ast::Query) -> Option<&'static str> {
         return Some("FORMAT");
     }
     let common = query.with.iter().flat_map(|with| &with.cte_tables);
+    // It would be its own rows, and is planned as those of the table.
+    let is_itself = |table: &ast::Cte| table.alias.name.value == RAW;
+    if query.with.as_ref().is_some_and(|with| with.recursive) && common.clone().any(is_itself) {
+        return Some("RECURSIVE");
+    }
     common
         .map(|table| table.query.as_ref())
         .find_map(unplanned)

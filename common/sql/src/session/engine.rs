@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion_common::config::ConfigOptions;
 use datafusion_common::{DFSchema, TableReference, plan_err};
 use datafusion_execution::TaskContext;
@@ -172,8 +172,17 @@ impl Engine {
 
     /// What a plan runs with: the rows of `source`.
     pub(super) fn task(&self, source: Arc<Source>) -> Arc<TaskContext> {
-        let task = TaskContext::default().with_runtime(self.runtime.clone());
-        Arc::new(task.with_session_config(self.config.clone().with_extension(source)))
+        Arc::new(TaskContext::new(
+            None,
+            String::new(),
+            self.config.clone().with_extension(source),
+            // Plans hold the functions themselves.
+            HashMap::new(),
+            HashMap::new(),
+            HashMap::new(),
+            HashMap::new(),
+            self.runtime.clone(),
+        ))
     }
 }
 
@@ -186,15 +195,12 @@ impl ContextProvider for Engine {
         Ok(self.rows.clone())
     }
 
-    fn get_table_function_source(
-        &self,
-        name: &str,
-        _: Vec<Expr>,
-    ) -> SqlResult<Arc<dyn TableSource>> {
-        plan_err!(
-            "table function '{name}' not found: there is only {}",
-            self.table
-        )
+    /// A function in the place of a table is refused by its name, once there is a plan.
+    fn get_table_function_source(&self, _: &str, _: Vec<Expr>) -> SqlResult<Arc<dyn TableSource>> {
+        Ok(Arc::new(TableOfRows {
+            schema: Arc::new(Schema::empty()),
+            order: Vec::new(),
+        }))
     }
 
     /// A recursive query is refused as such, once there is a plan.

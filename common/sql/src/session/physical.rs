@@ -1,10 +1,11 @@
 //! What computes a query: the operators of a checked plan, one partition of rows in their order.
 //!
 //! DataFusion's own planner knows every kind of query, and its optimizer spreads them over
-//! partitions and sorts. Of a query that computes from rows as they come nothing is left to do.
+//! partitions and sorts. Of a query that computes from rows as they come it merges projections.
 
 use std::sync::Arc;
 
+use datafusion_common::tree_node::{TransformedResult, TreeNode};
 use datafusion_common::{DFSchema, Result, internal_err, not_impl_err, plan_err};
 use datafusion_expr::execution_props::ExecutionProps;
 use datafusion_expr::expr::{NullTreatment, physical_name};
@@ -21,7 +22,7 @@ use datafusion_physical_expr::{
 };
 use datafusion_physical_plan::empty::EmptyExec;
 use datafusion_physical_plan::filter::FilterExecBuilder;
-use datafusion_physical_plan::projection::ProjectionExec;
+use datafusion_physical_plan::projection::{ProjectionExec, remove_unnecessary_projections};
 use datafusion_physical_plan::streaming::StreamingTableExec;
 use datafusion_physical_plan::windows::{BoundedWindowAggExec, create_window_expr};
 use datafusion_physical_plan::{ExecutionPlan, ExecutionPlanProperties, InputOrderMode};
@@ -39,7 +40,20 @@ pub(super) fn plan(
     properties: &ExecutionProps,
     rows: usize,
 ) -> Result<Operator> {
-    let below = |input: &LogicalPlan| self::plan(input, properties, rows);
+    let mut computes = operator(plan, properties, rows)?;
+    // The plan keeps the names of sub-queries between projections. Merged, a CASE computes only
+    // what it chooses, and functions see the constants that they are given. DataFusion does it
+    // twice: a projection that moved below a condition meets another one there.
+    for _ in 0..2 {
+        computes = computes
+            .transform_down(remove_unnecessary_projections)
+            .data()?;
+    }
+    Ok(computes)
+}
+
+fn operator(plan: &LogicalPlan, properties: &ExecutionProps, rows: usize) -> Result<Operator> {
+    let below = |input: &LogicalPlan| operator(input, properties, rows);
     match plan {
         LogicalPlan::TableScan(scan) => table(scan, properties),
         LogicalPlan::SubqueryAlias(alias) => below(&alias.input),

@@ -104,6 +104,10 @@ fn what_looks_beyond_a_row_is_refused_by_name() {
             "is refused",
         ),
         (
+            "WITH RECURSIVE raw AS (SELECT * FROM raw) SELECT * FROM raw",
+            "RECURSIVE is refused",
+        ),
+        (
             "SELECT * FROM raw TABLESAMPLE (10)",
             "TABLESAMPLE is refused",
         ),

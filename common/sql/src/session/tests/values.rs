@@ -273,3 +273,27 @@ fn each_number_that_is_a_time_has_a_year() {
         }
     }
 }
+
+#[test]
+fn what_a_sub_query_computes_is_computed_where_it_is_used() {
+    let of = |x: &str, n: &str| {
+        let sql = "SELECT * EXCEPT (n), {x} AS x FROM (SELECT *, {n} AS n FROM raw) AS t";
+        plan(&sql.replace("{x}", x).replace("{n}", n)).unwrap()
+    };
+    let rows = || vec![raw(&[0.0, 1.0], &[1.0, 1.0])];
+    // A CASE computes only what it chooses.
+    let chosen = of(
+        "CASE WHEN feature1 <> 0 THEN n END",
+        "1 / CAST(feature1 AS BIGINT)",
+    );
+    let computed = compute(&chosen, rows()).unwrap();
+    let x = computed.column_by_name("x").unwrap();
+    assert!(x.is_null(0) && x.is_valid(1), "{x:?}");
+    // A function sees the constants that it is given.
+    let month = of("date_part('month', date_trunc(n, date))", "'month'");
+    month.must_compute().unwrap();
+    compute(&month, rows()).unwrap();
+    let pattern = of("regexp_like(country, n)", "'('");
+    let error = pattern.must_compute().unwrap_err();
+    assert_eq!(exit_code(&error), 2, "{error:#}");
+}
