@@ -17,7 +17,7 @@ const AUTO: &str = "auto";
 #[serde(try_from = "Value", into = "Value")]
 pub enum Candidates {
     /// `"auto"`: what each family that learns the target offers, see
-    /// [`Family::automatic`](crate::estimator::Family::automatic).
+    /// [`Family::automatic`].
     Auto,
     /// These.
     List(Vec<Candidate>),
