@@ -155,6 +155,17 @@ fn asked(inferred: &Inferred, about: &str) -> String {
         .collect()
 }
 
+/// What is seen and advised of a column of customers that are texts.
+fn asked_of_texts(desk: &Desk, name: &str) -> (String, String) {
+    let found = desk.infer(&["--target=churned", "--id=id", "--time=none"]);
+    assert_eq!(column(&found, name)["type"], "utf8");
+    let mut questions = found.questions.into_iter();
+    let question = questions.find(|question| question.about == name);
+    question
+        .map(|question| (question.seen, question.advice))
+        .unwrap()
+}
+
 /// 200 customers, of which every fifth left; `more` adds columns to a row.
 fn customers(header: &str, more: impl Fn(usize, bool) -> String) -> String {
     let mut text = format!("id,spent{header},churned\n");

@@ -204,13 +204,7 @@ fn dates_in_several_forms_are_asked_about_with_an_example_of_each() {
             let text = customers(",seen", |row, _| format!(",{}", of(row)));
             desk.csv(name, &text);
         }
-        let found = desk.infer(&["--target=churned", "--id=id", "--time=none"]);
-        assert_eq!(column(&found, "seen")["type"], "utf8");
-        let mut questions = found.questions.into_iter();
-        let question = questions.find(|question| question.about == "seen");
-        question
-            .map(|question| (question.seen, question.advice))
-            .unwrap()
+        asked_of_texts(&desk, "seen")
     };
     let iso = |row: usize| format!("2024-{:02}-{:02}", row % 3 + 1, row % 28 + 1);
     let day_first = |row: usize| format!("{:02}/{:02}/2024", row % 15 + 13, row % 3 + 1);
