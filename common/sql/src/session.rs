@@ -123,7 +123,7 @@ impl Features {
         let of_files = dataset.raw_schema();
         let aggregates = Aggregates::plan(config, &of_files, memory)?;
         let raw = aggregates.extended().clone();
-        let mut engine = Engine::new(RAW, &raw, Vec::new(), memory)?;
+        let mut engine = Engine::new(RAW, &raw, memory)?;
         let key = fault::key(dataset, &raw);
         let plan = |name, sql: &Option<String>| {
             let condition = sql
@@ -142,7 +142,7 @@ impl Features {
         };
         let mut checked = check::features(&engine, &query, &raw, dataset)?;
         if checked.windows.is_some() {
-            engine = Engine::new(RAW, &raw, windows::order(dataset), memory)?;
+            engine = engine.ordered(windows::order(dataset));
             checked = check::features(&engine, &query, &raw, dataset)?;
         }
         let columns = columns::of_plan(&query, config, &checked.plan, &checked.made_of)?;

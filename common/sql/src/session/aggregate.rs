@@ -89,7 +89,7 @@ impl Aggregates {
         let mut fields: Vec<Arc<Field>> = raw.fields().iter().cloned().collect();
         let mut each = Vec::new();
         if !config.aggregates.is_empty() {
-            let engine = Engine::new(TRAIN, raw, Vec::new(), memory)?;
+            let engine = Engine::new(TRAIN, raw, memory)?;
             for (name, aggregate) in &config.aggregates {
                 let file = files::file_of(name);
                 let query = Query {

@@ -1,7 +1,7 @@
 //! Planning SQL over one table of rows, by the parts of DataFusion that it takes.
 //!
-//! DataFusion's own session brings catalogs, files, and plans for every kind of query along. They
-//! would be a third of the time in which all of DataFusion is compiled.
+//! DataFusion's own session brings catalogs, files, and plans for every kind of query along. To
+//! check their types alone takes longer than to check those of all that queries use.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -58,14 +58,9 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    /// With one table of rows of the schema `raw`, which come in `order`, or in any if it is empty.
-    /// What has to be held to compute is bounded by `memory` bytes.
-    pub(super) fn new(
-        table: &str,
-        raw: &SchemaRef,
-        order: Vec<SortExpr>,
-        memory: u64,
-    ) -> Result<Self> {
+    /// With one table of rows of the schema `raw`, which come in any order. What has to be held to
+    /// compute is bounded by `memory` bytes.
+    pub(super) fn new(table: &str, raw: &SchemaRef, memory: u64) -> Result<Self> {
         let mut config = SessionConfig::new()
             .with_target_partitions(1)
             .with_batch_size(parts::BATCH_ROWS);
@@ -86,10 +81,7 @@ impl Engine {
         properties.config_options = Some(config.options().clone());
         Ok(Self {
             table: table.to_owned(),
-            rows: Arc::new(TableOfRows {
-                schema: raw.clone(),
-                order,
-            }),
+            rows: Arc::new(TableOfRows::new(raw.clone())),
             functions: Functions::new(config.options()).context("preparing to run SQL")?,
             planners: vec![
                 // Before DataFusion's own, which would be asked first.
@@ -106,6 +98,13 @@ impl Engine {
             config,
             runtime,
         })
+    }
+
+    /// The same, whose rows come in an order.
+    pub(super) fn ordered(self, order: Vec<SortExpr>) -> Self {
+        let schema = self.rows.schema.clone();
+        let rows = Arc::new(TableOfRows { schema, order });
+        Self { rows, ..self }
     }
 
     pub(super) fn is_aggregate(&self, function: &str) -> bool {
@@ -197,16 +196,12 @@ impl ContextProvider for Engine {
 
     /// A function in the place of a table is refused by its name, once there is a plan.
     fn get_table_function_source(&self, _: &str, _: Vec<Expr>) -> SqlResult<Arc<dyn TableSource>> {
-        Ok(Arc::new(TableOfRows {
-            schema: Arc::new(Schema::empty()),
-            order: Vec::new(),
-        }))
+        Ok(Arc::new(TableOfRows::new(Arc::new(Schema::empty()))))
     }
 
     /// A recursive query is refused as such, once there is a plan.
     fn create_cte_work_table(&self, _: &str, schema: SchemaRef) -> SqlResult<Arc<dyn TableSource>> {
-        let order = Vec::new();
-        Ok(Arc::new(TableOfRows { schema, order }))
+        Ok(Arc::new(TableOfRows::new(schema)))
     }
 
     fn get_expr_planners(&self) -> &[Arc<dyn ExprPlanner>] {

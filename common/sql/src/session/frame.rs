@@ -10,10 +10,10 @@ use arrow::datatypes::{DataType, Date32Type, Schema, TimestampMicrosecondType};
 use datafusion_common::plan_err;
 use datafusion_physical_expr::PhysicalExpr;
 use datafusion_physical_expr::expressions::{CastExpr, Column, Literal};
+use datafusion_physical_plan::ExecutionPlan;
 use datafusion_physical_plan::projection::ProjectionExec;
 use datafusion_physical_plan::streaming::StreamingTableExec;
 use datafusion_physical_plan::windows::BoundedWindowAggExec;
-use datafusion_physical_plan::{ExecutionPlan, InputOrderMode};
 
 use runtime::failure::Failure;
 use table::dataset::keys;
@@ -28,9 +28,6 @@ const COPIES: u64 = 4;
 /// That a plan runs windows as rows come, and does nothing besides.
 pub(super) fn check_plan(plan: &Arc<dyn ExecutionPlan>) -> datafusion_common::error::Result<()> {
     if let Some(window) = plan.downcast_ref::<BoundedWindowAggExec>() {
-        if window.input_order_mode != InputOrderMode::Sorted {
-            return plan_err!("its windows would not be computed in the order of the rows");
-        }
         let below = window.input().schema();
         for expr in window.window_expr() {
             let arguments = expr.expressions();

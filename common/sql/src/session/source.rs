@@ -58,6 +58,14 @@ pub(super) struct TableOfRows {
     pub(super) order: Vec<SortExpr>,
 }
 
+impl TableOfRows {
+    /// In any order.
+    pub(super) fn new(schema: SchemaRef) -> Self {
+        let order = Vec::new();
+        Self { schema, order }
+    }
+}
+
 impl TableSource for TableOfRows {
     fn schema(&self) -> SchemaRef {
         self.schema.clone()

@@ -147,7 +147,7 @@ mod tests {
     fn plans(sql: &str) -> (Option<LogicalPlan>, Result<LogicalPlan, DataFusionError>) {
         let field = |i| Field::new(format!("Col \"{i}\""), DataType::Float64, true);
         let raw = Arc::new(Schema::new((0..COLUMNS).map(field).collect::<Vec<_>>()));
-        let engine = Engine::new(RAW, &raw, Vec::new(), 64 << 20).unwrap();
+        let engine = Engine::new(RAW, &raw, 64 << 20).unwrap();
         let name = "features.sql";
         let statement = one_select(&Query { name, sql }, "one SELECT").unwrap();
         let pieces = in_pieces(&engine, &statement, &raw);
