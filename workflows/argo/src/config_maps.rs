@@ -1,6 +1,7 @@
 //! ConfigMaps from a folder: settings and files of each model, as `kubectl apply -k` would make
 //! them.
 
+pub mod differences;
 mod fields;
 mod folder;
 mod kustomization;
@@ -18,6 +19,7 @@ use serde_json::Value;
 
 use crate::library::{Source, yaml_files};
 use crate::yaml::{self, Marks};
+use differences::Difference;
 use folder::Folder;
 use kustomization::{Behavior, Generator};
 
@@ -100,6 +102,7 @@ pub struct ConfigMaps {
     files: BTreeMap<String, String>,
     /// File and line of each key, by `{name}.data.{key}`; line 0 for a file of its own.
     places: BTreeMap<String, (String, usize)>,
+    differences: Vec<Difference>,
     source: String,
 }
 
@@ -165,7 +168,7 @@ impl ConfigMaps {
                 marks,
             }));
         }
-        let generators = kustomization::read(&Folder {
+        let (generators, differences) = kustomization::read(&Folder {
             place,
             names,
             documents: &documents,
@@ -177,6 +180,7 @@ impl ConfigMaps {
                 "" => self.source.clone(),
                 folder => folder.to_owned(),
             },
+            differences,
             ..Self::default()
         };
         for document in documents {
@@ -274,6 +278,7 @@ impl ConfigMaps {
         }
         self.maps.extend(found.maps);
         self.places.extend(found.places);
+        self.differences.extend(found.differences);
         Ok(())
     }
 
@@ -285,6 +290,11 @@ impl ConfigMaps {
     /// Every ConfigMap and its keys.
     pub fn all(&self) -> impl Iterator<Item = (&str, &BTreeMap<String, String>)> {
         self.maps.iter().map(|(name, keys)| (name.as_str(), keys))
+    }
+
+    /// ConfigMaps that `kubectl apply -k` would not make as they are here.
+    pub fn differences(&self) -> &[Difference] {
+        &self.differences
     }
 
     /// File and line of a key; line 0 when it is a file of its own.

@@ -109,6 +109,7 @@ fn of_workflows(
 fn of_maps(maps: &ConfigMaps, in_use: &dyn Fn(&str) -> bool) -> Vec<Finding> {
     let mut findings = Vec::new();
     settings::check(maps, in_use, &mut findings);
+    settings::differing(maps, in_use, &mut findings);
     data::check(maps, in_use, &mut findings);
     findings
 }

@@ -52,6 +52,19 @@ pub(super) fn check(maps: &ConfigMaps, in_use: &dyn Fn(&str) -> bool, findings: 
     }
 }
 
+/// ConfigMaps that a cluster has otherwise than a local run.
+pub(super) fn differing(
+    maps: &ConfigMaps,
+    in_use: &dyn Fn(&str) -> bool,
+    findings: &mut Vec<Finding>,
+) {
+    let differences = maps.differences().iter().filter(|of| in_use(&of.map));
+    findings.extend(differences.map(|of| Finding {
+        severity: Severity::Warning,
+        ..finding("kustomization", &of.file, of.map.as_str(), of.text.as_str())
+    }));
+}
+
 /// ConfigMaps with almost the name of one that workflows ask for by default, and that is not there.
 pub(super) fn misnamed(library: &Library, maps: &ConfigMaps, findings: &mut Vec<Finding>) {
     let entries = library.templates.values().chain(library.crons.values());

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use argo::library::Source;
-use cases::{CRON, GOOD, MAP};
+use cases::{CRON, GOOD, KUSTOMIZATION, MAP};
 
 use super::rules;
 use super::*;
@@ -39,12 +39,17 @@ fn the_repositorys_own_workflows_are_clean() {
 
 /// What is wrong with `f.yaml`, when `m.yaml` has the ConfigMaps.
 fn findings(workflow: &str, map: &str) -> Vec<Finding> {
+    findings_with(workflow, map, KUSTOMIZATION)
+}
+
+fn findings_with(workflow: &str, map: &str, kustomization: &str) -> Vec<Finding> {
     let home = tempfile::tempdir().unwrap();
     for folder in ["workflows", "maps"] {
         fs::create_dir(home.path().join(folder)).unwrap();
     }
     fs::write(home.path().join("workflows/f.yaml"), workflow).unwrap();
     fs::write(home.path().join("maps/m.yaml"), map).unwrap();
+    fs::write(home.path().join("maps/kustomization.yaml"), kustomization).unwrap();
     let library = Library::load(&Source::Folder(home.path().join("workflows"))).unwrap();
     let maps = ConfigMaps::load(&Source::Folder(home.path().join("maps"))).unwrap();
     lint(&library, &maps, programs::command)
@@ -75,19 +80,16 @@ fn line_of(text: &str, part: &str) -> usize {
     text[..at].matches('\n').count() + 1
 }
 
-/// The files of a case with its faults in them.
-fn broken(case: &cases::Case) -> (String, String) {
-    let (mut workflow, mut map) = (format!("{GOOD}---\n{CRON}"), MAP.to_owned());
+/// The files of a case with its faults in them: the workflow, its ConfigMap, the kustomization.
+fn broken(case: &cases::Case) -> [String; 3] {
+    let workflow = format!("{GOOD}---\n{CRON}");
+    let mut files = [workflow, MAP.to_owned(), KUSTOMIZATION.to_owned()];
     for (good, bad) in case.faults {
-        let file = if workflow.contains(good) {
-            &mut workflow
-        } else {
-            &mut map
-        };
-        assert!(file.contains(good), "{}: `{good}` is nowhere", case.rule);
+        let file = files.iter_mut().find(|file| file.contains(good));
+        let file = file.unwrap_or_else(|| panic!("{}: `{good}` is nowhere", case.rule));
         *file = file.replacen(good, bad, 1);
     }
-    (workflow, map)
+    files
 }
 
 #[test]
@@ -99,18 +101,17 @@ fn each_fault_is_found_by_its_rule_in_its_line() {
         "the files without a fault"
     );
     for case in cases::all() {
-        let (workflow, map) = broken(case);
-        let file = if map == MAP {
-            ("f.yaml", &workflow)
-        } else {
-            ("m.yaml", &map)
+        let [workflow, map, kustomization] = broken(case);
+        let file = match map == MAP && kustomization == KUSTOMIZATION {
+            true => ("f.yaml", &workflow),
+            false => ("m.yaml", &map),
         };
         let line = if case.at.is_empty() {
             0
         } else {
             line_of(file.1, case.at)
         };
-        let found = findings(&workflow, &map);
+        let found = findings_with(&workflow, &map, &kustomization);
         let expected = |finding: &Finding| {
             finding.rule == case.rule
                 && finding.file.ends_with(file.0)
@@ -250,7 +251,7 @@ fn a_patch_may_set_memory_by_an_expression_that_only_argo_understands() {
 
 #[test]
 fn a_finding_prints_as_a_compiler_does() {
-    let (workflow, map) = broken(
+    let [workflow, map, _] = broken(
         cases::all()
             .find(|case| case.rule == "retry-limit")
             .unwrap(),

@@ -27,10 +27,16 @@ impl Folder<'_> {
         self.names.iter().any(|name| name == plain(path))
     }
 
+    /// The ConfigMaps of this folder, each with its file.
+    pub(super) fn maps(&self) -> impl Iterator<Item = (&str, String)> {
+        let maps = self.documents.iter();
+        maps.filter_map(|of| Some((of.file.as_str(), map_of(&of.value)?)))
+    }
+
     /// The ConfigMaps in a file of this folder.
-    pub(super) fn maps_of(&self, path: &str) -> Vec<String> {
-        let of_file = self.documents.iter().filter(|of| of.file == plain(path));
-        of_file.filter_map(|of| map_of(&of.value)).collect()
+    pub(super) fn maps_of(&self, path: &str) -> impl Iterator<Item = String> {
+        let of_file = self.maps().filter(move |(file, _)| *file == plain(path));
+        of_file.map(|(_, map)| map)
     }
 
     /// The ConfigMaps in a file anywhere.

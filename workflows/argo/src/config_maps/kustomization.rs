@@ -8,6 +8,7 @@ use runtime::failure::Failure;
 use runtime::spelling;
 use serde_json::{Map, Value};
 
+use super::differences::{self, Difference};
 use super::fields::{is_given, items};
 use super::folder::{Folder, plain};
 use super::patches::{self, PATCHES};
@@ -107,21 +108,23 @@ pub(super) enum Behavior {
     Replace,
 }
 
-/// The generators of a folder, in order.
+/// The generators of a folder, in order, and the ConfigMaps that kustomize makes otherwise.
 ///
 /// # Errors
 /// What is not understood and may change a ConfigMap, and what kustomize would refuse: names file
 /// and field.
-pub(super) fn read(folder: &Folder<'_>) -> Result<Vec<Generator>> {
-    let mut found = Vec::new();
+pub(super) fn read(folder: &Folder<'_>) -> Result<(Vec<Generator>, Vec<Difference>)> {
+    let (mut generators, mut differences) = (Vec::new(), Vec::new());
     for document in folder.documents {
         if is_kustomization(document) {
             let file = format!("{}{}", folder.place, document.file);
-            let generators = of_document(document, folder, &file);
-            found.extend(generators.map_err(|what| Failure::usage(format!("{file}: {what}")))?);
+            let found = of_document(document, folder, &file);
+            let found = found.map_err(|what| Failure::usage(format!("{file}: {what}")))?;
+            generators.extend(found.0);
+            differences.extend(found.1);
         }
     }
-    Ok(found)
+    Ok((generators, differences))
 }
 
 /// Whether kustomize would read a document as its own, or people mean it to.
@@ -136,7 +139,7 @@ fn of_document(
     document: &Document,
     folder: &Folder<'_>,
     file: &str,
-) -> Result<Vec<Generator>, String> {
+) -> Result<(Vec<Generator>, Vec<Difference>), String> {
     let fields = document
         .value
         .as_object()
@@ -147,18 +150,24 @@ fn of_document(
     let is_whole = resources.iter().all(|resource| folder.has(resource));
     let generators = generators(fields, file, is_whole)?;
     let mut made: BTreeSet<String> = generators.iter().map(|of| of.map.clone()).collect();
-    for resource in resources {
+    for resource in &resources {
         if folder.has(resource) {
             made.extend(folder.maps_of(resource));
         } else {
             check_elsewhere(resource, folder, &generators)?;
         }
     }
-    let mut known = made.clone();
-    known.extend(patches::known(fields, folder, &made)?);
+    let patched = patches::known(fields, folder, &made)?;
+    let known = made.union(&patched).cloned().collect();
     check_changes(fields, &made, &known)?;
     check_name(&document.file, folder)?;
-    Ok(generators)
+    let mut differences = differences::unlisted(folder, &resources, &patched, file);
+    let merged = generators
+        .iter()
+        .filter(|of| of.behavior == Behavior::Merge);
+    let merged: Vec<&str> = merged.map(|of| of.map.as_str()).collect();
+    differences.extend(differences::partial(folder, patched, &merged, file));
+    Ok((generators, differences))
 }
 
 /// # Errors

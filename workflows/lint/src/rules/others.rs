@@ -3,7 +3,7 @@
 use argo::rules::FoundByArgo::{No, Partly};
 use argo::rules::{Rule, rule};
 
-pub(super) static RULES: [Rule; 8] = [
+pub(super) static RULES: [Rule; 9] = [
     // ---- Metrics
     rule(
         "metric",
@@ -41,6 +41,13 @@ pub(super) static RULES: [Rule; 8] = [
         "the first step of a run refuses it",
         "see docs/contract.md for what the variable takes",
         "docs/contract.md",
+    ),
+    rule(
+        "kustomization",
+        No,
+        "a local run and the cluster have other settings",
+        "",
+        "config-maps/README.md",
     ),
     rule(
         "data",

@@ -12,6 +12,9 @@ pub(super) const CRON: &str = include_str!("cron.yaml");
 /// Its ConfigMap.
 pub(super) const MAP: &str = include_str!("map.yaml");
 
+/// What makes `m.yaml` of it.
+pub(super) const KUSTOMIZATION: &str = "resources: [m.yaml]\n";
+
 /// One way to break a rule.
 pub(super) struct Case {
     pub rule: &'static str,

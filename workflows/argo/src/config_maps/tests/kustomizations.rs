@@ -299,6 +299,55 @@ fn a_config_map_that_is_listed_and_not_read_is_refused() {
 }
 
 #[test]
+fn what_a_cluster_has_otherwise_is_known() {
+    let differences = |kustomization: &str, more: &[(&str, &str)]| {
+        let mut files = vec![("ml-config.yaml", SETTINGS), ("features.sql", "new")];
+        files.push(("kustomization.yaml", kustomization));
+        files.extend(more);
+        let maps = load(&files).unwrap();
+        let found = maps.differences().iter();
+        let found = found.map(|of| (of.map.clone(), of.file.clone(), of.text.clone()));
+        found.collect::<Vec<_>>()
+    };
+    assert_eq!(differences(LISTED, &[]), []);
+    assert_eq!(differences("resources: [./ml-config.yaml]\n", &[]), []);
+
+    // A ConfigMap that the kustomization does not list.
+    let local = "kind: ConfigMap\nmetadata: {name: alameda-z, annotations: \
+                 {config.kubernetes.io/local-config: 'true'}}\ndata: {}\n";
+    let found = differences("resources: []\n", &[("local.yaml", local)]);
+    let [(map, file, text)] = found.as_slice() else {
+        panic!("{found:#?}")
+    };
+    assert_eq!(map, "alameda-x");
+    assert!(file.ends_with("/ml-config.yaml"), "{file}");
+    assert!(text.contains("add ml-config.yaml to `resources`"), "{text}");
+
+    // Files that are merged into a ConfigMap of another folder, and a patch of one.
+    let item = |behavior: &str| {
+        format!(
+            "resources: [../base, ml-config.yaml]\nconfigMapGenerator: [{{name: alameda-y, \
+             behavior: {behavior}, files: [features.sql]}}]\n{KEEPS_NAME}"
+        )
+    };
+    let patch = "kind: ConfigMap\nmetadata: {name: alameda-y}\ndata: {MODEL_C: '3'}\n";
+    let patches = "resources: [../base, ml-config.yaml]\npatches: [{path: patch.yaml}]\n";
+    for (text, more) in [
+        (item("merge").as_str(), None),
+        (patches, Some(("patch.yaml", patch))),
+    ] {
+        let found = differences(text, more.as_slice());
+        let [(map, file, text)] = found.as_slice() else {
+            panic!("{found:#?}")
+        };
+        assert_eq!(map, "alameda-y");
+        assert!(file.ends_with("/kustomization.yaml"), "{file}");
+        assert!(text.contains("in another folder is missing"), "{text}");
+    }
+    assert_eq!(differences(&item("replace"), &[]), []);
+}
+
+#[test]
 fn the_kustomizations_of_the_repository_are_read() {
     let platform = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../platform");
     let overlays = platform.join("overlays");

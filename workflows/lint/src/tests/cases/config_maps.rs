@@ -4,6 +4,12 @@ use super::{Case, case};
 
 pub(super) const CASES: &[Case] = &[
     case(
+        "kustomization",
+        &[("[m.yaml]", "[]")],
+        "",
+        "`kubectl apply -k` leaves it out: add m.yaml to `resources`",
+    ),
+    case(
         "data",
         &[(
             "HOLDOUT:",
