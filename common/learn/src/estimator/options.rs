@@ -48,6 +48,14 @@ pub(super) fn wrong(name: &str, value: f64, must: &str) -> Result<(), EstimatorE
     )))
 }
 
+/// The option `max_rows`: at least one row, or all of them.
+pub(super) fn max_rows(max_rows: Option<u64>) -> Result<(), EstimatorError> {
+    match max_rows {
+        Some(0) => wrong("max_rows", 0.0, "1 or more, or null for all rows"),
+        _ => Ok(()),
+    }
+}
+
 /// Of so many training rows, those that trees are grown on where there may be so many at most.
 pub(super) fn sampled(rows: u64, max_rows: Option<u64>) -> u64 {
     max_rows.map_or(rows, |most| rows.min(most))

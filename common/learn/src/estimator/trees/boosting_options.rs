@@ -111,10 +111,7 @@ impl Options {
             let must = "from 1 to 20 where max_leaves is 0, so that trees end";
             return options::wrong("max_depth", self.max_depth.into(), must);
         }
-        match self.max_rows {
-            Some(0) => options::wrong("max_rows", 0.0, "1 or more, or null for all rows"),
-            _ => Ok(()),
-        }
+        options::max_rows(self.max_rows)
     }
 
     /// Of so many training rows, those that trees are grown on.

@@ -57,10 +57,7 @@ impl Options {
                 return options::wrong(name, share, "above 0 and at most 1");
             }
         }
-        match self.max_rows {
-            Some(0) => options::wrong("max_rows", 0.0, "1 or more, or null for all rows"),
-            _ => Ok(()),
-        }
+        options::max_rows(self.max_rows)
     }
 
     /// How many of so many inputs a split looks at.
