@@ -59,10 +59,10 @@ impl fmt::Display for LeftOut {
             (self.quarantined, "quarantined"),
             (self.warm_up, "by warm_up"),
         ];
-        let told = reasons.iter().filter(|(rows, _)| *rows > 0);
-        let told: Vec<String> = told
+        let named = reasons.iter().filter(|(rows, _)| *rows > 0);
+        let named: Vec<String> = named
             .map(|(rows, reason)| format!("{rows} rows {reason}"))
             .collect();
-        f.write_str(&told.join(", "))
+        f.write_str(&named.join(", "))
     }
 }

@@ -134,7 +134,7 @@ impl Bucket {
             _ => None,
         };
         // The code alone: an answer of who exchanges secrets may hold one.
-        let told = match refusal {
+        let answer = match refusal {
             Some(Refusal {
                 code: Some(code),
                 status,
@@ -148,16 +148,16 @@ impl Bucket {
         match self.identity.source() {
             Source::Machine => Verdict::Lasting(Failure::usage(format!(
                 "there are no credentials for {} ({operation}): set {} and {}, or give the pod a role, see \
-                 docs/object-store.md (the machine's own role was tried last: {told})",
+                 docs/object-store.md (the machine's own role was tried last: {answer})",
                 self.service,
                 self.identity.variable(environment::KEY_ID),
                 self.identity.variable(environment::SECRET_KEY),
             ))),
             Source::WebIdentity | Source::Container if passing => {
-                Verdict::Passing(format!("getting credentials: {}", broken.unwrap_or(told)))
+                Verdict::Passing(format!("getting credentials: {}", broken.unwrap_or(answer)))
             }
             Source::WebIdentity => Verdict::Lasting(Failure::usage(format!(
-                "no credentials for {} ({operation}): the web identity in {} was not exchanged for them: {told}; check {} and \
+                "no credentials for {} ({operation}): the web identity in {} was not exchanged for them: {answer}; check {} and \
                  whom that role trusts",
                 self.service,
                 self.identity.variable(environment::TOKEN_FILE),
@@ -165,17 +165,17 @@ impl Bucket {
             ))),
             Source::Container | Source::Variables | Source::Nobody => {
                 Verdict::Lasting(Failure::usage(format!(
-                    "no credentials for {} ({operation}): {told}; check what the pod's service account is bound to",
+                    "no credentials for {} ({operation}): {answer}; check what the pod's service account is bound to",
                     self.service
                 )))
             }
         }
     }
 
-    fn foreign(&self, operation: &str, told: &str) -> Verdict {
+    fn foreign(&self, operation: &str, answer: &str) -> Verdict {
         self.lasting(
             operation,
-            &format!("it does not answer as S3 does ({told})"),
+            &format!("it does not answer as S3 does ({answer})"),
             "correct AWS_ENDPOINT_URL",
         )
     }

@@ -240,15 +240,15 @@ impl Client {
     /// before the status.
     fn judge<R>(&self, operation: &str, status: StatusCode, bytes: &[u8]) -> Tried<R> {
         #[derive(serde::Deserialize)]
-        struct Told {
+        struct Answer {
             error_code: Option<String>,
             message: Option<String>,
             detail: Option<Value>,
         }
-        let told: Option<Told> = serde_json::from_slice(bytes).ok();
+        let answer: Option<Answer> = serde_json::from_slice(bytes).ok();
         let text = String::from_utf8_lossy(bytes);
-        let (code, message) = match told {
-            Some(Told {
+        let (code, message) = match answer {
+            Some(Answer {
                 error_code,
                 message,
                 detail,
