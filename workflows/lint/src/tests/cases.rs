@@ -12,7 +12,7 @@ pub(super) const CRON: &str = include_str!("cron.yaml");
 /// Its ConfigMap.
 pub(super) const MAP: &str = include_str!("map.yaml");
 
-/// What makes `m.yaml` of it.
+/// The kustomization that lists it, as `m.yaml`.
 pub(super) const KUSTOMIZATION: &str = "resources: [m.yaml]\n";
 
 /// One way to break a rule.
