@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_told_with_the_digits_that_matter() {
+    fn numbers_are_shown_with_the_digits_that_matter() {
         for (value, expected) in [
             (0, "0"),
             (999, "999"),

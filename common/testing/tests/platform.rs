@@ -33,10 +33,10 @@ fn check(folder: &str, file: &str, variables: &[(&str, String)]) {
         .envs(variables.iter().map(|(name, value)| (name, value)))
         .output()
         .unwrap();
-    let told = String::from_utf8_lossy(&output.stderr);
+    let printed = String::from_utf8_lossy(&output.stderr);
     assert!(
-        output.status.success() && told.contains("\nRan ") && !told.contains("\nRan 0 "),
-        "{file}: {told}"
+        output.status.success() && printed.contains("\nRan ") && !printed.contains("\nRan 0 "),
+        "{file}: {printed}"
     );
 }
 

@@ -401,9 +401,9 @@ mod tests {
             let judged = gate.decide_by_segments(rules, of(ours), champion);
             assert_eq!(judged.passes, refusal.is_empty(), "{}", judged.reason);
             assert!(judged.reason.contains(refusal), "{}", judged.reason);
-            let told = judged.segments[1].refuses;
+            let refuses = judged.segments[1].refuses;
             let expected = (ours.is_some() && rows >= 200).then_some(!refusal.is_empty());
-            assert_eq!(told, expected, "{}", judged.reason);
+            assert_eq!(refuses, expected, "{}", judged.reason);
         }
     }
 

@@ -196,14 +196,14 @@ impl Column {
             };
             let arrays: Vec<&dyn Array> = arrays.iter().map(AsRef::as_ref).collect();
             let values = concat(&arrays)?;
-            let told = |(found, _): &Piece| found.nulls.is_some_and(|nulls| nulls > 0);
+            let has_nulls = |(found, _): &Piece| found.nulls.is_some_and(|nulls| nulls > 0);
             let keys = keys(&values)?;
             return Ok(Chosen::Column(Box::new(Self {
                 name: name.to_owned(),
                 column_type,
                 forms: of_moments,
                 spelled,
-                has_nulls: values.null_count() > 0 || pieces.iter().any(told),
+                has_nulls: values.null_count() > 0 || pieces.iter().any(has_nulls),
                 distinct: distinct(&keys),
                 keys,
                 values,

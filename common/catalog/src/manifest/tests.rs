@@ -162,15 +162,15 @@ async fn manifests_of_another_format_and_corrupt_ones_are_refused_by_key() {
 }
 
 #[test]
-fn what_differs_is_told_in_one_screen() {
+fn what_differs_is_reported_in_one_screen() {
     let many = (0..300).fold(inputs("a"), |inputs, i| {
         inputs.with(format!("raw train/{i:03}.parquet"), i)
     });
-    let told = many.differences(&inputs("b"));
-    assert_eq!(told.lines().count(), 10, "{told}");
+    let screen = many.differences(&inputs("b"));
+    assert_eq!(screen.lines().count(), 10, "{screen}");
     assert!(
-        told.contains("features.sql was b, and is a") && told.contains("and 293 more"),
-        "{told}"
+        screen.contains("features.sql was b, and is a") && screen.contains("and 293 more"),
+        "{screen}"
     );
     assert!(
         inputs("a")

@@ -115,7 +115,7 @@ fn tls_is_asked_for_in_libpqs_words() {
 }
 
 #[test]
-fn what_cannot_be_read_is_refused_without_being_told() {
+fn what_cannot_be_read_is_refused_without_being_shown() {
     for url in [
         "postgres://u:top@secret@h/d",
         "postgres://u:secret@h:port/d",

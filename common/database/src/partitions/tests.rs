@@ -132,7 +132,7 @@ async fn what_partitions_that_a_person_made_leave_uncovered_is_made() {
 }
 
 #[tokio::test]
-async fn a_name_that_is_taken_is_told() {
+async fn a_name_that_is_taken_is_reported() {
     let home = Home::partitioned();
     home.psql("CREATE TABLE predictions_2025_01 (x int)");
     let error = home.publish(&results(5, 1, 0..9)).await.unwrap_err();

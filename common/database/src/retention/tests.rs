@@ -154,7 +154,7 @@ async fn what_was_dropped_does_not_come_back() {
 }
 
 #[tokio::test]
-async fn each_model_keeps_its_rows_for_as_long_as_it_is_told() {
+async fn each_model_keeps_its_rows_for_as_long_as_its_setting_says() {
     for home in [Home::new(), Home::partitioned()] {
         let (churn, upsell) = (
             results("1", 1),

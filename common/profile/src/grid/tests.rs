@@ -79,7 +79,7 @@ fn training_lies_in_the_cells_of_its_profile() {
 }
 
 #[test]
-fn few_values_are_told_exactly() {
+fn few_values_are_counted_exactly() {
     let values: Vec<f64> = spread(900, 5).iter().map(|x| (x * 4.0).floor()).collect();
     let counted = Profile::of(Grid::new(1.5, 1.1), &values)
         .counted()

@@ -103,7 +103,7 @@ impl HttpService for Watched {
     {
         Box::pin(async move {
             // Completing an upload may fail after S3 has begun its answer with 200, and deleting is
-            // told key by key.
+            // reported key by key.
             let may_fail_late = request.method().as_str() == "POST";
             // To the client any page is a listing of nothing.
             let lists = request
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_is_told_in_a_line() {
+    fn a_refusal_is_reported_in_a_line() {
         let xml = "<?xml version=\"1.0\"?><Error><Code>NoSuchBucket</Code><Message>The specified\n bucket does not exist\
                    </Message><HostId>abc</HostId></Error>";
         let refusal = Refusal::new(404, xml.as_bytes());

@@ -1,4 +1,4 @@
-//! Stores in real S3 servers, with a proxy before them that misbehaves as it is told.
+//! Stores in real S3 servers, with a proxy before them that misbehaves as it is configured to.
 
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};

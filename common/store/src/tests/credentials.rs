@@ -7,7 +7,7 @@ use testing::{Fault, HttpProxy, Rule, S3Server};
 use super::bench::{Bench, refused};
 
 #[tokio::test]
-async fn missing_credentials_are_told_without_waiting() {
+async fn missing_credentials_are_reported_without_waiting() {
     let mut bench = Bench::new(S3Server::minio());
     let nowhere = format!("http://127.0.0.1:{}", testing::free_port().unwrap());
     bench.set(&[
@@ -24,7 +24,7 @@ async fn missing_credentials_are_told_without_waiting() {
 }
 
 #[tokio::test]
-async fn a_web_identity_that_is_not_exchanged_is_told() {
+async fn a_web_identity_that_is_not_exchanged_is_reported() {
     let mut bench = Bench::new(S3Server::minio()).impatient();
     let token = bench.scratch.path().join("token");
     let sts = testing::HttpProxy::start(bench.server.port).unwrap();

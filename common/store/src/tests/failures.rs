@@ -162,7 +162,7 @@ async fn a_server_that_stays_away_is_named() {
 }
 
 #[tokio::test]
-async fn nobody_listening_is_told_as_such() {
+async fn nobody_listening_is_reported_as_such() {
     let mut bench = Bench::new(S3Server::minio()).impatient();
     bench.set(&[(
         "AWS_ENDPOINT_URL",

@@ -1,4 +1,4 @@
-//! What needs a person: told at once, by name, and without a secret.
+//! What needs a person: reported at once, by name, and without a secret.
 
 use testing::{Fault, Minio, Rule, S3Server};
 
@@ -41,7 +41,7 @@ async fn a_missing_bucket_is_no_missing_key() {
 }
 
 #[tokio::test]
-async fn wrong_keys_are_told_at_once() {
+async fn wrong_keys_are_reported_at_once() {
     let mut bench = Bench::new(S3Server::minio());
     for (variables, parts) in [
         (
@@ -72,7 +72,7 @@ async fn wrong_keys_are_told_at_once() {
 }
 
 #[tokio::test]
-async fn a_user_without_permission_is_told_which() {
+async fn a_user_without_permission_learns_which() {
     let bench = Bench::new(S3Server::minio());
     bench.proxy.set([answer(403, "AccessDenied")]);
     let text = refused(bench.store().list("a").await, 2);
@@ -84,7 +84,7 @@ async fn a_user_without_permission_is_told_which() {
 }
 
 #[tokio::test]
-async fn deleting_without_permission_is_told_at_once() {
+async fn deleting_without_permission_is_reported_at_once() {
     let mut bench = Bench::new(S3Server::minio());
     let given = bench.boto3(
         "import json\n\
@@ -106,11 +106,11 @@ async fn deleting_without_permission_is_told_at_once() {
     store.put("b", b"x".to_vec()).await.unwrap();
     bench.calls();
     let text = refused(store.delete("b").await, 2);
-    let told = format!(
+    let expected = format!(
         "deleting {}/b: it does not allow this (AccessDenied (403)",
         bench.url()
     );
-    assert!(text.contains(&told), "{text}");
+    assert!(text.contains(&expected), "{text}");
     assert_eq!(bench.calls(), ["POST"], "nothing is tried again");
     assert_eq!(store.get("b").await.unwrap().unwrap(), b"x");
 }

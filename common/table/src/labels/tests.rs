@@ -162,7 +162,7 @@ fn labels_are_taken_by_their_values() {
 }
 
 #[test]
-fn what_breaks_the_contract_is_told_by_file_and_column() {
+fn what_breaks_the_contract_is_reported_by_file_and_column() {
     let raw = Raw::new();
     let numbers = |values: Vec<i64>| Arc::new(Int64Array::from(values)) as ArrayRef;
     let zoned: ArrayRef =

@@ -435,7 +435,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_that_is_no_key_is_told_in_one_line() {
+    async fn a_name_that_is_no_key_is_reported_in_one_line() {
         let home = tempfile::tempdir().unwrap();
         let store = Store::open(home.path().to_str().unwrap()).unwrap();
         for name in ["a.csv", "b\nc.csv", "d\\e.csv", "f\u{202e}g.csv"] {
@@ -458,7 +458,7 @@ mod tests {
         for key in ["Data/Train/a.parquet", "in/_a.csv", "in/b.txt"] {
             store.put(key, vec![1]).await.unwrap();
         }
-        let told = async |glob: &str| {
+        let refused = async |glob: &str| {
             let found = find(&store, glob, "TRAIN_GLOB").await.unwrap();
             assert_eq!(found.files, []);
             found
@@ -467,7 +467,7 @@ mod tests {
                 .unwrap()
                 .to_string()
         };
-        let text = told("in/*.csv").await;
+        let text = refused("in/*.csv").await;
         assert!(
             text.contains("begins with . or _: in/_a.csv; it does not match: in/b.txt"),
             "{text}"
@@ -489,9 +489,9 @@ mod tests {
         assert_eq!(unmatched("in/*.csv").await.unwrap(), expected);
         assert_eq!(unmatched("in/*.parquet").await, None);
         for glob in ["Data/train/*.parquet", "data/train/*.parquet"] {
-            let text = told(glob).await;
+            let text = refused(glob).await;
             assert!(text.contains("letter case counts: check it"), "{text}");
         }
-        assert!(!told("other/*.csv").await.contains("letter case"));
+        assert!(!refused("other/*.csv").await.contains("letter case"));
     }
 }

@@ -326,7 +326,7 @@ fn moments_as_int96_have_their_microsecond_in_any_year() {
 }
 
 #[test]
-fn all_breaches_are_told_at_once_with_counts_and_examples() {
+fn all_breaches_are_reported_at_once_with_counts_and_examples() {
     let mut feature2: Vec<f64> = vec![1.0; 9_000];
     (feature2[10], feature2[8_500], feature2[8_600]) = (-4.5, 101.0, f64::NAN);
     let mut ids: Vec<Option<&str>> = vec![Some("x"); 9_000];
@@ -353,7 +353,7 @@ fn all_breaches_are_told_at_once_with_counts_and_examples() {
 }
 
 #[test]
-fn missing_columns_are_told_with_what_is_there() {
+fn missing_columns_are_reported_with_what_is_there() {
     let sample = Sample::of(3).without("feature2").without("customerId");
     let sample = sample.with(
         "CUSTOMERID",

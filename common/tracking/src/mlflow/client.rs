@@ -273,7 +273,7 @@ impl Client {
                 "{} refuses the login ({}) for {operation}: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or \
                  MLFLOW_TRACKING_TOKEN, to a valid login",
                 self.service,
-                self.login.told()
+                self.login.described()
             )),
             StatusCode::FORBIDDEN if message.contains("Invalid Host header") => lasting(format!(
                 "{} refuses this host name ({operation}): start the server with --allowed-hosts={host} \
@@ -284,7 +284,7 @@ impl Client {
                 "{} does not permit {operation} ({}): {}; ask its administrator for permission to EDIT the experiment and the \
                  registered model",
                 self.service,
-                self.login.told(),
+                self.login.described(),
                 if message.is_empty() {
                     "permission denied"
                 } else {

@@ -68,8 +68,8 @@ impl Login {
         })
     }
 
-    /// Who it says it is, for messages.
-    pub(super) fn told(&self) -> String {
+    /// Who logs in, for messages; without the secret.
+    pub(super) fn described(&self) -> String {
         match self {
             Self::None => "no login was given".to_owned(),
             Self::Basic { user, .. } => format!("as user {user}"),

@@ -30,7 +30,7 @@ fn page() -> String {
 }
 
 /// What went wrong: exit code and text. The text is one screen, without a page's source.
-fn told<R>(result: Result<R>) -> (u8, String) {
+fn outcome<R>(result: Result<R>) -> (u8, String) {
     let error = result.err().expect("it fails");
     let text = format!("{error:#}");
     assert!(
@@ -44,7 +44,7 @@ fn told<R>(result: Result<R>) -> (u8, String) {
 async fn a_server_that_is_away_is_worth_another_try() {
     let port = testing::free_port().unwrap();
     let home = Home::at(&format!("http://127.0.0.1:{port}"), Login::None, SHORT);
-    let (code, text) = told(home.train(1).await);
+    let (code, text) = outcome(home.train(1).await);
     assert_eq!(code, 75);
     assert!(
         text.contains(&format!(
@@ -67,7 +67,7 @@ async fn a_server_that_goes_away_in_the_middle_finds_its_run_again() {
             run.log_metrics([("f1", 0.5)]).await
         })
         .await;
-    let (code, text) = told(stopped);
+    let (code, text) = outcome(stopped);
     assert_eq!(code, 75);
     assert!(
         text.contains("is not available: logging to the run"),
@@ -102,7 +102,7 @@ async fn a_slow_server_is_waited_for_within_the_budget() {
 
     let (proxy, home) = behind_a_proxy(SHORT);
     proxy.set([Rule::always(slow())]);
-    let (code, text) = told(home.train(1).await);
+    let (code, text) = outcome(home.train(1).await);
     assert_eq!(code, 75);
     assert!(
         text.contains("looking up the experiment") && text.contains("no answer"),
@@ -141,7 +141,7 @@ async fn what_passes_is_tried_again_and_nothing_is_doubled() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_does_not_pass_within_the_budget_is_told_without_the_page() {
+async fn what_does_not_pass_within_the_budget_is_reported_without_the_page() {
     for (fault, expected) in [
         (Fault::Status(503, page()), "503 Service Unavailable"),
         (Fault::Status(500, page()), "500 Internal Server Error"),
@@ -150,7 +150,7 @@ async fn what_does_not_pass_within_the_budget_is_told_without_the_page() {
     ] {
         let (proxy, home) = behind_a_proxy(Budget(Duration::from_secs(5)));
         proxy.set([Rule::always(fault)]);
-        let (code, text) = told(home.train(1).await);
+        let (code, text) = outcome(home.train(1).await);
         assert_eq!(code, 75, "{text}");
         assert!(
             text.contains(expected) && text.contains("looking up the experiment"),
@@ -192,7 +192,7 @@ async fn a_run_that_can_not_be_opened_leaves_its_workflows_run_closed() {
                 && calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed) > 0
         }),
     ]);
-    assert_eq!(told(home.train(1).await).0, 75);
+    assert_eq!(outcome(home.train(1).await).0, 75);
     let read = Home::read_back_at(&testing::mlflow().uri(), &home.name);
     assert_eq!(read["runs"].as_array().unwrap().len(), 1);
     assert_eq!(read["runs"][0]["status"], "FAILED");
@@ -215,7 +215,7 @@ async fn runs_that_can_not_be_opened_again_do_not_stay_open() {
             }),
         ]);
         assert_eq!(
-            told(home.tracking.in_run(&home.spec(1), async |_| Ok(())).await).0,
+            outcome(home.tracking.in_run(&home.spec(1), async |_| Ok(())).await).0,
             75
         );
         let read = Home::read_back_at(&testing::mlflow().uri(), &home.name);
@@ -319,7 +319,7 @@ async fn files_that_did_not_arrive_whole_are_not_registered() {
             })
             .await
     });
-    let (code, text) = told(result.await);
+    let (code, text) = outcome(result.await);
     assert_eq!(code, 75);
     assert!(text.contains("model/model.json has 12 bytes"), "{text}");
     assert_eq!(home.tracking.versions(&home.name).await.unwrap(), []);
@@ -337,7 +337,7 @@ async fn a_deleted_experiment_is_named_and_not_restored() {
     homes::python(delete, &home.uri, &[&home.name.to_string()]);
     // Another process: it has not seen the experiment before.
     let again = Home::mlflow().about(&home.name);
-    let (code, text) = told(again.train(2).await);
+    let (code, text) = outcome(again.train(2).await);
     assert_eq!(code, 2);
     let expected = format!("the experiment {} of MLflow at 127.0.0.1:", home.name);
     assert!(
@@ -357,7 +357,7 @@ async fn a_champion_whose_versions_were_deleted_is_no_unknown_model() {
                   print('null')";
     homes::python(delete, &home.uri, &[&home.name.to_string()]);
     for reference in [CHAMPION, "1"] {
-        let (code, text) = told(home.tracking.resolve(&home.name, reference).await);
+        let (code, text) = outcome(home.tracking.resolve(&home.name, reference).await);
         assert_eq!(code, 2);
         let expected = format!(
             "model {} is registered, but has no version any more",
@@ -373,7 +373,7 @@ async fn a_champion_whose_versions_were_deleted_is_no_unknown_model() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_mlflow_is_told_apart() {
     let prefixed = format!("{}/wrong/prefix", testing::mlflow().uri());
-    let (code, text) = told(Home::at(&prefixed, Login::None, SHORT).train(1).await);
+    let (code, text) = outcome(Home::at(&prefixed, Login::None, SHORT).train(1).await);
     assert_eq!(code, 2);
     assert!(
         text.contains("is not an MLflow server, or not under this path") && text.contains("404"),
@@ -381,7 +381,7 @@ async fn what_is_not_mlflow_is_told_apart() {
     );
 
     let minio = testing::minio();
-    let (code, text) = told(
+    let (code, text) = outcome(
         Home::at(&minio.endpoint(), Login::None, SHORT)
             .train(1)
             .await,
@@ -396,7 +396,7 @@ async fn what_is_not_mlflow_is_told_apart() {
     ] {
         let (proxy, home) = behind_a_proxy(SHORT);
         proxy.set([Rule::always(Fault::Status(status, body.to_owned()))]);
-        let (code, text) = told(home.train(1).await);
+        let (code, text) = outcome(home.train(1).await);
         assert_eq!(code, 2, "{text}");
         assert!(
             text.contains(expected) && text.contains("check MLFLOW_TRACKING_URI"),
@@ -405,7 +405,7 @@ async fn what_is_not_mlflow_is_told_apart() {
     }
     // TLS is spoken to a server that speaks none.
     let tls = testing::mlflow().uri().replace("http://", "https://");
-    let (code, text) = told(Home::at(&tls, Login::None, SHORT).train(1).await);
+    let (code, text) = outcome(Home::at(&tls, Login::None, SHORT).train(1).await);
     assert_eq!(code, 2, "{text}");
     assert!(text.contains("check http or https"), "{text}");
 }
@@ -424,7 +424,7 @@ async fn a_server_that_takes_no_uploads_itself_is_named() {
         ))
         .when(|_, path| path.ends_with("/server-info")),
     ]);
-    let (code, text) = told(home.train(1).await);
+    let (code, text) = outcome(home.train(1).await);
     assert_eq!(code, 2);
     assert!(
         text.contains("accepts no uploads itself (--artifacts-presigned-only)"),
@@ -459,7 +459,7 @@ fn addresses_that_are_none_of_a_server_are_refused_by_name() {
             "has a part after ? or #",
         ),
     ] {
-        let (code, text) = told(open(uri).map(drop));
+        let (code, text) = outcome(open(uri).map(drop));
         assert_eq!(code, 2, "{text}");
         assert!(
             text.contains("MLFLOW_TRACKING_URI") && text.contains(expected),
@@ -482,7 +482,7 @@ async fn a_host_name_that_is_refused_names_the_option() {
         ..MlflowOptions::default()
     })
     .unwrap();
-    let (code, text) = told(Home::at(&server.uri(), Login::None, PATIENT).train(1).await);
+    let (code, text) = outcome(Home::at(&server.uri(), Login::None, PATIENT).train(1).await);
     assert_eq!(code, 2);
     assert!(
         text.contains(&format!("--allowed-hosts=127.0.0.1:{}", server.port())),

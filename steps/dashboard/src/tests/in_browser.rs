@@ -71,7 +71,7 @@ async fn every_page_fits_every_screen_and_asks_nobody_else() {
             );
         }
     }
-    // What the names of columns hold is told as it is.
+    // What the names of columns hold is shown as it is.
     assert!(
         page(at, "/models/m")
             .await

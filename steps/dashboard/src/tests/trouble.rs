@@ -58,7 +58,7 @@ async fn what_cannot_be_shown_says_why() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_set_of_results_that_cannot_be_read_is_told_and_takes_nothing_else_away() {
+async fn one_set_of_results_that_cannot_be_read_is_reported_and_takes_nothing_else_away() {
     let home = home().await;
     home.results(&[Rows::simple(400)]).await;
     home.store

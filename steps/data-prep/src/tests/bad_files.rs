@@ -201,7 +201,7 @@ async fn more_bad_files_than_allowed_end_the_run_and_a_higher_limit_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_holdout_that_was_left_out_is_told() {
+async fn a_holdout_that_was_left_out_is_reported() {
     let bench = Bench::with_files(&[20, 20, 20]);
     cut(&bench, &train_key(0), 0.5);
     let text = failure(
@@ -217,7 +217,7 @@ async fn a_holdout_that_was_left_out_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bad_file_over_good_data_is_told_and_mixes_nothing() {
+async fn a_bad_file_over_good_data_is_reported_and_mixes_nothing() {
     let bench = Bench::with_files(&[20, 20, 20]);
     bench.prepare(&[]).await.unwrap();
     let before = bench.digests().await;

@@ -245,7 +245,7 @@ async fn keys_that_repeat_in_training_count_as_often_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_is_gone_changed_or_bad_is_told() {
+async fn a_file_that_is_gone_changed_or_bad_is_reported() {
     let bench = bench();
     bench.write("train/0.parquet", &events(&[("a", 1, 1)]));
     bench.write("predict/0.parquet", &events(&[("a", 2, 2)]));

@@ -151,7 +151,7 @@ async fn the_configuration_of_the_model_is_used_and_not_that_of_the_folder() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_selected_file_that_has_changed_is_told() {
+async fn a_selected_file_that_has_changed_is_reported() {
     let bench = Bench::new();
     bench.write("predict/a.parquet", &sample(0, 30));
     let arguments = bench.select().await;
@@ -160,7 +160,7 @@ async fn a_selected_file_that_has_changed_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_missing_is_told() {
+async fn what_is_missing_is_reported() {
     let bench = Bench::new();
     let [split, config, selection] = bench.select().await;
     for (arguments, reason) in [

@@ -249,7 +249,7 @@ async fn a_copy_that_keeps_size_and_time_is_known_by_its_content() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_changes_after_it_was_planned_is_told() {
+async fn a_file_that_changes_after_it_was_planned_is_reported() {
     let bench = Bench::with_files(&[30, 40]);
     let planned = bench.plan(&["--parallelism=1"]).await.unwrap();
     bench.write(&train_key(1), &sample(9, 41));

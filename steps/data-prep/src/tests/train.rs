@@ -146,7 +146,7 @@ async fn rows_on_and_after_a_date_are_held_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_holdout_that_leaves_nothing_is_told() {
+async fn a_holdout_that_leaves_nothing_is_reported() {
     let one = Bench::with_files(&[10]);
     let text = failure(2, one.plan(&[]).await);
     assert!(
@@ -310,7 +310,7 @@ async fn an_instant_as_data_version_is_cut_to_its_date() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_glob_without_files_is_told_with_the_place() {
+async fn a_glob_without_files_is_reported_with_the_place() {
     let bench = Bench::with_files(&[5, 5]);
     let text = failure(2, bench.plan(&["--train-glob=other/*.parquet"]).await);
     assert!(
@@ -354,7 +354,7 @@ async fn a_fault_that_needs_no_row_is_refused_before_a_file_is_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn values_that_the_query_can_not_be_computed_from_are_told_with_file_column_and_row() {
+async fn values_that_the_query_can_not_be_computed_from_are_reported_with_file_column_and_row() {
     let bench = Bench::with_files(&[13, 13]);
     bench.configure(
         "features.sql",
@@ -374,7 +374,7 @@ async fn values_that_the_query_can_not_be_computed_from_are_told_with_file_colum
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn wrong_sql_is_told_before_anything_is_written() {
+async fn wrong_sql_is_reported_before_anything_is_written() {
     let bench = Bench::with_files(&[5, 5]);
     bench.configure("features.sql", "SELECT *,\n  avg(feature1) AS a\nFROM raw");
     let text = failure(2, bench.plan(&[]).await);

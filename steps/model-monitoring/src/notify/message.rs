@@ -271,7 +271,7 @@ mod tests {
         }
     }
 
-    fn told(status: &str, nodes: &[NodeFailure]) -> (Vec<String>, usize) {
+    fn summary(status: &str, nodes: &[NodeFailure]) -> (Vec<String>, usize) {
         let (causes, retried) = causes(status, nodes);
         (
             causes
@@ -283,10 +283,10 @@ mod tests {
     }
 
     #[test]
-    fn attempts_are_told_from_failures() {
+    fn attempts_are_told_apart_from_failures() {
         let overcome = node("data-prep-plan(0)", "data-prep-plan", "75");
         assert_eq!(
-            told("Succeeded", std::slice::from_ref(&overcome)),
+            summary("Succeeded", std::slice::from_ref(&overcome)),
             (vec![], 1)
         );
         let own = node("model-monitoring-notify(0)", OWN_LEAF, "75");
@@ -312,11 +312,11 @@ mod tests {
             own,
         ];
         let cause = "data-prep-map(1:001)(1): main: Error (exit code 10): b".to_owned();
-        assert_eq!(told("Failed", &of_a_failure), (vec![cause], 2));
+        assert_eq!(summary("Failed", &of_a_failure), (vec![cause], 2));
     }
 
     #[test]
-    fn something_is_told_of_every_failure() {
+    fn every_failure_has_a_message() {
         // Pods alone, as some versions of Argo list them.
         let pods = [
             node("a(0)", "a", "75"),
@@ -324,13 +324,13 @@ mod tests {
             node("b(0)", "b", "2"),
         ];
         assert_eq!(
-            told("Failed", &pods),
+            summary("Failed", &pods),
             (vec!["a(1): 10".to_owned(), "b(0): 2".to_owned()], 1)
         );
         let dag = [node("x", "main", "child 'y' errored")];
-        assert_eq!(told("Error", &dag).0, ["x: child 'y' errored"]);
+        assert_eq!(summary("Error", &dag).0, ["x: child 'y' errored"]);
         let text = [node("", "", "the pod was deleted")];
-        assert_eq!(told("Failed", &text).0, [": the pod was deleted"]);
-        assert_eq!(told("Failed", &[]), (vec![], 0));
+        assert_eq!(summary("Failed", &text).0, [": the pod was deleted"]);
+        assert_eq!(summary("Failed", &[]), (vec![], 0));
     }
 }

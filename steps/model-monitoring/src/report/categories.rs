@@ -193,8 +193,8 @@ pub(super) fn drifted_by(
 /// What a person should know of the other columns: first the features, then those that are carried.
 pub(super) fn notes(content: &Content) -> Vec<String> {
     let feature = |column: &ColumnDrift| {
-        let told = column.judged && column.verdict >= Verdict::Warn;
-        let shares = column.categories.as_ref().filter(|_| !told)?;
+        let found = column.judged && column.verdict >= Verdict::Warn;
+        let shares = column.categories.as_ref().filter(|_| !found)?;
         note(&column.name, shares)
     };
     let carried = |column: &CategoryDrift| {
@@ -204,8 +204,8 @@ pub(super) fn notes(content: &Content) -> Vec<String> {
                 "Values of {name} are not judged: the model was trained without a profile of that column; train it again."
             ));
         }
-        let told = column.judged && column.verdict >= Verdict::Warn;
-        (!told).then(|| note(name, shares)).flatten()
+        let found = column.judged && column.verdict >= Verdict::Warn;
+        (!found).then(|| note(name, shares)).flatten()
     };
     let features = content.drift.features.iter().filter_map(feature);
     let carried = content.drift.categories.iter().filter_map(carried);
@@ -359,24 +359,27 @@ mod tests {
             new_rows: 70,
             new_values: vec![rows("d", 0, 69), rows("e", 0, 1)],
         };
-        let told = [
+        let expected = [
             "35 % of the rows hold \"d\", \"e\" which training did not have",
             // Of "c" no row is to be expected among 200.
             "no row holds \"b\" (29.8 % of training)",
             "nulls went from 10 % to 5 %",
         ];
-        assert_eq!(changes(&shares), told);
+        assert_eq!(changes(&shares), expected);
         assert_eq!(
             drifted_by("city", Some(0.5), &shares, 0.25),
-            format!("city drifted: PSI 0.500 (limit 0.25); {}.", told.join("; "))
+            format!(
+                "city drifted: PSI 0.500 (limit 0.25); {}.",
+                expected.join("; ")
+            )
         );
         // Which of the others are new is not known where training had too many values.
         let rest = CategoryShares {
             reference_rest: 300,
             ..shares
         };
-        let told = "values beyond the 3 most frequent of training went from 30 % to 35 %";
-        assert_eq!(changes(&rest)[0], told);
+        let expected = "values beyond the 3 most frequent of training went from 30 % to 35 %";
+        assert_eq!(changes(&rest)[0], expected);
         let same = CategoryShares {
             reference_rest: 350,
             new_values: Vec::new(),
@@ -398,9 +401,9 @@ mod tests {
             unknown: Some(60),
             ..same
         };
-        let told =
+        let expected =
             "30 % or more of the rows hold values which training did not have, where 2 % are usual";
-        assert_eq!(changes(&replaced)[0], told);
+        assert_eq!(changes(&replaced)[0], expected);
     }
 
     #[test]

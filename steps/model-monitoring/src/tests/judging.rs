@@ -278,7 +278,7 @@ async fn rows_dated_before_training_are_noted() {
 }
 
 #[tokio::test]
-async fn a_model_that_predicts_one_class_alone_and_scores_that_are_no_probabilities_are_told() {
+async fn a_model_that_predicts_one_class_alone_and_scores_that_are_no_probabilities_are_reported() {
     let low = |count: usize| {
         let mut rows = Rows::simple(count);
         rows.score

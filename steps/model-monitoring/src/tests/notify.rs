@@ -141,9 +141,9 @@ async fn an_instant_is_recorded_under_its_date() {
 #[test]
 fn the_predictions_tell_data_version_and_model() {
     let key = "results/25.05.1/customer-classifier/v3/_manifest.json";
-    let told = ended("", "Failed", ONE).about(key);
+    let message = ended("", "Failed", ONE).about(key);
     assert_eq!(
-        (told.data_version.as_str(), told.model_name.as_str()),
+        (message.data_version.as_str(), message.model_name.as_str()),
         ("25.05.1", "customer-classifier")
     );
     assert_eq!(

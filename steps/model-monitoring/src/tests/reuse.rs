@@ -288,7 +288,7 @@ async fn rows_without_a_date_count_but_stand_in_no_day() {
 }
 
 #[tokio::test]
-async fn files_that_were_left_out_are_told() {
+async fn files_that_were_left_out_are_reported() {
     let home = Home::new(Names::default(), &Rows::simple(400)).await;
     let left_out = Quarantined {
         key: "predict/<bad>.parquet".to_owned(),
@@ -374,9 +374,9 @@ async fn rows_that_are_left_out_are_a_finding() {
         home.store.put_json(&results, &manifest).await.unwrap();
         let (_, report) = home.report(&results).await;
         let findings = &report.content.findings;
-        let told = |finding: &&Finding| finding.severity == severity && finding.text == text;
+        let is_it = |finding: &&Finding| finding.severity == severity && finding.text == text;
         assert!(
-            findings.iter().any(|finding| told(&finding)),
+            findings.iter().any(|finding| is_it(&finding)),
             "{findings:?}"
         );
     }

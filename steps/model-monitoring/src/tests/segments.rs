@@ -189,7 +189,7 @@ async fn indices_by_day_show_when_a_feature_moved() {
 }
 
 #[tokio::test]
-async fn values_that_came_and_went_are_told() {
+async fn values_that_came_and_went_are_reported() {
     let home = Home::new(Names::default(), &Rows::simple(400)).await;
     let mut rows = Rows::simple(300);
     for value in &mut rows.features[1] {

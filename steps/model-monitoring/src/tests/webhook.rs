@@ -1,4 +1,4 @@
-//! What a webhook is told, by a real HTTP server.
+//! What a webhook is sent, by a real HTTP server.
 
 use std::time::Duration;
 
@@ -100,7 +100,7 @@ fn succeeded() -> Ended {
 }
 
 #[tokio::test]
-async fn an_end_is_told_once_and_a_new_end_again() {
+async fn an_end_is_sent_once_and_a_new_end_again() {
     let lab = Lab::new();
     let ended = failed("2026-11-24T11:30:00Z");
     lab.notify(&ended).await.unwrap();
@@ -177,7 +177,7 @@ async fn what_argos_words_do_not_say_is_said_with_the_name_of_the_run() {
 }
 
 #[tokio::test]
-async fn the_ends_that_are_told_are_chosen() {
+async fn the_ends_that_are_sent_are_chosen() {
     for (on, after_failure, after_success) in [
         (NotifyOn::Always, 1, 1),
         (NotifyOn::Failure, 1, 0),
@@ -272,7 +272,7 @@ async fn a_refusal_is_final_and_the_next_try_tells() {
 }
 
 #[tokio::test]
-async fn a_webhook_that_is_away_is_worth_another_try_and_its_url_is_not_told() {
+async fn a_webhook_that_is_away_is_worth_another_try_and_its_url_is_not_shown() {
     let lab = Lab::new();
     let away = format!("http://127.0.0.1:{}/{TOKEN}", free_port().unwrap());
     let error = lab
@@ -314,7 +314,7 @@ async fn a_webhook_that_is_away_is_worth_another_try_and_its_url_is_not_told() {
 }
 
 #[tokio::test]
-async fn an_end_is_told_when_nothing_can_be_recorded() {
+async fn an_end_is_sent_when_nothing_can_be_recorded() {
     let lab = Lab::new();
     let url = lab.receiver.url(TOKEN);
     let down = || Err(Failure::Unavailable("the store is down".to_owned()).into());

@@ -21,7 +21,7 @@ fn rows(first: usize, more: &str) -> String {
 }
 
 #[test]
-fn files_that_keep_the_contract_are_told_by_rows_and_times() {
+fn files_that_keep_the_contract_are_reported_by_rows_and_times() {
     let desk = desk();
     desk.csv("raw/train/b.csv", &rows(1000, ""));
     let unlabelled = "id,spent,seen_at\n1,0.5,2025-02-01\n";

@@ -207,7 +207,7 @@ fn the_platforms_readme_tells_which_pod_gets_which_secrets() {
         .lines()
         .skip(2)
         .take_while(|line| line.starts_with("| `"));
-    let mut told: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut documented: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for row in rows {
         let cells: Vec<&str> = row.split('|').map(str::trim).collect();
         assert!(!cells[2 + NAMES.len()].is_empty(), "{row} gives no reason");
@@ -220,13 +220,13 @@ fn the_platforms_readme_tells_which_pod_gets_which_secrets() {
             .map(str::to_owned)
             .collect();
         for leaf in cells[1].split(", ") {
-            told.insert(leaf.trim_matches('`').to_owned(), Clone::clone(&secrets));
+            documented.insert(leaf.trim_matches('`').to_owned(), Clone::clone(&secrets));
         }
     }
     let leaves = leaves().into_iter();
     let given = leaves.map(|(name, (_, leaf))| (name, secrets_of(get(&leaf, "container"))));
     let given: BTreeMap<String, BTreeSet<String>> = given.collect();
-    assert_eq!(told, given);
+    assert_eq!(documented, given);
 }
 
 /// Every YAML file below `workflows` and `config-maps`, as readers take it that refuse what is

@@ -139,12 +139,12 @@ async fn a_file_that_differs_is_refused_by_name_unless_it_is_to_be_replaced() {
     // Of the same size.
     fs::write(lab.from("train/b.csv"), "id\n2\n").unwrap();
     fs::write(lab.from("train/c.csv"), "id\n3\n").unwrap();
-    let told = refusal(lab.upload(|_| ()).await, 2);
+    let text = refusal(lab.upload(|_| ()).await, 2);
     assert!(
-        told.contains("train/b.csv")
-            && !told.contains("train/a.csv")
-            && told.contains("--overwrite"),
-        "{told}"
+        text.contains("train/b.csv")
+            && !text.contains("train/a.csv")
+            && text.contains("--overwrite"),
+        "{text}"
     );
     assert_eq!(
         lab.keys(),
@@ -175,16 +175,16 @@ async fn truncated_files_are_refused_by_name_before_anything_is_sent() {
     for (key, bytes) in damaged {
         fs::write(lab.from(key), bytes).unwrap();
     }
-    let told = refusal(lab.upload(|_| ()).await, 10);
+    let text = refusal(lab.upload(|_| ()).await, 10);
     for (key, bytes) in damaged {
         let reason = if bytes.is_empty() {
             "is empty"
         } else {
             "can't be read as a parquet file"
         };
-        assert!(told.contains(&format!("{key} {reason}")), "{key}: {told}");
+        assert!(text.contains(&format!("{key} {reason}")), "{key}: {text}");
     }
-    assert!(!told.contains("train/a.parquet"), "{told}");
+    assert!(!text.contains("train/a.parquet"), "{text}");
     assert_eq!(lab.keys(), [""; 0]);
     lab.upload(|options| options.glob = Some("train/a*".to_owned()))
         .await
@@ -234,18 +234,18 @@ async fn folders_that_hold_nothing_to_bring_are_refused() {
     let lab = Lab::new();
     assert!(refusal(lab.upload(|_| ()).await, 2).contains("there is no file in"));
     fs::write(lab.from("train/a.csv"), "id\n1\n").unwrap();
-    let told = refusal(
+    let text = refusal(
         lab.upload(|options| options.glob = Some("predict/*".to_owned()))
             .await,
         2,
     );
-    assert!(told.contains("that matches predict/*"), "{told}");
-    let told = refusal(
+    assert!(text.contains("that matches predict/*"), "{text}");
+    let text = refusal(
         lab.upload(|options| options.dir = "/no/such/folder".into())
             .await,
         2,
     );
-    assert!(told.contains("/no/such/folder"), "{told}");
+    assert!(text.contains("/no/such/folder"), "{text}");
 }
 
 #[tokio::test]
@@ -285,8 +285,8 @@ async fn links_that_lead_astray_and_names_that_no_key_has_are_refused() {
         fs::create_dir(lab.home.path().join("to")).unwrap();
         fs::write(lab.from("train/a.csv"), "id\n1\n").unwrap();
         symlink(to, lab.from(link)).unwrap();
-        let told = refusal(lab.upload(|_| ()).await, 2);
-        assert!(told.contains(part) && told.contains(link), "{told}");
+        let text = refusal(lab.upload(|_| ()).await, 2);
+        assert!(text.contains(part) && text.contains(link), "{text}");
     }
     for name in ["train/a\n.csv", "train/a\\b.csv", "train/a\u{202e}b.csv"] {
         let lab = Lab::new();
@@ -299,10 +299,10 @@ async fn links_that_lead_astray_and_names_that_no_key_has_are_refused() {
     let lab = Lab::new();
     fs::write(lab.from("train/a.csv"), "id\n1\n").unwrap();
     fs::create_dir(lab.home.path().join("to")).unwrap();
-    let told = refusal(
+    let text = refusal(
         lab.upload(|options| options.dir = lab.home.path().to_owned())
             .await,
         2,
     );
-    assert!(told.contains("to is the target of the upload"), "{told}");
+    assert!(text.contains("to is the target of the upload"), "{text}");
 }

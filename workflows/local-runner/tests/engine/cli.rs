@@ -360,7 +360,7 @@ fn a_field_that_is_not_understood_is_refused_with_file_and_path_and_only_for_tho
     let one = lab.alameda(&["lint", "workflows/v.yaml"]).expect(0);
     assert_eq!(
         one.stdout, "",
-        "what it calls stands in another file, whose faults are not told"
+        "what it calls stands in another file, whose faults are not reported"
     );
     assert_eq!(
         lab.alameda(&["lint", "-o", "json", "workflows/v.yaml"])
@@ -380,13 +380,15 @@ fn a_field_that_is_not_understood_is_refused_with_file_and_path_and_only_for_tho
 #[test]
 fn a_rule_explains_itself() {
     let lab = lab();
-    let told = lab
+    let printed = lab
         .alameda(&["lint", "--explain", "spec-retry"])
         .expect(0)
         .stdout;
     assert!(
-        told.starts_with("spec-retry: ") && told.contains("#9190") && told.contains("finds it: no"),
-        "{told}"
+        printed.starts_with("spec-retry: ")
+            && printed.contains("#9190")
+            && printed.contains("finds it: no"),
+        "{printed}"
     );
     assert!(
         lab.alameda(&["lint", "--explain"])

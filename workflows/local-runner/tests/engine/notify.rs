@@ -29,7 +29,7 @@ fn everything(folder: &std::path::Path) -> String {
 }
 
 #[test]
-fn each_end_of_a_workflow_is_told_once_and_nothing_tells_the_url() {
+fn each_end_of_a_workflow_is_sent_once_and_nothing_shows_the_url() {
     let (home, receiver) = (tempfile::tempdir().unwrap(), Receiver::start().unwrap());
     let submit = [
         "submit",
@@ -41,7 +41,7 @@ fn each_end_of_a_workflow_is_told_once_and_nothing_tells_the_url() {
         "model-name=churn",
     ];
     // There are no raw files.
-    let mut told = alameda(home.path(), &receiver, &submit).expect(1).stderr;
+    let mut printed = alameda(home.path(), &receiver, &submit).expect(1).stderr;
     let received = receiver.take();
     assert_eq!(received.len(), 1);
     let body = &received[0].body;
@@ -61,7 +61,7 @@ fn each_end_of_a_workflow_is_told_once_and_nothing_tells_the_url() {
     );
 
     // It fails again: another end.
-    told += &alameda(home.path(), &receiver, &["retry", "@latest"])
+    printed += &alameda(home.path(), &receiver, &["retry", "@latest"])
         .expect(1)
         .stderr;
     let received = receiver.take();
@@ -70,7 +70,7 @@ fn each_end_of_a_workflow_is_told_once_and_nothing_tells_the_url() {
         (1, &2.into())
     );
 
-    // It succeeds: no failure. And the handler told no success.
+    // It succeeds: no failure. And the handler reported no success.
     let sample = [
         "sample-data",
         "--rows-per-file=2000",
@@ -78,11 +78,13 @@ fn each_end_of_a_workflow_is_told_once_and_nothing_tells_the_url() {
         "--predict-files=1",
     ];
     alameda(home.path(), &receiver, &sample).expect(0);
-    told += &alameda(home.path(), &receiver, &["retry", "@latest"])
+    printed += &alameda(home.path(), &receiver, &["retry", "@latest"])
         .expect(0)
         .stderr;
     assert_eq!(receiver.take(), []);
-    assert!(!told.contains(SECRET) && !everything(&home.path().join(".alameda")).contains(SECRET));
+    assert!(
+        !printed.contains(SECRET) && !everything(&home.path().join(".alameda")).contains(SECRET)
+    );
 }
 
 #[test]

@@ -55,11 +55,11 @@ fn ctrl_c_ends_the_steps_and_all_that_they_started_and_a_retry_goes_on() {
         pids.iter().all(|pid| !lives(pid)),
         "nothing is left running"
     );
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(told.contains("stopping the running steps"), "{told}");
+    let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(printed.contains("stopping the running steps"), "{printed}");
     assert!(
-        told.contains("Stopped with strategy 'Terminate'") && told.contains("retry w"),
-        "{told}"
+        printed.contains("Stopped with strategy 'Terminate'") && printed.contains("retry w"),
+        "{printed}"
     );
 
     let stopped = lab.workflow(&["get", "w"], 0);

@@ -91,7 +91,7 @@ fn a_step_that_fails_in_an_upload_leaves_nothing() {
 }
 
 #[test]
-fn a_scratch_folder_that_is_full_is_told() {
+fn a_scratch_folder_that_is_full_is_reported() {
     let lab = Lab::new(S3Server::minio());
     lab.sample_data(20_000, 2, 0);
     let (plan, group) = lab.plan();
@@ -247,14 +247,14 @@ fn a_step_names_what_is_wrong_with_the_store_and_tells_no_secret() {
         for secret in [Minio::PASSWORD, "wrong-secret-7Jp4"] {
             assert!(
                 !ran.stderr.contains(secret) && !ran.stdout.contains(secret),
-                "{name}={value} is told"
+                "{name}={value} is reported"
             );
         }
         // What Kubernetes shows.
-        let told = std::fs::read_to_string(lab.folder().join("termination-log")).unwrap();
+        let log = std::fs::read_to_string(lab.folder().join("termination-log")).unwrap();
         assert!(
-            told.contains(part) && !told.contains("wrong-secret-7Jp4"),
-            "{told}"
+            log.contains(part) && !log.contains("wrong-secret-7Jp4"),
+            "{log}"
         );
     }
 }

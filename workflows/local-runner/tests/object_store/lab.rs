@@ -131,9 +131,9 @@ impl Lab {
             "ALAMEDA_CONFIG",
             Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config-maps"),
         );
-        let told = self.folder().join("termination-log");
-        std::fs::write(&told, "").unwrap();
-        command.env("ALAMEDA_TERMINATION_LOG", told);
+        let log = self.folder().join("termination-log");
+        std::fs::write(&log, "").unwrap();
+        command.env("ALAMEDA_TERMINATION_LOG", log);
         command
     }
 

@@ -180,7 +180,7 @@ fn an_upload_that_fails_says_why_and_leaves_nothing() {
         ))
     };
     let part = |method: &str, path: &str| method == "PUT" && path.contains("partNumber=2");
-    for (name, value, rules, code, told) in [
+    for (name, value, rules, code, expected) in [
         (
             "AWS_SECRET_ACCESS_KEY",
             "wrong-secret-7Jp4",
@@ -224,8 +224,8 @@ fn an_upload_that_fails_says_why_and_leaves_nothing() {
         lab.proxy.set(rules);
         let ran = lab.alameda(&["upload", "local"]).expect(code);
         assert!(
-            ran.stderr.contains(told) && !ran.stderr.contains("wrong-secret-7Jp4"),
-            "{told}: {}",
+            ran.stderr.contains(expected) && !ran.stderr.contains("wrong-secret-7Jp4"),
+            "{expected}: {}",
             ran.stderr
         );
         if name == "AWS_REGION" {

@@ -269,7 +269,7 @@ fn one_version_scores_all_dates() {
 }
 
 #[test]
-fn what_cannot_be_backfilled_is_told_with_what_to_do() {
+fn what_cannot_be_backfilled_is_reported_with_what_to_do() {
     let bench = Bench::new();
     bench.train();
     let config = bench.config(&[]);

@@ -269,7 +269,7 @@ fn a_name_that_is_none_fails_the_first_step_with_exit_2() {
 }
 
 #[test]
-fn raw_files_that_are_not_there_are_told_by_their_glob() {
+fn raw_files_that_are_not_there_are_reported_by_their_glob() {
     let bench = Bench::empty();
     let ran = bench.pipeline(&[]).expect(1);
     assert!(
@@ -280,7 +280,7 @@ fn raw_files_that_are_not_there_are_told_by_their_glob() {
 }
 
 #[test]
-fn a_disk_that_is_full_in_the_middle_of_a_file_is_told_and_nothing_is_visible() {
+fn a_disk_that_is_full_in_the_middle_of_a_file_is_reported_and_nothing_is_visible() {
     let bench = Bench::new();
     bench.write("train/1.parquet", &rows(1, 20_000));
     // A limit on the size of a file represents a full disk: the write fails half way.

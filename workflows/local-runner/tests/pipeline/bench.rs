@@ -219,7 +219,7 @@ impl Bench {
     }
 
     /// Every file of the store that must be the same after any history of kills, retries and
-    /// repetitions: marks and plans are scratch, and tracking keeps times. Manifests are told
+    /// repetitions: marks and plans are scratch, and tracking keeps times. Manifests are given
     /// without the two fields that may differ.
     pub(crate) fn lasting(&self) -> BTreeMap<String, Vec<u8>> {
         let mut files = BTreeMap::new();

@@ -49,7 +49,7 @@ pub(crate) fn ask(at: SocketAddr, path: &str) -> String {
 }
 
 #[test]
-fn a_dashboard_shows_what_the_workflow_wrote_and_ends_when_told() {
+fn a_dashboard_shows_what_the_workflow_wrote_and_ends_on_a_signal() {
     let bench = Bench::new();
     let (mut child, at, mut lines) = start(bench.command(&["dashboard", "--bind", "127.0.0.1:0"]));
     assert!(

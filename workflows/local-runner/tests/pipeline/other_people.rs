@@ -55,8 +55,8 @@ fn equals_scikit_learn(
     let out = bench.folder().join("project");
     let dataset = out.join("dataset.json");
     let (out, dataset) = (out.to_str().unwrap(), dataset.to_str().unwrap());
-    let told = bench.alameda(&["dataset", "infer", file, "--out", out]);
-    let told = told.expect(0).stdout;
+    let printed = bench.alameda(&["dataset", "infer", file, "--out", out]);
+    let printed = printed.expect(0).stdout;
     let [before, after] = edit;
     let inferred = fs::read_to_string(dataset).unwrap();
     assert!(inferred.contains(before), "{inferred}");
@@ -83,7 +83,10 @@ fn equals_scikit_learn(
     assert_eq!(theirs["rows"].as_u64(), Some(rows));
     if let Some(positives) = theirs["positives"].as_f64() {
         // Also of a class that is rare.
-        let task = told.lines().find(|line| line.starts_with("task")).unwrap();
+        let task = printed
+            .lines()
+            .find(|line| line.starts_with("task"))
+            .unwrap();
         let shown = task
             .split_once(" in ")
             .and_then(|(_, of)| of.split_once(" %"));
@@ -91,7 +94,7 @@ fn equals_scikit_learn(
         let share = 100.0 * positives / rows as f64;
         assert!(
             (shown - share).abs() <= 0.05_f64.min(share / 10.0),
-            "{told}"
+            "{printed}"
         );
     }
     assert_same(&ours["holdout"], &theirs, 1e-6);

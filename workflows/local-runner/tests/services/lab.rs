@@ -13,7 +13,7 @@ pub(crate) struct Lab {
     folder: tempfile::TempDir,
     /// Name of its model, and so of its experiment, and of its database.
     pub(crate) name: String,
-    /// What the commands are told of the services.
+    /// The services, as the commands get them.
     pub(crate) variables: Vec<(String, String)>,
 }
 

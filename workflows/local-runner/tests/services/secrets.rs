@@ -1,4 +1,4 @@
-//! No secret is ever told: not by a run that succeeds, not by one that fails, not to those who
+//! No secret is ever shown: not by a run that succeeds, not by one that fails, not to those who
 //! watch processes.
 
 use std::fs;

@@ -86,7 +86,7 @@ print(json.dumps({{
 }
 
 #[test]
-fn a_login_comes_by_variables_and_a_wrong_one_is_told_without_its_password() {
+fn a_login_comes_by_variables_and_a_wrong_one_is_reported_without_its_password() {
     let (user, password, wrong) = ("keeper", "keeper-secret-2Wn6", "keeper-secret-wrong");
     let administrator = Some((user.to_owned(), password.to_owned()));
     let server = Mlflow::start(MlflowOptions {
@@ -104,22 +104,22 @@ fn a_login_comes_by_variables_and_a_wrong_one_is_told_without_its_password() {
     lab.alameda(&["runs"]).expect(0);
 
     lab.set("MLFLOW_TRACKING_PASSWORD", wrong);
-    let told = lab.alameda(&["models"]).expect(2).shown();
+    let printed = lab.alameda(&["models"]).expect(2).shown();
     assert!(
-        told.contains("refuses the login (as user keeper)") && !told.contains("secret"),
-        "{told}"
+        printed.contains("refuses the login (as user keeper)") && !printed.contains("secret"),
+        "{printed}"
     );
     lab.set("MLFLOW_TRACKING_PASSWORD", "");
-    let told = lab.alameda(&["models"]).expect(2).shown();
+    let printed = lab.alameda(&["models"]).expect(2).shown();
     assert!(
-        told.contains("refuses the login (by a token)") && !told.contains("secret"),
-        "{told}"
+        printed.contains("refuses the login (by a token)") && !printed.contains("secret"),
+        "{printed}"
     );
     lab.set("MLFLOW_TRACKING_TOKEN", "");
-    let told = lab.alameda(&["models"]).expect(2).shown();
+    let printed = lab.alameda(&["models"]).expect(2).shown();
     assert!(
-        told.contains("set both MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"),
-        "{told}"
+        printed.contains("set both MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"),
+        "{printed}"
     );
 }
 
@@ -167,8 +167,8 @@ fn alameda_shows_the_same_of_mlflow_and_of_the_store() {
     lab.sample_data(1_000, 3, 2);
     lab.pipeline(&[]).expect(0);
     let in_mlflow = shown(&lab);
-    let told = lab.alameda(&["get", "@latest"]).expect(0).stdout;
-    let page = told
+    let printed = lab.alameda(&["get", "@latest"]).expect(0).stdout;
+    let page = printed
         .lines()
         .find_map(|line| line.trim().strip_prefix("mlflow-run-url:"))
         .unwrap()

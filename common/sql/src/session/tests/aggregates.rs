@@ -160,7 +160,7 @@ fn it_is_not_run_without_values_and_a_check_has_nulls() {
 }
 
 #[test]
-fn keys_that_do_not_fit_are_told_with_the_file() {
+fn keys_that_do_not_fit_are_reported_with_the_file() {
     let sql = "SELECT customerId, sum(feature1) AS total FROM train GROUP BY customerId";
     let features = with(&[("store", sql)], "SELECT * FROM raw").unwrap();
     let mut fit = features.fit(1 << 16).unwrap();

@@ -18,7 +18,7 @@ const SLACK: Duration = Duration::from_secs(1);
 
 impl Bucket {
     /// Aborts uploads of one key that began since `since` and are not known to be ours. A step that
-    /// works on the same shard at the very same time loses its upload with them, and is told to
+    /// works on the same shard at the very same time loses its upload with them, and is to
     /// run again.
     pub(super) async fn sweep(&self, location: &Location, since: Instant) {
         let unknown = match self.unknown(location, since).await {

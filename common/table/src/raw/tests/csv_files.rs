@@ -61,7 +61,7 @@ fn a_header_alone_is_a_file_without_rows() {
 }
 
 #[test]
-fn breaches_are_told_by_line() {
+fn breaches_are_reported_by_line() {
     let mut content = HEADER.to_owned();
     // Rows 1 to 3; the text of row 2 goes over two lines, and a blank line follows.
     content.push_str("true,1,2024-01-01T00:00:00Z,1,1,1,a,,,\n");
@@ -87,7 +87,7 @@ fn breaches_are_told_by_line() {
 }
 
 #[test]
-fn a_repeated_key_is_told_by_line() {
+fn a_repeated_key_is_reported_by_line() {
     let row = "true,7,2024-01-01T00:00:00Z,1,1,1,a,,,\n";
     let (_folder, file) = csv(format!("{HEADER}{row}{row}"));
     assert!(
@@ -97,7 +97,7 @@ fn a_repeated_key_is_told_by_line() {
 }
 
 #[test]
-fn files_that_are_no_such_table_are_told_as_such() {
+fn files_that_are_no_such_table_are_reported_as_such() {
     let row = "true,1,2024-01-01T00:00:00Z,1,1,1,a,,,";
     for (content, reason) in [
         (String::new(), "is empty"),

@@ -108,7 +108,7 @@ fn a_file_that_is_cut_anywhere_is_refused_or_has_its_rows_before_the_cut() {
 }
 
 #[test]
-fn what_is_no_table_is_told_by_the_line_where_it_begins() {
+fn what_is_no_table_is_reported_by_the_line_where_it_begins() {
     let row = |id: usize| format!("{id},a,b,1\n");
     // Lines 2 to 8: a row of three lines, a blank line, and three other line ends.
     let before = "id,a,b,y\n1,\"x\ny\r\nz\",b,1\n\n2,a,b,1\r\n3,a,b,1\r4,a,b,1\n";
@@ -380,7 +380,7 @@ fn ten_thousand_columns_are_read() {
 }
 
 #[test]
-fn a_header_between_rows_and_marks_between_thousands_are_told_as_such() {
+fn a_header_between_rows_and_marks_between_thousands_are_reported_as_such() {
     for (rows, what) in [
         (
             "1,a,b,1\nid,a,b,y\n2,a,b,0\n",

@@ -30,7 +30,7 @@ fn zeroed(fixture: &str) -> Vec<u8> {
 }
 
 #[test]
-fn a_truncated_file_is_told_as_such() {
+fn a_truncated_file_is_reported_as_such() {
     let whole = bytes("plain.parquet");
     for length in [1, 4, 100, whole.len() / 2, whole.len() - 1] {
         let (_folder, file) = written("a.parquet", &whole[..length]);
@@ -42,7 +42,7 @@ fn a_truncated_file_is_told_as_such() {
 }
 
 #[test]
-fn a_file_of_another_kind_is_told_as_such() {
+fn a_file_of_another_kind_is_reported_as_such() {
     let (_folder, file) = written("a.parquet", b"date,customerId,feature1,feature2,target\n");
     assert!(complaint(&file).contains("is not a Parquet file"));
 }

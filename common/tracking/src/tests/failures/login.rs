@@ -32,7 +32,7 @@ fn server() -> &'static testing::Mlflow {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_may_write_does_and_who_may_not_is_told_so() {
+async fn who_may_write_does_and_who_may_not_is_refused() {
     let admin = Home::at(&server().uri(), basic(ADMIN.0, ADMIN.1), PATIENT);
     admin.train(1).await.unwrap();
     assert!(admin.set(1, None).await);
@@ -53,7 +53,7 @@ async fn who_may_write_does_and_who_may_not_is_told_so() {
         .tracking
         .set_alias(&reader.name, PREVIOUS_CHAMPION, 1, None)
         .await;
-    for (code, text) in [told(reader.train(2).await), told(moved)] {
+    for (code, text) in [outcome(reader.train(2).await), outcome(moved)] {
         assert_eq!(code, 2);
         assert!(
             text.contains("does not permit") && text.contains("as user reader"),
@@ -66,17 +66,17 @@ async fn who_may_write_does_and_who_may_not_is_told_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_login_is_refused_without_telling_it() {
-    for (login, told_as) in [
+    for (login, named_as) in [
         (Login::None, "no login was given"),
         (basic(ADMIN.0, "wrong-secret-9"), "as user admin"),
         (basic("nobody", PASSWORD), "as user nobody"),
         (Login::Token("token-secret-5".to_owned()), "by a token"),
     ] {
         assert!(!format!("{login:?}").contains("secret"));
-        let (code, text) = told(Home::at(&server().uri(), login, PATIENT).train(1).await);
+        let (code, text) = outcome(Home::at(&server().uri(), login, PATIENT).train(1).await);
         assert_eq!(code, 2);
         assert!(
-            text.contains("refuses the login") && text.contains(told_as),
+            text.contains("refuses the login") && text.contains(named_as),
             "{text}"
         );
         assert!(

@@ -15,7 +15,7 @@ fn lab(script: &str, handler: &str) -> Lab {
     container: {{command: [sh, -c, '{script}']}}
   - name: handler
     inputs: {{parameters: [{{name: fails}}]}}
-    container: {{command: [sh, -c, 'echo "$0" >> $LAB/told; echo "$1" > $LAB/failures; echo "$2 $3" > $LAB/rest; {handler}', '{{{{workflow.status}}}}', '{{{{workflow.failures}}}}', '{{{{workflow.duration}}}}', '{{{{inputs.parameters.fails}}}}']}}
+    container: {{command: [sh, -c, 'echo "$0" >> $LAB/ended; echo "$1" > $LAB/failures; echo "$2 $3" > $LAB/rest; {handler}', '{{{{workflow.status}}}}', '{{{{workflow.failures}}}}', '{{{{workflow.duration}}}}', '{{{{inputs.parameters.fails}}}}']}}
 "#
     );
     let lab = Lab::templates("{name: fails, value: nothing}", &text);
@@ -88,7 +88,7 @@ fn the_handler_runs_on_every_end_and_fails_a_workflow_that_had_succeeded() {
     ] {
         let lab = lab(script, handler);
         let ended = lab.submit(&[]);
-        assert_eq!(lab.read("told").trim_end(), status, "{script} {handler}");
+        assert_eq!(lab.read("ended").trim_end(), status, "{script} {handler}");
         assert_eq!(
             (
                 ended.phase(),
@@ -135,7 +135,7 @@ fn after_a_retry_the_handler_runs_again_and_the_attempts_before_are_forgotten() 
     lab.write("go", "");
     let ended: Ended = lab.workflow(&["retry", "w"], 0);
     assert_eq!(
-        (lab.read("told").as_str(), failures(&lab).len()),
+        (lab.read("ended").as_str(), failures(&lab).len()),
         ("Failed\nSucceeded\n", 0)
     );
     assert_eq!(ended.phase_of("onExit"), "Succeeded");

@@ -14,10 +14,10 @@ use tokio::runtime::Runtime;
 use super::chain::Outputs;
 use crate::lab::{Lab, Ran};
 
-/// Every object by its key. The store's address is told as `STORE`.
+/// Every object by its key. The store's address is written as `STORE`.
 pub(super) type State = BTreeMap<String, Vec<u8>>;
 
-/// What the store's address is told as.
+/// What the store's address is written as.
 const STORE: &str = "s3://STORE";
 /// Clocks: all that two undisturbed runs of a leaf differ in.
 const CLOCKS: [&str; 6] = [

@@ -216,7 +216,7 @@ fn schema_and_table_are_named_by_flags_and_variables() {
     let count = "SELECT (SELECT count(*) FROM \"Sales 1\".\"Churn \"\"A\"\"\"), (SELECT count(*) FROM \"Sales 1\".other), \
                  (SELECT count(*) FROM \"Sales 1\".prediction_publications)";
     assert_eq!(home.psql(count), "60|60|2");
-    for (flag, told) in [
+    for (flag, warning) in [
         ("--predictions-table=", "default"),
         (
             &format!("--predictions-table={}", "x".repeat(64)),
@@ -225,7 +225,7 @@ fn schema_and_table_are_named_by_flags_and_variables() {
     ] {
         let ran = home.publish(&results, &[flag]);
         assert!(
-            told == "default" || ran.stderr.contains(told),
+            warning == "default" || ran.stderr.contains(warning),
             "{}",
             ran.stderr
         );

@@ -124,9 +124,9 @@ fn a_database_that_is_down_is_noticed_before_any_work() {
     let ran = home
         .publish(&results(), &["--retry-budget=700ms"])
         .expect(75);
-    let told = format!("Postgres at 127.0.0.1:{port}, database d is not available");
+    let expected = format!("Postgres at 127.0.0.1:{port}, database d is not available");
     assert!(
-        ran.stderr.contains(&told) && ran.stderr.contains("Connection refused"),
+        ran.stderr.contains(&expected) && ran.stderr.contains("Connection refused"),
         "{}",
         ran.stderr
     );
@@ -254,7 +254,7 @@ fn limits_of_time_that_a_database_sets_do_not_cut_publishing_short() {
 }
 
 #[test]
-fn a_connection_that_the_administrator_ends_is_told_as_such() {
+fn a_connection_that_the_administrator_ends_is_reported_as_such() {
     let home = home_with_table();
     raise(
         &home,
@@ -321,7 +321,7 @@ fn sigterm_rolls_back_whatever_is_waited_for() {
 }
 
 #[test]
-fn connections_that_are_reset_are_told_of() {
+fn connections_that_are_reset_are_reported() {
     let (home, proxy) = behind_a_proxy();
     proxy.set(TcpFault::ResetAfter(3_000));
     let ran = home

@@ -133,7 +133,7 @@ impl Results {
     }
 
     /// What the comparison with the table has to know.
-    pub(crate) fn told(&self) -> Value {
+    pub(crate) fn described(&self) -> Value {
         json!({"folder": self.prefix(), "scored_at": self.scored_at(), "fingerprint": self.fingerprint()})
     }
 
@@ -398,7 +398,10 @@ impl Comparer {
     /// `same` if the table and the ledger in a schema are what a single undisturbed publishing of
     /// each of the results gives, in any order; else what differs.
     pub(crate) fn compare(&mut self, schema: &str, published: &[&Results]) -> String {
-        let results: Vec<Value> = published.iter().map(|results| results.told()).collect();
+        let results: Vec<Value> = published
+            .iter()
+            .map(|results| results.described())
+            .collect();
         let asked = json!({"schema": schema, "results": results});
         writeln!(self.child.stdin.as_mut().unwrap(), "{asked}").unwrap();
         let mut answer = String::new();

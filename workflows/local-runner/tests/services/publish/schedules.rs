@@ -180,7 +180,7 @@ struct Schedule<'a> {
     known: &'a Known,
     random: Random,
     schema: String,
-    /// What was done, to be told when it fails.
+    /// What was done, to be printed when it fails.
     done: Vec<String>,
 }
 
@@ -335,10 +335,10 @@ impl<'a> Schedule<'a> {
     fn expect(&self, child: Child, codes: &[i32]) -> (i32, String) {
         let output = child.wait_with_output().unwrap();
         let code = output.status.code().unwrap_or(-1);
-        let told = String::from_utf8_lossy(&output.stderr);
+        let printed = String::from_utf8_lossy(&output.stderr);
         assert!(
             codes.contains(&code),
-            "seed {SEED}: exit {code} in {} after {:#?}:\n{told}",
+            "seed {SEED}: exit {code} in {} after {:#?}:\n{printed}",
             self.schema,
             self.done
         );

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn what_needs_a_person_is_told_with_what_to_do() {
+fn what_needs_a_person_is_reported_with_what_to_do() {
     let mut home = home();
     let url = postgres().url(&home.database);
     home.psql("CREATE ROLE guest LOGIN PASSWORD 'guest-4Fq7'");
@@ -12,7 +12,7 @@ fn what_needs_a_person_is_told_with_what_to_do() {
         "guest:guest-4Fq7",
     );
     let without_tls = "turn TLS on in the server";
-    for (url, more, told) in [
+    for (url, more, expected) in [
         (
             url.replace(Postgres::PASSWORD, "wrong-2Wz8"),
             "",
@@ -54,16 +54,16 @@ fn what_needs_a_person_is_told_with_what_to_do() {
         let more: Vec<&str> = [more].into_iter().filter(|flag| !flag.is_empty()).collect();
         let started = Instant::now();
         let ran = home.publish(&results(), &more);
-        assert_ne!(ran.code, Some(75), "{told}: {}", ran.stderr);
-        assert!(ran.stderr.contains(told), "{told}: {}", ran.stderr);
+        assert_ne!(ran.code, Some(75), "{expected}: {}", ran.stderr);
+        assert!(ran.stderr.contains(expected), "{expected}: {}", ran.stderr);
         for secret in ["wrong-2Wz8", "guest-4Fq7", Postgres::PASSWORD] {
-            assert!(!ran.shown().contains(secret), "{told}: {}", ran.stderr);
+            assert!(!ran.shown().contains(secret), "{expected}: {}", ran.stderr);
         }
         assert!(
             started.elapsed() < Duration::from_secs(25),
-            "{told}: it was tried again"
+            "{expected}: it was tried again"
         );
-        if told != "connecting" {
+        if expected != "connecting" {
             ran.expect(2);
         }
     }
@@ -113,7 +113,7 @@ fn tls_verifies_what_the_mode_asks_for() {
     let name = "connect with a host name of the server's certificate";
     let authority =
         "set sslrootcert (in DATABASE_URL, or PGSSLROOTCERT) to the file of the authority";
-    for (number, (url, told)) in [
+    for (number, (url, expected)) in [
         (format!("{by_name}?sslmode=verify-full&{root}"), "t"),
         (format!("{by_address}?sslmode=verify-ca&{root}"), "t"),
         (format!("{by_address}?sslmode=require"), "t"),
@@ -131,21 +131,25 @@ fn tls_verifies_what_the_mode_asks_for() {
         let results = Results::new(&version, 1, 60, first..first + 10);
         home.write(&results);
         let ran = home.publish(&results, &[]);
-        if told.len() > 1 {
-            assert!(ran.stderr.contains(told), "{url}: {}", ran.stderr);
+        if expected.len() > 1 {
+            assert!(ran.stderr.contains(expected), "{url}: {}", ran.stderr);
             ran.expect(2);
             continue;
         }
         ran.expect(0);
         let query =
             format!("SELECT DISTINCT encrypted FROM predictions WHERE data_version = '{version}'");
-        assert_eq!(server.psql(&home.database, &query).unwrap(), told, "{url}");
+        assert_eq!(
+            server.psql(&home.database, &query).unwrap(),
+            expected,
+            "{url}"
+        );
     }
 }
 
 #[test]
 fn a_full_disk_needs_a_person_and_leaves_nothing() {
-    for (code, told) in [
+    for (code, expected) in [
         ("53100", "free space on the server's disk"),
         ("53400", "raise that limit"),
     ] {
@@ -153,7 +157,7 @@ fn a_full_disk_needs_a_person_and_leaves_nothing() {
         raise(&home, &raised(code), 1);
         let ran = home.publish(&results(), &[]).expect(2);
         assert!(
-            ran.stderr.contains(told) && ran.stderr.contains("copying"),
+            ran.stderr.contains(expected) && ran.stderr.contains("copying"),
             "{}",
             ran.stderr
         );
