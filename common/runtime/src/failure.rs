@@ -69,7 +69,7 @@ impl Failure {
 }
 
 /// The exit code for an error chain: that of the first [`Failure`] in it, else what the failing
-/// file or object store call means, else [`BUG`].
+/// file means, else [`BUG`].
 pub fn exit_code(error: &anyhow::Error) -> u8 {
     for cause in causes(error.as_ref()) {
         if let Some(failure) = cause.downcast_ref::<Failure>() {
@@ -77,15 +77,6 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
         }
         if let Some(code) = cause.downcast_ref::<std::io::Error>().and_then(io_code) {
             return code;
-        }
-        if let Some(
-            object_store::Error::PermissionDenied { .. }
-            | object_store::Error::Unauthenticated { .. }
-            | object_store::Error::InvalidPath { .. }
-            | object_store::Error::NotFound { .. },
-        ) = cause.downcast_ref()
-        {
-            return USAGE;
         }
     }
     BUG

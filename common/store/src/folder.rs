@@ -17,7 +17,7 @@ use object_store::{
 
 use super::entries::{Entry, object_of, walk};
 use super::{Object, glob, hash_file, location};
-use runtime::failure::Failure;
+use runtime::failure::{Failure, causes, innermost};
 
 /// Bytes that are written at once; a folder asks for no least size.
 const CHUNK: usize = 1 << 20;
@@ -75,16 +75,12 @@ impl Folder {
             range,
             ..GetOptions::default()
         };
-        let found = match found(self.files.get_opts(&location("", key)?, options).await) {
-            Ok(None) => return Ok(None),
-            Ok(Some(found)) => found.bytes().await,
-            Err(error) => Err(error),
+        let reading = || format!("reading {}", self.name(key));
+        let opened = self.files.get_opts(&location("", key)?, options).await;
+        let Some(found) = done(found(opened), reading)? else {
+            return Ok(None);
         };
-        Ok(Some(
-            found
-                .with_context(|| format!("reading {}", self.name(key)))?
-                .to_vec(),
-        ))
+        Ok(Some(done(found.bytes().await, reading)?.to_vec()))
     }
 
     pub(super) async fn put(&self, key: &str, bytes: Vec<u8>) -> Result<()> {
@@ -92,7 +88,7 @@ impl Folder {
             .files
             .put(&location("", key)?, PutPayload::from(bytes))
             .await;
-        put.with_context(|| format!("writing {}", self.name(key)))?;
+        done(put, || format!("writing {}", self.name(key)))?;
         Ok(())
     }
 
@@ -103,17 +99,15 @@ impl Folder {
             .put_opts(&location("", key)?, PutPayload::from(bytes), options)
             .await
         {
-            Ok(_) => Ok(true),
             Err(Error::AlreadyExists { .. }) => Ok(false),
-            Err(error) => Err(error).with_context(|| format!("writing {}", self.name(key))),
+            put => done(put, || format!("writing {}", self.name(key))).map(|_| true),
         }
     }
 
     pub(super) async fn head(&self, key: &str) -> Result<Option<Object>> {
         let looked_up = found(self.files.head(&location("", key)?).await);
-        Ok(looked_up
-            .with_context(|| format!("looking up {}", self.name(key)))?
-            .map(object))
+        let found = done(looked_up, || format!("looking up {}", self.name(key)))?;
+        Ok(found.map(object))
     }
 
     pub(super) async fn list(&self, folder: &str) -> Result<Vec<Object>> {
@@ -126,10 +120,9 @@ impl Folder {
             .files
             .list(prefix.as_ref())
             .map_ok(object)
-            .try_collect();
-        let mut objects: Vec<Object> = listed
-            .await
-            .with_context(|| format!("listing {}", self.name(folder)))?;
+            .try_collect()
+            .await;
+        let mut objects: Vec<Object> = done(listed, || format!("listing {}", self.name(folder)))?;
         objects.sort_by(|a, b| a.key.cmp(&b.key));
         Ok(objects)
     }
@@ -154,7 +147,7 @@ impl Folder {
 
     pub(super) async fn delete(&self, key: &str) -> Result<()> {
         let deleted = self.files.delete(&location("", key)?).await;
-        deleted.with_context(|| format!("deleting {}", self.name(key)))
+        done(deleted, || format!("deleting {}", self.name(key)))
     }
 
     /// The digest of an object's bytes, which are read once as long as they do not change.
@@ -190,18 +183,34 @@ impl Folder {
 
     /// The file of an object, whether there is one or not.
     pub(super) fn file(&self, key: &str) -> Result<PathBuf> {
-        Ok(self.files.path_to_filesystem(&location("", key)?)?)
+        let path = self.files.path_to_filesystem(&location("", key)?);
+        done(path, || format!("looking up {}", self.name(key)))
     }
 
     pub(super) async fn upload(&self, key: &str) -> Result<FolderUpload> {
         let name = self.name(key);
         let begun = self.files.put_multipart(&location("", key)?).await;
-        let stream = begun.with_context(|| format!("writing {name}"))?;
+        let stream = done(begun, || format!("writing {name}"))?;
         Ok(FolderUpload {
             name,
             stream: WriteMultipart::new_with_chunk_size(stream, CHUNK),
         })
     }
+}
+
+/// What a call gave, or why it failed. Without an error of the file system among its causes, it is
+/// the name or the range that no file can have: a person must act.
+fn done<T>(result: object_store::Result<T>, operation: impl FnOnce() -> String) -> Result<T> {
+    let failed = |error: Error| {
+        let of_a_file = causes(&error).any(|cause| cause.is::<std::io::Error>());
+        match error {
+            Error::InvalidPath { .. } | Error::Generic { .. } if !of_a_file => {
+                Failure::usage(innermost(&error))
+            }
+            error => error.into(),
+        }
+    };
+    result.map_err(failed).with_context(operation)
 }
 
 fn found<T>(result: object_store::Result<T>) -> object_store::Result<Option<T>> {
@@ -225,16 +234,37 @@ pub(super) struct FolderUpload {
 impl FolderUpload {
     pub(super) async fn write(&mut self, bytes: &[u8]) -> Result<()> {
         let free = self.stream.wait_for_capacity(CHUNKS_IN_FLIGHT).await;
-        free.with_context(|| format!("writing {}", self.name))?;
+        done(free, || format!("writing {}", self.name))?;
         self.stream.write(bytes);
         Ok(())
     }
 
     pub(super) async fn finish(self) -> Result<()> {
-        self.stream
-            .finish()
-            .await
-            .with_context(|| format!("writing {}", self.name))?;
+        let finished = self.stream.finish().await;
+        done(finished, || format!("writing {}", self.name))?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_name_that_no_file_can_have_needs_a_person() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = Folder::open(home.path()).unwrap();
+        for error in [
+            folder.get("a#1").await.unwrap_err(),
+            folder.put("a#1", vec![1]).await.unwrap_err(),
+            folder.file("a#1").unwrap_err(),
+        ] {
+            let text = format!("{error:#}");
+            assert_eq!(runtime::failure::exit_code(&error), 2, "{text}");
+            assert!(
+                text.contains("a#1: ") && text.contains("not supported"),
+                "{text}"
+            );
+        }
     }
 }

@@ -64,6 +64,7 @@ in_every_store! {
     an_object_looks_the_same_until_it_changes
     a_corrupt_document_names_its_key
     the_end_of_an_object_can_be_read_alone
+    a_range_that_no_object_has_needs_a_person
     what_is_not_there_is_named
     what_is_deleted_is_gone
     the_first_object_that_is_missing_or_of_another_size_is_found
@@ -212,6 +213,15 @@ async fn the_end_of_an_object_can_be_read_alone(store: Store) {
     assert_eq!(store.tail("a", 2).await.unwrap().unwrap(), b"ef");
     assert_eq!(store.tail("a", 100).await.unwrap().unwrap(), b"abcdef");
     assert_eq!(store.tail("b", 2).await.unwrap(), None);
+}
+
+async fn a_range_that_no_object_has_needs_a_person(store: Store) {
+    store.put("a", b"abcdef".to_vec()).await.unwrap();
+    assert_eq!(store.range("a", 1..3).await.unwrap(), b"bc");
+    for range in [4..8, 6..8, 10..12] {
+        let error = store.range("a", range).await.unwrap_err();
+        assert_eq!(runtime::failure::exit_code(&error), 2, "{error:#}");
+    }
 }
 
 async fn what_is_not_there_is_named(store: Store) {
