@@ -17,7 +17,7 @@ use object_store::{
 
 use super::entries::{Entry, object_of, walk};
 use super::{Object, glob, hash_file, location};
-use runtime::failure::{Failure, causes, innermost};
+use runtime::failure::{Failure, causes};
 
 /// Bytes that are written at once; a folder asks for no least size.
 const CHUNK: usize = 1 << 20;
@@ -205,7 +205,7 @@ fn done<T>(result: object_store::Result<T>, operation: impl FnOnce() -> String) 
         let of_a_file = causes(&error).any(|cause| cause.is::<std::io::Error>());
         match error {
             Error::InvalidPath { .. } | Error::Generic { .. } if !of_a_file => {
-                Failure::usage(innermost(&error))
+                Failure::usage(error.to_string())
             }
             error => error.into(),
         }
@@ -266,5 +266,21 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[tokio::test]
+    async fn a_file_whose_name_is_no_text_is_named() {
+        use std::os::unix::ffi::OsStrExt;
+        let home = tempfile::tempdir().unwrap();
+        let name = std::ffi::OsStr::from_bytes(b"part-\xff");
+        std::fs::write(home.path().join(name), "a").unwrap();
+        let error = Folder::open(home.path())
+            .unwrap()
+            .list("")
+            .await
+            .unwrap_err();
+        let text = format!("{error:#}");
+        assert_eq!(runtime::failure::exit_code(&error), 2, "{text}");
+        assert!(text.contains("part-"), "{text}");
     }
 }
