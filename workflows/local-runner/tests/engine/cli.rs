@@ -360,7 +360,7 @@ fn a_field_that_is_not_understood_is_refused_with_file_and_path_and_only_for_tho
     let one = lab.alameda(&["lint", "workflows/v.yaml"]).expect(0);
     assert_eq!(
         one.stdout, "",
-        "what it calls stands in another file, whose faults are not reported"
+        "what it calls is in another file, whose faults are not reported"
     );
     assert_eq!(
         lab.alameda(&["lint", "-o", "json", "workflows/v.yaml"])
