@@ -57,8 +57,9 @@ impl Bench {
         self.access.environment = Environment::of(all);
     }
 
+    /// With a budget to be spent. What succeeds on a busy machine too is called before.
     pub(super) fn impatient(mut self) -> Self {
-        self.access.budget = Budget(Duration::from_millis(1500));
+        self.access.budget = Budget(Duration::from_secs(3));
         self
     }
 

@@ -190,7 +190,7 @@ impl Drop for Tls {
 async fn a_certificate_is_trusted_by_its_bundle_and_name_alone() {
     let tls = Tls::start();
     let bundle = tls.folder.path().join("crt").display().to_string();
-    let mut bench = Bench::new(S3Server::minio()).impatient();
+    let mut bench = Bench::new(S3Server::minio());
     let (by_name, by_number) = (
         format!("https://localhost:{}", tls.port),
         format!("https://127.0.0.1:{}", tls.port),

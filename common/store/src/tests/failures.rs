@@ -108,13 +108,10 @@ async fn a_slow_server_is_waited_for() {
 
 #[tokio::test]
 async fn a_call_that_hangs_gets_another_chance() {
-    let bench = Bench::new(S3Server::minio()).impatient();
+    let bench = Bench::new(S3Server::minio());
     let store = bench.store();
     store.put("a", b"abc".to_vec()).await.unwrap();
     bench.calls();
-    let mut patient = bench.access.clone();
-    patient.budget = Budget(Duration::from_secs(9));
-    let store = Store::create_with(&bench.url(), &patient).unwrap();
     bench
         .proxy
         .set([Rule::always(Fault::Delay(Duration::from_secs(60))).times(1)]);
@@ -228,15 +225,16 @@ async fn a_download_goes_on_where_it_broke_off() {
 #[tokio::test]
 async fn what_is_read_into_memory_may_come_slowly() {
     for server in S3Server::all() {
-        let bench = Bench::new(server).impatient();
-        let store = bench.store();
+        let bench = Bench::new(server);
         let content = noise(12 * MIB);
-        store.put("a", content.clone()).await.unwrap();
+        bench.store().put("a", content.clone()).await.unwrap();
         bench.calls();
+        let bench = bench.impatient();
+        let store = bench.store();
         // Longer than all tries may wait for an answer together.
         bench.proxy.set([Rule::always(Fault::PauseAnswer(
             MIB,
-            Duration::from_secs(4),
+            bench.access.budget.0 + Duration::from_secs(2),
         ))]);
         assert!(
             store.get("a").await.unwrap().unwrap() == content,
@@ -295,11 +293,11 @@ async fn what_is_read_into_memory_goes_on_where_it_broke_off() {
 
 #[tokio::test]
 async fn a_download_that_never_goes_on_is_given_up() {
-    let bench = Bench::new(S3Server::minio()).impatient();
-    let store = bench.store();
-    store.put("a", noise(MIB)).await.unwrap();
+    let bench = Bench::new(S3Server::minio());
+    bench.store().put("a", noise(MIB)).await.unwrap();
     bench.proxy.set([Rule::always(Fault::CutAnswer(0))]);
-    let text = refused(store.file("a").await, 75);
+    let bench = bench.impatient();
+    let text = refused(bench.store().file("a").await, 75);
     assert!(
         text.contains(&format!("is not available: reading {}/a: ", bench.url())),
         "{text}"
@@ -309,9 +307,9 @@ async fn a_download_that_never_goes_on_is_given_up() {
 
 #[tokio::test]
 async fn a_download_that_begins_anew_all_the_time_is_given_up() {
-    let bench = Bench::new(S3Server::minio()).impatient();
-    let store = bench.store();
-    store.put("a", noise(2 * MIB)).await.unwrap();
+    let bench = Bench::new(S3Server::minio());
+    bench.store().put("a", noise(2 * MIB)).await.unwrap();
+    let bench = bench.impatient();
     // As a proxy does that breaks long answers off and changes ETags: what was begun is never the
     // same object.
     let calls = AtomicUsize::new(0);
@@ -320,7 +318,7 @@ async fn a_download_that_begins_anew_all_the_time_is_given_up() {
         Rule::always(Fault::CutAnswer(MIB)).when(begins),
         Rule::always(Fault::Status(412, String::new())),
     ]);
-    let text = refused(store.file("a").await, 75);
+    let text = refused(bench.store().file("a").await, 75);
     assert!(
         text.contains(&format!("is not available: reading {}/a: ", bench.url()))
             && text.contains("changes their ETag")

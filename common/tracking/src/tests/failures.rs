@@ -8,9 +8,11 @@ use testing::{Fault, HttpProxy, MlflowOptions, Rule};
 
 use super::*;
 
-/// Long enough for a few tries, short enough to be spent in a test.
+/// To be spent by a call that never succeeds.
 const SHORT: Budget = Budget(Duration::from_millis(1500));
-/// For what is answered at once, also by a server that checks passwords on a busy machine.
+/// To be spent after calls that succeed, for which a busy machine takes seconds.
+const MEDIUM: Budget = Budget(Duration::from_secs(10));
+/// Never spent: every call succeeds, or is refused for good.
 const PATIENT: Budget = Budget(Duration::from_secs(30));
 const USER: &str = "reader";
 const PASSWORD: &str = "reader-secret-4Tz8";
@@ -58,7 +60,7 @@ async fn a_server_that_is_away_is_worth_another_try() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_goes_away_in_the_middle_finds_its_run_again() {
     let mut server = testing::Mlflow::start(MlflowOptions::default()).unwrap();
-    let home = Home::at(&server.uri(), Login::None, SHORT);
+    let home = Home::at(&server.uri(), Login::None, MEDIUM);
     let stopped = home
         .tracking
         .in_run(&home.spec(1), async |run| {
@@ -75,6 +77,7 @@ async fn a_server_that_goes_away_in_the_middle_finds_its_run_again() {
     );
 
     server.restart().unwrap();
+    let home = Home::at(&server.uri(), Login::None, PATIENT).about(&home.name);
     assert_eq!(
         home.run(1).await.status,
         Status::Running,
@@ -183,7 +186,7 @@ async fn a_run_whose_work_fails_is_closed_through_a_bad_connection() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_can_not_be_opened_leaves_its_workflows_run_closed() {
-    let (proxy, home) = behind_a_proxy(SHORT);
+    let (proxy, home) = behind_a_proxy(MEDIUM);
     // The workflow's run is made, the nested one is not.
     let calls = std::sync::atomic::AtomicUsize::new(0);
     proxy.set([
@@ -202,7 +205,7 @@ async fn a_run_that_can_not_be_opened_leaves_its_workflows_run_closed() {
 async fn runs_that_can_not_be_opened_again_do_not_stay_open() {
     // The workflow's run fails to, or the nested one when the workflow's is open.
     for (before, statuses) in [(0, ["FINISHED", "FINISHED"]), (1, ["FAILED", "FINISHED"])] {
-        let (proxy, home) = behind_a_proxy(SHORT);
+        let (proxy, home) = behind_a_proxy(MEDIUM);
         home.tracking
             .in_run(&home.spec(1), async |_| Ok(()))
             .await
@@ -373,7 +376,7 @@ async fn a_champion_whose_versions_were_deleted_is_no_unknown_model() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_mlflow_is_told_apart() {
     let prefixed = format!("{}/wrong/prefix", testing::mlflow().uri());
-    let (code, text) = outcome(Home::at(&prefixed, Login::None, SHORT).train(1).await);
+    let (code, text) = outcome(Home::at(&prefixed, Login::None, PATIENT).train(1).await);
     assert_eq!(code, 2);
     assert!(
         text.contains("is not an MLflow server, or not under this path") && text.contains("404"),
@@ -382,7 +385,7 @@ async fn what_is_not_mlflow_is_told_apart() {
 
     let minio = testing::minio();
     let (code, text) = outcome(
-        Home::at(&minio.endpoint(), Login::None, SHORT)
+        Home::at(&minio.endpoint(), Login::None, PATIENT)
             .train(1)
             .await,
     );
@@ -394,7 +397,7 @@ async fn what_is_not_mlflow_is_told_apart() {
         (404, "nothing here", "is not an MLflow server"),
         (200, "[]", "is not an MLflow server"),
     ] {
-        let (proxy, home) = behind_a_proxy(SHORT);
+        let (proxy, home) = behind_a_proxy(PATIENT);
         proxy.set([Rule::always(Fault::Status(status, body.to_owned()))]);
         let (code, text) = outcome(home.train(1).await);
         assert_eq!(code, 2, "{text}");
@@ -405,7 +408,7 @@ async fn what_is_not_mlflow_is_told_apart() {
     }
     // TLS is spoken to a server that speaks none.
     let tls = testing::mlflow().uri().replace("http://", "https://");
-    let (code, text) = outcome(Home::at(&tls, Login::None, SHORT).train(1).await);
+    let (code, text) = outcome(Home::at(&tls, Login::None, PATIENT).train(1).await);
     assert_eq!(code, 2, "{text}");
     assert!(text.contains("check http or https"), "{text}");
 }
@@ -413,7 +416,7 @@ async fn what_is_not_mlflow_is_told_apart() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_takes_no_uploads_itself_is_named() {
     // As a server answers that was started with --artifacts-presigned-only.
-    let (proxy, home) = behind_a_proxy(SHORT);
+    let (proxy, home) = behind_a_proxy(PATIENT);
     let refusal =
         r#"{"error_code": "PERMISSION_DENIED", "message": "Proxied artifact access is disabled."}"#;
     proxy.set([
@@ -441,7 +444,7 @@ fn addresses_that_are_none_of_a_server_are_refused_by_name() {
             uri: Some(uri.to_owned()),
             ..TrackingArgs::default()
         };
-        Tracking::open(&store, &args, SHORT)
+        Tracking::open(&store, &args, PATIENT)
     };
     for (uri, expected) in [
         ("file:///data/mlruns", "the scheme file"),

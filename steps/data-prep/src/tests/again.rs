@@ -264,20 +264,21 @@ async fn s3_that_refuses_or_is_away_is_no_fault_of_the_files() {
     let proxy = HttpProxy::start(minio.port()).unwrap();
     let bench = Bench::with_files(&[30, 40]);
     let arguments = bench.held_out(&[], &bench.dataset(), OTHER).await;
-    let raw = |secret: Option<&str>| {
+    let raw = |secret: Option<&str>, budget: Budget| {
         let mut variables: BTreeMap<String, String> = minio.variables().into_iter().collect();
         variables.insert("AWS_ENDPOINT_URL".to_owned(), proxy.url());
         if let Some(secret) = secret {
             variables.insert("AWS_SECRET_ACCESS_KEY".to_owned(), secret.to_owned());
         }
         let access = Access {
-            budget: Budget(Duration::from_secs(3)),
+            budget,
             ..Access::new(Role::Raw, Environment::of(variables))
         };
         Store::create_with(&format!("s3://{}/raw", Minio::BUCKET), &access).unwrap()
     };
     let bytes = bench.raw.require(&train_key(0)).await.unwrap();
-    raw(None).put(&train_key(0), bytes).await.unwrap();
+    let patient = Budget::default();
+    raw(None, patient).put(&train_key(0), bytes).await.unwrap();
 
     let arguments = arguments.each_ref().map(String::as_str);
     let planned = bench.plan(&arguments).await.unwrap();
@@ -286,17 +287,18 @@ async fn s3_that_refuses_or_is_away_is_no_fault_of_the_files() {
         let group = [plan, group.as_str()];
         map::map(&bench.step, &bench.store, raw, group, Stage::Map).await
     };
-    failure(2, map(&raw(Some("not-the-secret"))).await);
+    failure(2, map(&raw(Some("not-the-secret"), patient)).await);
     let expired = "<Error><Code>ExpiredToken</Code><Message>it has expired</Message></Error>";
     for (code, status, text) in [(2, 403, expired), (75, 503, "")] {
         proxy.set([Rule::always(Fault::Status(status, text.to_owned()))]);
-        failure(code, map(&raw(None)).await);
+        let spent = Budget(Duration::from_secs(3));
+        failure(code, map(&raw(None, spent)).await);
     }
     let text = failure(2, bench.commit(&planned).await);
     assert!(text.contains("is not done"), "{text}");
 
     proxy.set([]);
-    map(&raw(None)).await.unwrap();
+    map(&raw(None, patient)).await.unwrap();
     let committed = bench.commit(&planned).await.unwrap();
     assert_eq!(committed.get("quarantined"), Some("0"));
 }

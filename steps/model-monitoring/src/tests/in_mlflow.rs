@@ -1,8 +1,11 @@
 //! What is in MLflow after a report.
 
+use std::time::Duration;
+
 use runtime::failure::exit_code;
 use runtime::retry::Budget;
 use serde_json::{Value, json};
+use store::Store;
 use testing::{Mlflow, MlflowOptions};
 use tracking::{Tracking, TrackingArgs};
 
@@ -39,8 +42,8 @@ async fn a_report_is_a_run_with_its_page_its_days_and_its_drift() {
         uri: Some(server.uri()),
         ..TrackingArgs::default()
     };
-    let budget = Budget(std::time::Duration::from_secs(3));
-    home.tracking = Tracking::open(&home.store, &args, budget).unwrap();
+    let open = |store: &Store, budget| Tracking::open(store, &args, budget).unwrap();
+    home.tracking = open(&home.store, Budget::default());
     let rows = Rows::simple(300);
     let results = home
         .results(&[rows.slice(0, 100), rows.slice(100, 300)])
@@ -110,8 +113,10 @@ async fn a_report_is_a_run_with_its_page_its_days_and_its_drift() {
     // When the server is away, a report is not made in secret, and the next attempt makes it.
     home.deliver("1.parquet", &[("c4", 1_740_787_200_000_000, Some(1))]);
     server.stop();
+    home.tracking = open(&home.store, Budget(Duration::from_secs(3)));
     assert_eq!(exit_code(&home.try_report(&results).await.unwrap_err()), 75);
     server.restart().unwrap();
+    home.tracking = open(&home.store, Budget::default());
     assert_eq!(
         home.try_report(&results).await.unwrap().get("reused"),
         Some("false")

@@ -24,8 +24,8 @@ use tracking::{RunRecord, Tracking, TrackingArgs};
 
 use crate::Training;
 
-/// How long a call is tried again in a test.
-const BUDGET: Budget = Budget(Duration::from_secs(3));
+/// How long a call is tried again: enough for a server that is busy.
+const BUDGET: Budget = Budget(Duration::from_secs(10));
 
 /// Rows of one shard; a feature or a label may be null.
 #[derive(Clone, Default)]

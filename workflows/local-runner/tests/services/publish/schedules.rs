@@ -131,7 +131,7 @@ fn after_any_schedule_the_table_is_what_an_undisturbed_run_gives() {
 /// Finds out how long an undisturbed run takes, and how much it sends.
 fn calibrate(home: &Home, pool: &[Results], proxy: &TcpProxy) -> Known {
     let mut attempts = 0;
-    let mut run = |fault: TcpFault| {
+    let mut run = |fault: TcpFault, budget: &str| {
         attempts += 1;
         let schema = format!("calibration{attempts}");
         home.psql(&format!("CREATE SCHEMA {schema}"));
@@ -139,7 +139,7 @@ fn calibrate(home: &Home, pool: &[Results], proxy: &TcpProxy) -> Known {
         let started = Instant::now();
         let mut command = home.command(
             &pool[0],
-            &["--database-schema", &schema, "--retry-budget=300ms"],
+            &["--database-schema", &schema, "--retry-budget", budget],
         );
         command.env("DATABASE_URL", through(home, proxy));
         let code = command.output().unwrap().status.code();
@@ -147,13 +147,13 @@ fn calibrate(home: &Home, pool: &[Results], proxy: &TcpProxy) -> Known {
         home.psql(&format!("DROP SCHEMA {schema} CASCADE"));
         (code, started.elapsed())
     };
-    let (code, _) = run(TcpFault::None);
+    let (code, _) = run(TcpFault::None, "20s");
     assert_eq!(code, Some(0));
-    let span = run(TcpFault::None).1;
+    let span = run(TcpFault::None, "20s").1;
     let (mut too_few, mut enough) = (0, 4 << 20);
     while enough - too_few > 8 {
         let middle = (too_few + enough) / 2;
-        match run(TcpFault::ResetAfter(middle)).0 {
+        match run(TcpFault::ResetAfter(middle), "1s").0 {
             Some(0) => enough = middle,
             _ => too_few = middle,
         }
