@@ -210,6 +210,13 @@ fn yes() -> bool {
     true
 }
 
+impl ColumnDrift {
+    /// What this column brings to the verdict of the report; `None` where it brings nothing.
+    pub fn judgement(&self) -> Option<Verdict> {
+        self.judged.then_some(self.verdict)
+    }
+}
+
 /// How far the values of a column that the model does not use lie from those of training.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CategoryDrift {
@@ -227,6 +234,13 @@ pub struct CategoryDrift {
     /// The rows of each value.
     #[serde(flatten)]
     pub shares: CategoryShares,
+}
+
+impl CategoryDrift {
+    /// What this column brings to the verdict of the report; `None` where it brings nothing.
+    pub fn judgement(&self) -> Option<Verdict> {
+        self.judged.then_some(self.verdict)
+    }
 }
 
 /// The rows of each value of a column of categories, in training and now.

@@ -9,8 +9,8 @@ use settings::monitored::SCORE;
 
 use super::{Rules, ratio};
 use crate::content::{
-    Bin, CategoryRows, CategoryShares, ColumnDrift, ComparedWith, Drift, Period, Periods, Summary,
-    Values,
+    Bin, CategoryDrift, CategoryRows, CategoryShares, ColumnDrift, ComparedWith, Drift, Period,
+    Periods, Summary, Values,
 };
 
 /// Bars of a histogram.
@@ -55,11 +55,10 @@ pub fn together(
 /// The worst of all columns that are judged; insufficient data where none is.
 pub fn verdict(drift: &Drift) -> Verdict {
     let columns = std::iter::once(&drift.score).chain(&drift.features);
-    let columns = columns.filter(|column| column.judged);
-    let categories = drift.categories.iter().filter(|column| column.judged);
+    let categories = drift.categories.iter();
     columns
-        .map(|column| column.verdict)
-        .chain(categories.map(|column| column.verdict))
+        .filter_map(ColumnDrift::judgement)
+        .chain(categories.filter_map(CategoryDrift::judgement))
         .max()
         .unwrap_or(Verdict::InsufficientData)
 }

@@ -124,7 +124,7 @@ fn because(content: &Content) -> String {
                 bad.partition(|column| column.hidden.is_none() || psi(column) >= Some(limit));
             let categories = drift.categories.iter();
             let categories =
-                categories.filter(|column| column.judged && column.verdict == content.verdict);
+                categories.filter(|column| column.judgement() == Some(content.verdict));
             let most = drifted.iter().filter_map(|column| psi(column));
             let most = most.chain(categories.clone().filter_map(|column| column.psi));
             let most = most.max_by(f64::total_cmp);

@@ -165,7 +165,7 @@ const EXPECTED: f64 = 10.0;
 pub(super) fn drifted(categories: &[CategoryDrift], verdict: Verdict, limit: f64) -> Vec<String> {
     let columns = categories
         .iter()
-        .filter(|column| column.judged && column.verdict == verdict);
+        .filter(|column| column.judgement() == Some(verdict));
     let text = |of: &CategoryDrift| drifted_by(&of.column, of.psi, &of.shares, limit);
     columns.map(text).collect()
 }
@@ -193,7 +193,7 @@ pub(super) fn drifted_by(
 /// What a person should know of the other columns: first the features, then those that are carried.
 pub(super) fn notes(content: &Content) -> Vec<String> {
     let feature = |column: &ColumnDrift| {
-        let found = column.judged && column.verdict >= Verdict::Warn;
+        let found = column.judgement() >= Some(Verdict::Warn);
         let shares = column.categories.as_ref().filter(|_| !found)?;
         note(&column.name, shares)
     };
@@ -204,7 +204,7 @@ pub(super) fn notes(content: &Content) -> Vec<String> {
                 "Values of {name} are not judged: the model was trained without a profile of that column; train it again."
             ));
         }
-        let found = column.judged && column.verdict >= Verdict::Warn;
+        let found = column.judgement() >= Some(Verdict::Warn);
         (!found).then(|| note(name, shares)).flatten()
     };
     let features = content.drift.features.iter().filter_map(feature);

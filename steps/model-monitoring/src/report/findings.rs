@@ -201,7 +201,7 @@ impl Findings {
         ] {
             let mut drifted: Vec<&ColumnDrift> = std::iter::once(&drift.score)
                 .chain(&drift.features)
-                .filter(|column| column.judged && column.verdict == verdict)
+                .filter(|column| column.judgement() == Some(verdict))
                 .filter(|column| !is_only_hidden(column, limit))
                 .collect();
             let more = drifted.len().saturating_sub(NAMED);

@@ -18,7 +18,7 @@ pub(super) fn notes(content: &Content) -> Vec<String> {
     let floor = NoiseFloor::of(comparisons);
     let tail = FALSE_ALARMS / comparisons.max(1) as f64;
     let note = |column: &ColumnDrift| {
-        let is_found = column.judged && column.verdict >= Verdict::Warn;
+        let is_found = column.judgement() >= Some(Verdict::Warn);
         if is_found || column.categories.is_some() {
             return None;
         }
