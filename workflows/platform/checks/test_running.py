@@ -1,7 +1,8 @@
 """The platform's own command lines, settings and SQL, run with the same programs on this machine.
 
 Containers, volumes and network policies are not here; test_rendered.py reads those. The environment names the programs
-(VERSITYGW, MLFLOW, KUSTOMIZE) and an empty Postgres server (POSTGRES_PORT, and POSTGRES_PASSWORD of its `postgres`).
+(VERSITYGW, MLFLOW, KUSTOMIZE), free ports for two of them (STORE_PORT, MLFLOW_PORT) and an empty Postgres server
+(POSTGRES_PORT, and POSTGRES_PASSWORD of its `postgres`).
 """
 
 import concurrent.futures
@@ -9,7 +10,6 @@ import os
 import pathlib
 import re
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -36,12 +36,6 @@ SECRETS = {
 }
 
 
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
 class Running(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -52,7 +46,7 @@ class Running(unittest.TestCase):
             if document["kind"] == "ConfigMap"
         }
         cls.folder = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
-        cls.store_port, cls.mlflow_port = free_port(), free_port()
+        cls.store_port, cls.mlflow_port = os.environ["STORE_PORT"], os.environ["MLFLOW_PORT"]
         cls.ports = {
             "alameda-postgres:5432": f"127.0.0.1:{os.environ['POSTGRES_PORT']}",
             "alameda-object-store:7070": f"127.0.0.1:{cls.store_port}",
@@ -157,7 +151,7 @@ class Running(unittest.TestCase):
             region_name=self.settings["alameda-platform"]["AWS_REGION"],
             aws_access_key_id=SECRETS["alameda-storage", "AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=SECRETS["alameda-storage", "AWS_SECRET_ACCESS_KEY"],
-            config=boto3.session.Config(max_pool_connections=32, retries={"max_attempts": 1}),
+            config=boto3.session.Config(max_pool_connections=32, retries={"total_max_attempts": 1}, read_timeout=PATIENCE),
         )
 
     def test_the_dashboard_reads_what_publishing_makes_and_nothing_else(self):

@@ -51,10 +51,10 @@ fn ctrl_c_ends_the_steps_and_all_that_they_started_and_a_retry_goes_on() {
     kill("-INT", runner.id());
     let output = runner.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130));
-    assert!(
-        pids.iter().all(|pid| !lives(pid)),
-        "nothing is left running"
-    );
+    // Whatever is killed may wait for a core to end on.
+    until("nothing to be left running", || {
+        pids.iter().all(|pid| !lives(pid))
+    });
     let printed = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(printed.contains("stopping the running steps"), "{printed}");
     assert!(

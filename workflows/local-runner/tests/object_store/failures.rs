@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use testing::{Fault, Minio, Rule, S3Server};
 
-use super::lab::{Lab, Ran};
+use super::lab::{Lab, PATIENT, Ran};
 
 /// Rows of a raw file whose prepared part is sent in several pieces.
 const LARGE: usize = 150_000;
@@ -22,7 +22,7 @@ fn a_step_that_is_stopped_in_an_upload_leaves_nothing() {
     lab.proxy
         .set([Rule::always(Fault::Delay(Duration::from_secs(600))).when(sends_a_part)]);
     lab.proxy.take_calls();
-    let step = lab.start(&[
+    let mut step = lab.start(&[
         "data-prep",
         "map",
         "--workflow=nightly-7",
@@ -30,6 +30,10 @@ fn a_step_that_is_stopped_in_an_upload_leaves_nothing() {
         &format!("--group={group}"),
     ]);
     while lab.unfinished().is_empty() {
+        assert!(
+            step.try_wait().unwrap().is_none(),
+            "the step ended before it hung"
+        );
         std::thread::sleep(Duration::from_millis(20));
     }
     let killed = Command::new("kill")
@@ -64,9 +68,13 @@ fn a_step_that_fails_in_an_upload_leaves_nothing() {
             &format!("--plan={plan}"),
             &format!("--group={group}"),
         ];
-        lab.set("ALAMEDA_RETRY_BUDGET", "1s");
         let denied = "<Error><Code>AccessDenied</Code><Message>No.</Message></Error>".to_owned();
-        for (fault, code) in [(Fault::Status(403, denied), 2), (Fault::Reset, 75)] {
+        for (fault, code, budget) in [
+            (Fault::Status(403, denied), 2, PATIENT),
+            // All calls before the one that fails have to succeed within it.
+            (Fault::Reset, 75, "10s"),
+        ] {
+            lab.set("ALAMEDA_RETRY_BUDGET", budget);
             lab.proxy.set([Rule::always(fault).when(sends_a_part)]);
             let ran = lab.step(&map).expect(code);
             assert!(
@@ -85,6 +93,7 @@ fn a_step_that_fails_in_an_upload_leaves_nothing() {
         }
         // And nothing of it is in the way of the next try.
         lab.proxy.set([]);
+        lab.set("ALAMEDA_RETRY_BUDGET", PATIENT);
         lab.step(&map).expect(0);
         assert_eq!(lab.unfinished(), "");
     }
@@ -234,7 +243,9 @@ fn a_step_names_what_is_wrong_with_the_store_and_tells_no_secret() {
         let mut lab = Lab::new(S3Server::minio());
         lab.sample_data(100, 2, 0);
         lab.set(name, value);
-        lab.set("ALAMEDA_RETRY_BUDGET", "1s");
+        if code == 75 {
+            lab.set("ALAMEDA_RETRY_BUDGET", "1s");
+        }
         lab.set("RUST_LOG", "trace");
         let ran = lab
             .step(&["data-prep", "plan", "--split=train", "--data-version=1"])

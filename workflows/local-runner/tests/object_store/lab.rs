@@ -10,6 +10,8 @@ use testing::{HttpProxy, S3Server};
 pub(crate) use testing::Ran;
 
 pub(crate) const BUCKET: &str = S3Server::BUCKET;
+/// A retry budget that is never spent, and that cuts no call short on a busy machine.
+pub(crate) const PATIENT: &str = "10m";
 
 /// A prefix and a folder that no other test uses, and a proxy before the server.
 pub(crate) struct Lab {
@@ -33,6 +35,7 @@ impl Lab {
             server,
             prefix,
         };
+        lab.set("ALAMEDA_RETRY_BUDGET", PATIENT);
         lab.set("AWS_ENDPOINT_URL", &lab.proxy.url());
         lab.set("STORE_URL", &format!("s3://{BUCKET}/{}/store", lab.prefix));
         lab.set("RAW_URL", &format!("s3://{BUCKET}/{}/raw", lab.prefix));

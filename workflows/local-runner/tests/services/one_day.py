@@ -8,6 +8,8 @@ import os
 import re
 import subprocess
 import sys
+import time
+import urllib.error
 import urllib.request
 
 import boto3
@@ -33,6 +35,19 @@ def published():
     return *found, baseline
 
 
+def read(page):
+    """The JSON of a page, also where the database does not answer within the dashboard's limit at once."""
+    for _ in range(60):
+        try:
+            with urllib.request.urlopen(page) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            if error.code != 503:
+                raise
+            time.sleep(1)
+    raise TimeoutError(page)
+
+
 def shown(day):
     """What the dashboard says of that day alone: of its rows, and of each column."""
     command = [program, "--home", home, "dashboard", "--bind", "127.0.0.1:0"]
@@ -42,9 +57,7 @@ def shown(day):
             address = re.search("http://[0-9.:]+", line).group()
             tables = []
             for name in ["days", "features"]:
-                page = f"{address}/tables/{name}.json?model={model}&from={day}&to={day}"
-                with urllib.request.urlopen(page) as answer:
-                    tables.append(json.load(answer))
+                tables.append(read(f"{address}/tables/{name}.json?model={model}&from={day}&to={day}"))
         finally:
             dashboard.terminate()
     (of_day,), columns = tables

@@ -7,9 +7,7 @@ use std::time::Duration;
 use learn::fitted_model::Reader;
 use learn::frame::{Column, Frame};
 use serde_json::Value;
-use testing::{
-    Fault, HttpProxy, Mlflow, MlflowOptions, Rule, Server, free_port, local, mlflow, status,
-};
+use testing::{Fault, HttpProxy, Mlflow, MlflowOptions, Rule, Server, free_port, local, status};
 
 use super::lab::Lab;
 
@@ -260,9 +258,11 @@ fn kill(signal: &str, child: &Child) {
 
 #[test]
 fn a_stopped_training_is_closed_as_killed_and_a_retry_goes_on_with_its_run() {
-    let proxy = HttpProxy::start(mlflow().port()).unwrap();
+    // A server that nobody else asks: it has few seconds between SIGTERM and the end of the step.
+    let server = Mlflow::start(MlflowOptions::default()).unwrap();
+    let proxy = HttpProxy::start(server.port()).unwrap();
     let mut lab = Lab::new();
-    lab.set("SERVER", &mlflow().uri());
+    lab.set("SERVER", &server.uri());
     lab.set("MLFLOW_TRACKING_URI", &proxy.url());
     lab.sample_data(1_000, 3, 2);
 

@@ -44,7 +44,7 @@ fn parallelism_of_a_template_counts_its_own_children() {
   # Each waits for the other one of its DAG: on a machine with one core it would wait for ever.
   - name: meets
     inputs: {parameters: [{name: other}]}
-    activeDeadlineSeconds: 60
+    activeDeadlineSeconds: 600
     container: {command: [sh, -c, 'echo "$0" >> $LAB/order; touch $LAB/$0; until [ -e $LAB/${0%.*}.$1 ]; do sleep 0.01; done; sleep 0.05; echo "$0" >> $LAB/order', '{{node.name}}', '{{inputs.parameters.other}}']}
 "#,
     );

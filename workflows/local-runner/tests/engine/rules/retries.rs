@@ -178,11 +178,11 @@ fn by_the_leaves_own_expression_a_deadline_is_final_and_a_kill_is_not() {
     let (_, rest) = leaves.split_once("expression: >-\n").unwrap();
     let expression: Vec<&str> = rest.lines().take(2).map(str::trim).collect();
     let expression = expression.join(" ");
-    for (script, attempts) in [("kill -9 $$", 3), ("exec sleep 60", 1)] {
+    for (script, deadline, attempts) in [("kill -9 $$", 600, 3), ("exec sleep 600", 1, 1)] {
         let lab = Lab::templates(
             "",
             &format!(
-                "  - name: main\n    activeDeadlineSeconds: 1\n    retryStrategy:\n      \
+                "  - name: main\n    activeDeadlineSeconds: {deadline}\n    retryStrategy:\n      \
                  limit: '2'\n      retryPolicy: Always\n      expression: >-\n        {expression}\n    \
                  container: {{command: [sh, -c], args: ['{script}']}}\n"
             ),

@@ -44,7 +44,7 @@ pub(super) fn until(server: &Postgres, database: &str, condition: &str) {
         != "t"
     {
         assert!(
-            started.elapsed() < Duration::from_secs(60),
+            started.elapsed() < Duration::from_secs(300),
             "{condition} did not come true"
         );
         std::thread::sleep(Duration::from_millis(10));
@@ -188,15 +188,15 @@ fn a_slow_server_is_waited_for_within_the_budget_of_each_call() {
     proxy.set(TcpFault::Delay(Duration::from_millis(100)));
     home.publish(&results(), &[]).expect(0);
     home.assert_table_is(&[&results()]);
-    // Five seconds a call are more than there are.
-    proxy.set(TcpFault::Delay(Duration::from_secs(5)));
+    // Minutes a call are more than there are.
+    proxy.set(TcpFault::Delay(Duration::from_secs(300)));
     let started = Instant::now();
     let ran = home
         .publish(&results(), &["--cache=refresh", "--retry-budget=2s"])
         .expect(75);
     assert!(ran.stderr.contains("no answer"), "{}", ran.stderr);
     assert!(
-        started.elapsed() < Duration::from_secs(20),
+        started.elapsed() < Duration::from_secs(60),
         "it gave up after {:?}",
         started.elapsed()
     );
@@ -259,7 +259,7 @@ fn a_connection_that_the_administrator_ends_is_reported_as_such() {
         "PERFORM pg_terminate_backend(pg_backend_pid())",
         1_000_000,
     );
-    let ran = home.publish(&results(), &["--retry-budget=3s"]).expect(75);
+    let ran = home.publish(&results(), &["--retry-budget=10s"]).expect(75);
     assert!(
         ran.stderr
             .contains("terminating connection due to administrator command"),
@@ -299,7 +299,7 @@ fn sigterm_rolls_back_whatever_is_waited_for() {
         let started = Instant::now();
         end(child).expect(143);
         assert!(
-            started.elapsed() < Duration::from_secs(8),
+            started.elapsed() < Duration::from_secs(30),
             "it stopped after {:?}",
             started.elapsed()
         );
@@ -320,7 +320,7 @@ fn sigterm_rolls_back_whatever_is_waited_for() {
 fn connections_that_are_reset_are_reported() {
     let (home, proxy) = behind_a_proxy();
     proxy.set(TcpFault::ResetAfter(3_000));
-    let ran = home.publish(&results(), &["--retry-budget=3s"]).expect(75);
+    let ran = home.publish(&results(), &["--retry-budget=10s"]).expect(75);
     assert!(
         ran.stderr.contains("is not available") && ran.stderr.contains("connection closed"),
         "{}",
@@ -332,7 +332,7 @@ fn connections_that_are_reset_are_reported() {
 #[test]
 fn too_many_connections_are_waited_for() {
     let settings = [
-        ("max_connections", "4"),
+        ("max_connections", "6"),
         ("superuser_reserved_connections", "0"),
     ];
     let settings = settings
@@ -352,16 +352,22 @@ fn too_many_connections_are_waited_for() {
         &home.database,
         "count(*) = 3 FROM pg_stat_activity WHERE state = 'idle' AND query = 'SELECT 1;'",
     );
-    // The question takes a connection too, and may keep the last one from its holder.
+    // The question takes a connection too, and may keep the last one from its holder; one that has
+    // just been answered takes it for a moment longer.
+    let is_free = || server.psql(&home.database, "SELECT 1").is_ok();
+    let again = || {
+        std::thread::sleep(Duration::from_millis(200));
+        is_free()
+    };
     let full = Instant::now();
-    while server.psql(&home.database, "SELECT 1").is_ok() {
+    while is_free() || (0..5).any(|_| again()) {
         others.push(Holding::new(&url, "SELECT 1"));
         assert!(
             full.elapsed() < Duration::from_secs(60),
             "the server takes more connections than it should"
         );
     }
-    let ran = home.publish(&results(), &["--retry-budget=3s"]).expect(75);
+    let ran = home.publish(&results(), &["--retry-budget=10s"]).expect(75);
     assert!(
         ran.stderr.contains("too many clients already"),
         "{}",

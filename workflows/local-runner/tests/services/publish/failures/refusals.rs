@@ -52,7 +52,6 @@ fn what_needs_a_person_is_reported_with_what_to_do() {
     ] {
         home.set("DATABASE_URL", &url);
         let more: Vec<&str> = [more].into_iter().filter(|flag| !flag.is_empty()).collect();
-        let started = Instant::now();
         let ran = home.publish(&results(), &more);
         assert_ne!(ran.code, Some(75), "{expected}: {}", ran.stderr);
         assert!(ran.stderr.contains(expected), "{expected}: {}", ran.stderr);
@@ -60,8 +59,9 @@ fn what_needs_a_person_is_reported_with_what_to_do() {
             assert!(!ran.shown().contains(secret), "{expected}: {}", ran.stderr);
         }
         assert!(
-            started.elapsed() < Duration::from_secs(25),
-            "{expected}: it was tried again"
+            !ran.stderr.contains("retrying"),
+            "{expected}: {}",
+            ran.stderr
         );
         if expected != "connecting" {
             ran.expect(2);
