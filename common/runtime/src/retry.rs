@@ -93,12 +93,23 @@ impl Budget {
         mut call: impl FnMut() -> F,
     ) -> Result<T> {
         let mut tries = Tries::new(self, service, operation);
+        let mut before = None;
         loop {
             match tokio::time::timeout(tries.left(), call()).await {
                 Ok(Ok(value)) => return Ok(value),
                 Ok(Err(Trouble::Lasting(error))) => return Err(error),
-                Ok(Err(Trouble::Passing(error))) => tries.wait(&error).await?,
-                Err(_) => tries.wait(&anyhow!("no answer")).await?,
+                Ok(Err(Trouble::Passing(error))) => {
+                    tries.wait(&error).await?;
+                    before = Some(error);
+                }
+                // The last try may have had moments only; what came before says more.
+                Err(_) => {
+                    let cause = before.take().map_or_else(
+                        || anyhow!("no answer"),
+                        |error| anyhow!("{error:#}; no answer to the last try"),
+                    );
+                    tries.wait(&cause).await?;
+                }
             }
         }
     }
@@ -284,6 +295,26 @@ mod tests {
             error.to_string().contains("searching: no answer (1 try"),
             "{error}"
         );
+    }
+
+    #[tokio::test]
+    async fn a_last_try_that_is_cut_short_does_not_hide_what_went_wrong_before() {
+        let calls = Cell::new(0);
+        let error = Budget(Duration::from_millis(300))
+            .call(&service(), "searching", || {
+                calls.set(calls.get() + 1);
+                let is_first = calls.get() == 1;
+                async move {
+                    if is_first {
+                        return Err::<(), _>(Trouble::Passing(anyhow::anyhow!("503")));
+                    }
+                    std::future::pending().await
+                }
+            })
+            .await
+            .unwrap_err();
+        let expected = "searching: 503; no answer to the last try (2 tries";
+        assert!(error.to_string().contains(expected), "{error}");
     }
 
     #[tokio::test]

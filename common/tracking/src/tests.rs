@@ -14,7 +14,7 @@ use super::*;
 use runtime::failure::exit_code;
 use store::digest;
 
-use homes::{Home, fingerprint};
+use homes::{Home, PATIENT, fingerprint};
 
 #[test]
 fn an_address_is_read_as_it_is_written() {

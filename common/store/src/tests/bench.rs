@@ -28,7 +28,7 @@ impl Bench {
             access: Access {
                 role: Role::Store,
                 environment: Environment::default(),
-                budget: Budget(Duration::from_secs(20)),
+                budget: Budget(Duration::from_secs(60)),
                 scratch: scratch.path().into(),
                 uploads: Arc::default(),
             },
@@ -58,8 +58,13 @@ impl Bench {
     }
 
     /// With a budget to be spent. What succeeds on a busy machine too is called before.
-    pub(super) fn impatient(mut self) -> Self {
-        self.access.budget = Budget(Duration::from_secs(3));
+    pub(super) fn impatient(self) -> Self {
+        self.within(Duration::from_secs(3))
+    }
+
+    /// With a budget to be spent after calls that succeed.
+    pub(super) fn within(mut self, budget: Duration) -> Self {
+        self.access.budget = Budget(budget);
         self
     }
 

@@ -46,7 +46,7 @@ async fn what_passes_is_tried_again() {
     let cases = S3Server::all()
         .into_iter()
         .flat_map(|server| faults().map(|fault| (server.clone(), fault)));
-    futures::future::join_all(cases.map(async |(server, fault)| {
+    let done = futures::future::join_all(cases.map(async |(server, fault)| {
         let bench = Bench::new(server);
         // Each call fails twice, then it is let through.
         let calls = AtomicUsize::new(0);
@@ -62,9 +62,13 @@ async fn what_passes_is_tried_again() {
             .filter(|call| call.status.is_none_or(|status| status >= 429))
             .count();
         assert!(failed >= 20, "{name}: {failed} failed");
-        assert_eq!(bench.unfinished(), "", "{name}");
+        (name, bench)
     }))
     .await;
+    // Python blocks this thread, and so the calls of all cases.
+    for (name, bench) in done {
+        assert_eq!(bench.unfinished(), "", "{name}");
+    }
 }
 
 #[tokio::test]
@@ -177,7 +181,7 @@ async fn a_server_that_comes_back_is_gone_on_with() {
         port: minio.port(),
         variables: minio.variables(),
     });
-    bench.access.budget = Budget(Duration::from_secs(60));
+    bench.access.budget = Budget(Duration::from_secs(180));
     let store = bench.store();
     store.put("a", noise(9 * MIB)).await.unwrap();
     minio.stop();
@@ -229,13 +233,13 @@ async fn what_is_read_into_memory_may_come_slowly() {
         let content = noise(12 * MIB);
         bench.store().put("a", content.clone()).await.unwrap();
         bench.calls();
-        let bench = bench.impatient();
+        let bench = bench.within(Duration::from_secs(6));
         let store = bench.store();
         // Longer than all tries may wait for an answer together.
-        bench.proxy.set([Rule::always(Fault::PauseAnswer(
-            MIB,
-            bench.access.budget.0 + Duration::from_secs(2),
-        ))]);
+        let pause = bench.access.budget.0 + Duration::from_secs(1);
+        bench
+            .proxy
+            .set([Rule::always(Fault::PauseAnswer(MIB, pause))]);
         assert!(
             store.get("a").await.unwrap().unwrap() == content,
             "{}",
@@ -246,10 +250,11 @@ async fn what_is_read_into_memory_may_come_slowly() {
             "{}",
             bench.server.name
         );
+        let calls = bench.proxy.take_calls().into_iter();
         assert_eq!(
-            bench.calls(),
-            ["GET", "GET"],
-            "{}: nothing was asked twice",
+            calls.filter(|call| call.status.is_some()).count(),
+            2,
+            "{}: nothing that began to come was asked twice",
             bench.server.name
         );
     }
@@ -366,7 +371,7 @@ async fn an_object_that_is_written_anew_while_it_is_read_is_read_anew() {
     .unwrap();
     bench.proxy.set([
         Rule::always(Fault::CutAnswer(MIB)).times(1),
-        Rule::always(Fault::Status(503, String::new())).times(4),
+        Rule::always(Fault::Status(503, String::new())),
     ]);
     let reading = tokio::spawn(async move { store.file("a").await });
     bench.proxy.take_calls();
@@ -376,6 +381,7 @@ async fn an_object_that_is_written_anew_while_it_is_read_is_read_anew() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     writer.put("a", other.clone()).await.unwrap();
+    bench.proxy.set([]);
     let file = reading.await.unwrap().unwrap();
     assert!(std::fs::read(&file).unwrap() == other);
     assert_eq!(

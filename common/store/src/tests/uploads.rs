@@ -93,7 +93,7 @@ async fn a_dropped_upload_leaves_nothing() {
             bench.server.name
         );
         drop(upload);
-        bench.access.uploads.close(Duration::from_secs(10)).await;
+        bench.access.uploads.close(Duration::from_secs(60)).await;
         assert_eq!(bench.unfinished(), "", "{}", bench.server.name);
         assert_eq!(store.list("").await.unwrap(), []);
     }
@@ -121,7 +121,7 @@ async fn closing_aborts_what_others_still_hold_and_lets_nothing_begin() {
         held.write(&noise(20 * MIB)).await.unwrap();
         let mut later = store.upload("later").await.unwrap();
         later.write(&noise(8 * MIB)).await.unwrap();
-        bench.access.uploads.close(Duration::from_secs(10)).await;
+        bench.access.uploads.close(Duration::from_secs(60)).await;
         assert_eq!(bench.unfinished(), "", "{}", bench.server.name);
         refused(later.write(&[1]).await, 143);
         assert!(held.write(&noise(20 * MIB)).await.is_err());
@@ -133,7 +133,7 @@ async fn closing_aborts_what_others_still_hold_and_lets_nothing_begin() {
 #[tokio::test]
 async fn an_upload_that_fails_leaves_nothing() {
     for server in S3Server::all() {
-        let bench = Bench::new(server).impatient();
+        let bench = Bench::new(server).within(Duration::from_secs(8));
         let store = bench.store();
         let last_part =
             |method: &str, path: &str| sends_a_part(method, path) && path.contains("partNumber=2");
@@ -147,7 +147,7 @@ async fn an_upload_that_fails_leaves_nothing() {
                 "{text}"
             );
         }
-        bench.access.uploads.close(Duration::from_secs(10)).await;
+        bench.access.uploads.close(Duration::from_secs(60)).await;
         assert_eq!(bench.unfinished(), "", "{}", bench.server.name);
         assert_eq!(store.list("").await.unwrap(), []);
     }
@@ -203,7 +203,7 @@ fn tells_when_uploads_began(server: &S3Server) -> bool {
 #[tokio::test]
 async fn an_upload_whose_begin_is_never_answered_is_found_and_aborted() {
     for server in S3Server::all().into_iter().filter(tells_when_uploads_began) {
-        let bench = Bench::new(server).impatient();
+        let bench = Bench::new(server).within(Duration::from_secs(8));
         let store = bench.store();
         bench
             .proxy
@@ -215,7 +215,7 @@ async fn an_upload_whose_begin_is_never_answered_is_found_and_aborted() {
             "{}: it has begun",
             bench.server.name
         );
-        bench.access.uploads.close(Duration::from_secs(10)).await;
+        bench.access.uploads.close(Duration::from_secs(60)).await;
         assert_eq!(bench.unfinished(), "", "{}", bench.server.name);
     }
 }
@@ -250,7 +250,7 @@ async fn what_a_step_leaves_open_is_aborted_when_it_is_closed() {
         let open = step.opened::<OpenUploads>();
         assert_eq!(open.count(), 1);
         assert_ne!(bench.unfinished(), "", "{}", bench.server.name);
-        open.close(Duration::from_secs(10)).await;
+        open.close(Duration::from_secs(60)).await;
         assert_eq!(bench.unfinished(), "", "{}", bench.server.name);
     }
 }

@@ -7,6 +7,9 @@ use catalog::manifest::File;
 use runtime::step::Step;
 use store::{Access, Role, Store};
 
+/// A budget that is never spent: every call succeeds, or is refused for good.
+pub(super) const PATIENT: Budget = Budget(Duration::from_secs(120));
+
 /// A tracking of its own: a store, a model name, and with MLflow an experiment of that name.
 pub(super) struct Home {
     pub(super) store: Store,
@@ -42,7 +45,7 @@ impl Home {
 
     /// On the plain server.
     pub(super) fn mlflow() -> Self {
-        Self::at(&testing::mlflow().uri(), Login::None, Budget::default())
+        Self::at(&testing::mlflow().uri(), Login::None, PATIENT)
     }
 
     /// On a server, or a proxy before one.

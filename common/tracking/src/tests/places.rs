@@ -34,7 +34,7 @@ async fn artifacts_go_through_the_server_into_s3() {
         ..MlflowOptions::default()
     })
     .unwrap();
-    let home = Home::at(&server.uri(), Login::None, Budget::default());
+    let home = Home::at(&server.uri(), Login::None, PATIENT);
     home.train(1).await.unwrap();
     let read = home.assert_whole(&server.uri());
     assert!(
@@ -117,7 +117,7 @@ async fn artifacts_in_a_folder_of_the_server_are_refused_by_name() {
             ..MlflowOptions::default()
         })
         .unwrap();
-        let home = Home::at(&server.uri(), Login::None, Budget::default());
+        let home = Home::at(&server.uri(), Login::None, PATIENT);
         let error = home.train(1).await.unwrap_err();
         assert_eq!(exit_code(&error), 2);
         assert!(
@@ -137,7 +137,7 @@ async fn a_server_behind_a_path_prefix_is_reached_there() {
     })
     .unwrap();
     for uri in [server.uri(), format!("{}/", server.uri())] {
-        let home = Home::at(&uri, Login::None, Budget::default());
+        let home = Home::at(&uri, Login::None, PATIENT);
         home.train(1).await.unwrap();
         assert!(home.set(1, None).await);
         home.assert_whole(&server.uri());

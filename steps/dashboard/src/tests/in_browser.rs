@@ -80,13 +80,13 @@ async fn every_page_fits_every_screen_and_asks_nobody_else() {
     assert!(page(at, "/prediction?id=c7").await.contains("Prediction 1"));
 }
 
-/// Waits in the page until `condition` holds, for ten seconds at most.
+/// Waits in the page until `condition` holds, for a minute at most.
 fn wait(browser: &mut Browser, condition: &str) {
     let held = browser
         .evaluate(&format!(
             "new Promise(done => {{
                  const begun = Date.now();
-                 const look = () => ({condition}) ? done(true) : Date.now() - begun > 10000 ? done(false) : setTimeout(look, 20);
+                 const look = () => ({condition}) ? done(true) : Date.now() - begun > 60000 ? done(false) : setTimeout(look, 20);
                  look();
              }})"
         ))

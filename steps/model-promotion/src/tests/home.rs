@@ -32,8 +32,6 @@ pub(crate) use super::data::{
     DATA, Data, FAIR, GOOD, USELESS, auc, auc_difference, auc_where, config, region,
 };
 
-/// How long a call is tried again: enough for a server that is busy.
-const BUDGET: Budget = Budget(Duration::from_secs(10));
 /// Rows of every holdout.
 pub(crate) const ROWS: usize = 200;
 
@@ -77,7 +75,7 @@ impl Home {
         let step = Step::for_test("model-promotion", folder.path());
         let store = Store::of(&step).unwrap();
         let raw = Store::create(folder.path().join("raw").to_str().unwrap()).unwrap();
-        let tracking = Tracking::open(&store, args, BUDGET).unwrap();
+        let tracking = Tracking::open(&store, args, Budget::default()).unwrap();
         Self {
             tracking,
             _folder: folder,

@@ -1,7 +1,6 @@
 //! A store with prepared data, as data-prep leaves it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use arrow::array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema};
@@ -23,9 +22,6 @@ use table::parts::PartWriter;
 use tracking::{RunRecord, Tracking, TrackingArgs};
 
 use crate::Training;
-
-/// How long a call is tried again: enough for a server that is busy.
-const BUDGET: Budget = Budget(Duration::from_secs(10));
 
 /// Rows of one shard; a feature or a label may be null.
 #[derive(Clone, Default)]
@@ -189,7 +185,7 @@ impl Home {
             .pin(&store)
             .await
             .unwrap();
-        let tracking = Tracking::open(&store, args, BUDGET).unwrap();
+        let tracking = Tracking::open(&store, args, Budget::default()).unwrap();
         Self {
             tracking,
             folder,
