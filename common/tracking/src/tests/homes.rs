@@ -1,6 +1,7 @@
 //! The two homes, as tests open them.
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use super::*;
 use catalog::manifest::File;
