@@ -19,15 +19,20 @@ again() {
     "$@"
 }
 
+# Lists that could not be updated are a warning of apt-get; the install then fails, and both are tried again. A machine
+# that has just started may be installing packages itself.
+apt_install() {
+    apt-get update -q \
+        && DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 install -qy --no-install-recommends "$@"
+}
+
 # apt PACKAGE...: as root only; for others it prints what to install.
 apt() {
     if [ "$(id -u)" != 0 ] || ! command -v apt-get > /dev/null; then
         echo "error: install these packages, then run this again: $*" >&2
         exit 1
     fi
-    [ -n "${apt_updated:-}" ] || { again apt-get -o APT::Update::Error-Mode=any update -q && apt_updated=1; }
-    # A machine that has just started may be installing packages itself.
-    DEBIAN_FRONTEND=noninteractive again apt-get -o DPkg::Lock::Timeout=600 install -qy --no-install-recommends "$@"
+    again apt_install "$@"
 }
 
 command -v openssl > /dev/null || apt openssl
