@@ -87,7 +87,7 @@ cargo_install() {
     # In a folder of its own: it shares no dependency with the workspace. Not optimised, because it runs for
     # seconds and is compiled for minutes.
     CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
-        CARGO_TARGET_DIR="$place/build" again cargo install --quiet --locked --force --root "$place" "$1@$2"
+        CARGO_TARGET_DIR="$place/build" cargo install --quiet --locked --force --root "$place" "$1@$2"
     rm -rf "$place/build"
     echo "$2" > "$version"
 }

@@ -62,7 +62,7 @@ impl Bench {
         self.within(Duration::from_secs(3))
     }
 
-    /// With a budget to be spent after calls that succeed.
+    /// With another budget.
     pub(super) fn within(mut self, budget: Duration) -> Self {
         self.access.budget = Budget(budget);
         self

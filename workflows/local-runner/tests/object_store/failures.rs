@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use testing::{Fault, Minio, Rule, S3Server};
 
-use super::lab::{Lab, PATIENT, Ran};
+use super::lab::{Lab, PATIENT, Ran, until_it_hangs};
 
 /// Rows of a raw file whose prepared part is sent in several pieces.
 const LARGE: usize = 150_000;
@@ -29,13 +29,7 @@ fn a_step_that_is_stopped_in_an_upload_leaves_nothing() {
         &format!("--plan={plan}"),
         &format!("--group={group}"),
     ]);
-    while lab.unfinished().is_empty() {
-        assert!(
-            step.try_wait().unwrap().is_none(),
-            "the step ended before it hung"
-        );
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    until_it_hangs(&mut step, || !lab.unfinished().is_empty());
     let killed = Command::new("kill")
         .args(["-TERM", &step.id().to_string()])
         .status()

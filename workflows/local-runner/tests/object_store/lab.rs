@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use serde_json::Value;
 use testing::{HttpProxy, S3Server};
@@ -12,6 +13,15 @@ pub(crate) use testing::Ran;
 pub(crate) const BUCKET: &str = S3Server::BUCKET;
 /// A retry budget that is never spent, and that cuts no call short on a busy machine.
 pub(crate) const PATIENT: &str = "10m";
+
+/// Waits until what shows that a process hangs is there; fails the test if the process ends.
+pub(crate) fn until_it_hangs(process: &mut Child, hangs: impl Fn() -> bool) {
+    while !hangs() {
+        let ended = process.try_wait().unwrap();
+        assert!(ended.is_none(), "it ended before it hung: {ended:?}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
 
 /// A prefix and a folder that no other test uses, and a proxy before the server.
 pub(crate) struct Lab {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use testing::{Fault, Rule, S3Server};
 
-use super::lab::{Lab, Ran};
+use super::lab::{Lab, Ran, until_it_hangs};
 
 /// Raw files in the folder `local`: two small ones, and one of several parts.
 fn local(lab: &Lab) {
@@ -68,13 +68,9 @@ fn hanging(lab: &Lab) -> Child {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    while lab.unfinished().is_empty() || there(lab).len() < 2 {
-        assert!(
-            upload.try_wait().unwrap().is_none(),
-            "the upload ended before it hung"
-        );
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    until_it_hangs(&mut upload, || {
+        !lab.unfinished().is_empty() && there(lab).len() >= 2
+    });
     upload
 }
 
